@@ -1,0 +1,94 @@
+# Builds, tests and shows olympus-pgbackup. `make help` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# Nothing that a target starts outlives it: no build servers, no reused MSBuild nodes.
+export DOTNET_CLI_TELEMETRY_OPTOUT := 1
+export DOTNET_NOLOGO := 1
+export MSBUILDDISABLENODEREUSE := 1
+export UseSharedCompilation ?= false
+
+PREFIX   ?= /usr/local
+RID      ?= linux-$(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x64)
+SOLUTION := olympus-pgbackup.slnx
+BINARY   := artifacts/publish/olympus-pgbackup
+RESULTS  := artifacts/test-results
+QUIET    := -v:quiet -nologo
+TESTS    := PgBackup.Tests PgBackup.IntegrationTests
+SOURCES  := $(shell find src tests/fixtures -type f -not -path '*/bin/*' -not -path '*/obj/*' -not -name packages.lock.json) \
+            $(wildcard Directory.*.props Directory.*.targets global.json nuget.config)
+
+# For recipes that run containers: sets $$image, and what podman needs here.
+with_podman = image=$$(eng/postgres-image.sh); env=$$(eng/podman-env.sh "$$image"); eval "$$env"
+
+.PHONY: help demo test build publish install format-check bench clean
+
+help:
+	@cat <<-'END'
+	make demo          a whole night and a restore drill, on a scratch cluster with sample data
+	make test          all tests, against real Postgres, gpg, age and rclone
+	make build         build everything
+	make publish       one self-contained executable: $(BINARY)
+	make install       publish, and copy it to $$(DESTDIR)$(PREFIX)/bin
+	make format-check  fails if `dotnet format` would change a file
+	make bench         side by side with the bash loop
+	make clean         remove what was built
+	demo and test first install what they need (eng/setup.sh).
+	END
+
+demo:
+	@eng/setup.sh demo
+	$(MAKE) --no-print-directory publish
+	$(with_podman)
+	$(BINARY) demo --image "$$image"
+
+test:
+	@eng/setup.sh test
+	$(MAKE) --no-print-directory publish build
+	$(with_podman)
+	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"
+	rm -rf $(RESULTS)
+	status=0
+	for project in $(TESTS); do
+	  dotnet test tests/$$project -c Release --no-build --nologo \
+	    --results-directory $(RESULTS) --logger "trx;LogFileName=$$project.trx" \
+	    --blame-hang-timeout 10m --blame-hang-dump-type none || status=1
+	done
+	line=$$(eng/count-tests.sh $(TESTS:%=$(RESULTS)/%.trx)) || status=1
+	echo "all tests: $$line"
+	exit $$status
+
+build:
+	@dotnet msbuild $(SOLUTION) -restore -m -p:Configuration=Release $(QUIET) $(BUILD_FLAGS)
+
+publish: $(BINARY)
+	@:
+
+# What is published (one file, ReadyToRun) stands in the project file: given here, it would reach the library too,
+# and publish and build would undo each other's restore. Not composite: that compiles the whole framework again,
+# which takes a minute and starts no faster.
+$(BINARY): $(SOURCES)
+	@dotnet publish src/PgBackup.App -c Release -r $(RID) --self-contained -p:PublishReadyToRunComposite=false \
+	  -o $(@D) $(QUIET) $(BUILD_FLAGS)
+	touch $@
+
+install: publish
+	@install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/olympus-pgbackup"
+
+format-check:
+	@dotnet restore $(SOLUTION) $(QUIET)
+	dotnet format $(SOLUTION) --verify-no-changes --no-restore
+
+bench:
+	@eng/setup.sh test
+	$(MAKE) --no-print-directory publish
+	$(with_podman)
+	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"
+	bench/run.sh
+
+clean:
+	@rm -rf artifacts
+	find src tests bench -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# setup.sh: puts what the demo and the tests need on this machine, if it is not there yet.
+#
+# Usage:  setup.sh demo     podman, gpg, age, an image of Postgres
+#         setup.sh test     the same, and rclone
+#
+# Says one line for each thing it does, and nothing when there is nothing to do. It installs by apt, as root
+# or by sudo without a password; where that is not possible it says what to install by hand and exits 1.
+# The .NET SDK it never installs.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PATH=$PATH:/usr/sbin:/sbin
+
+case ${1:-} in
+  demo) tools=(podman gpg age) ;;
+  test) tools=(podman gpg age rclone) ;;
+  *) echo "usage: setup.sh demo|test" >&2; exit 2 ;;
+esac
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo -n)
+can_install() { command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null; }
+
+has() {
+  case $1 in
+    netavark|aardvark-dns) command -v "$1" >/dev/null || [ -x "/usr/lib/podman/$1" ] || [ -x "/usr/libexec/podman/$1" ] ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+# missing TOOL...: the packages of those that are not here.
+missing() {
+  local tool
+  for tool; do has "$tool" || if [ "$tool" = gpg ]; then echo gnupg; else echo "$tool"; fi; done
+}
+
+install_packages() {
+  local flags=(-y -q -o DPkg::Lock::Timeout=120)
+  # Root's podman needs none of its recommendations; a rootless one does (uidmap, slirp4netns).
+  [ ${#as_root[@]} -gt 0 ] || flags+=(--no-install-recommends)
+  echo "installing $* (apt)"
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get)
+  # The lists are fetched only when apt cannot do with those it has; one dead source must not stop us.
+  "${apt[@]}" install "${flags[@]}" "$@" >"$log" 2>&1 ||
+    { "${apt[@]}" update -q >"$log" 2>&1 || true; "${apt[@]}" install "${flags[@]}" "$@" >>"$log" 2>&1; } ||
+    { tail -n 20 "$log" >&2; echo "setup: apt could not install $* (the end of its output is above): install by hand" >&2; exit 1; }
+}
+
+# ---------------------------------------------------------------- tools
+ok=1
+if ! dotnet --list-sdks 2>/dev/null | grep -q '^10\.'; then
+  echo "setup: no .NET 10 SDK found (dotnet --list-sdks): install it by hand, as Microsoft's page \"Install .NET on Linux\" says" >&2
+  ok=0
+fi
+
+helpers=(runc netavark aardvark-dns iptables)
+has podman || tools+=("${helpers[@]}")
+has_image() {
+  has podman && { podman image exists docker.io/library/postgres:17 || podman image exists localhost/postgres:17; } 2>/dev/null
+}
+image_is_here=1
+has_image || image_is_here=0
+if [ $image_is_here = 0 ] && can_install; then tools+=(debootstrap); fi   # in case no image can be pulled
+
+mapfile -t packages < <(missing "${tools[@]}")
+if [ ${#packages[@]} -gt 0 ] && ! can_install; then
+  echo "setup: missing: ${packages[*]}. Install by hand (this needs apt, and root or sudo without a password, to do it for you)" >&2
+  ok=0
+fi
+[ $ok = 1 ] || exit 1
+[ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
+
+# ---------------------------------------------------------------- image of Postgres
+if [ $image_is_here = 0 ]; then
+  image=$("$here/postgres-image.sh" 17)
+else
+  image=
+fi
+
+# ---------------------------------------------------------------- podman's own parts
+# A podman that was here before may lack some of them and work all the same: then they are not missed.
+mapfile -t packages < <(missing "${helpers[@]}")
+if [ ${#packages[@]} -gt 0 ] && can_install && ! "$here/podman-env.sh" ${image:+"$image"} >/dev/null 2>&1; then
+  install_packages "${packages[@]}"
+fi

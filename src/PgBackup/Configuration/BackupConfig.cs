@@ -1,0 +1,111 @@
+using PgBackup.Postgres;
+
+namespace PgBackup.Configuration;
+
+/// <summary>A configuration without errors. docs/configuration.md explains every key.</summary>
+public sealed record BackupConfig
+{
+    /// <summary>The file it was read from.</summary>
+    public required string File { get; init; }
+
+    /// <summary>The cluster's name, written into every manifest.</summary>
+    public required string Cluster { get; init; }
+
+    /// <summary>Where the databases are.</summary>
+    public required SourceConfig Source { get; init; }
+
+    /// <summary>The databases, in the order of the file.</summary>
+    public required IReadOnlyList<DatabaseConfig> Databases { get; init; }
+
+    /// <summary>How dumps are made.</summary>
+    public required DumpConfig Dump { get; init; }
+
+    /// <summary>How they are encrypted.</summary>
+    public required EncryptionConfig Encryption { get; init; }
+
+    /// <summary>Where they are kept; the first is the primary.</summary>
+    public required IReadOnlyList<StoreConfig> Stores { get; init; }
+
+    /// <summary>What the file has that this version does not act on yet; said at every run, so that nobody relies on it.</summary>
+    public required IReadOnlyList<string> Notices { get; init; }
+}
+
+/// <summary>A container (by exec) or a URL.</summary>
+public sealed record SourceConfig
+{
+    /// <summary><c>podman</c> or <c>docker</c>, or null for a URL.</summary>
+    public string? Engine { get; init; }
+
+    /// <summary>The container's name.</summary>
+    public string? Container { get; init; }
+
+    /// <summary>How to connect: inside the container, or by the URL.</summary>
+    public required PgConnection Connection { get; init; }
+
+    /// <summary>A file with the password, read at each run.</summary>
+    public string? PasswordFile { get; init; }
+
+    /// <summary>An image whose client tools are used; null looks on the host first.</summary>
+    public string? ToolsImage { get; init; }
+
+    /// <summary><c>tools: host</c>: never fall back to an image.</summary>
+    public bool HostToolsOnly { get; init; }
+
+    /// <summary>How long a sleeping compute is waited for.</summary>
+    public required TimeSpan ConnectRetry { get; init; }
+}
+
+/// <summary>One database, and how to reach it if not through the source.</summary>
+public sealed record DatabaseConfig
+{
+    /// <summary>The name in the server.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its own connection, or null for the source's.</summary>
+    public PgConnection? Connection { get; init; }
+
+    /// <summary>Its own password file, or null.</summary>
+    public string? PasswordFile { get; init; }
+}
+
+/// <summary>How dumps are made.</summary>
+public sealed record DumpConfig
+{
+    /// <summary>pg_dump's <c>--compress</c>, or null for the best that the client has.</summary>
+    public string? Compression { get; init; }
+
+    /// <summary>How many databases are dumped at the same time.</summary>
+    public required int Jobs { get; init; }
+
+    /// <summary>How long a dump waits for a locked table before it gives up.</summary>
+    public required TimeSpan LockTimeout { get; init; }
+}
+
+/// <summary>gpg, age or none.</summary>
+public sealed record EncryptionConfig
+{
+    /// <summary><c>gpg</c>, <c>age</c> or <c>none</c>.</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>Fingerprints, key ids or addresses (gpg), or public keys (age).</summary>
+    public IReadOnlyList<string> Recipients { get; init; } = [];
+
+    /// <summary>gpg's home folder, or null for its default.</summary>
+    public string? HomeFolder { get; init; }
+
+    /// <summary>The private key that <c>check</c> and <c>restore</c> use when none is named; normally not on the backup host.</summary>
+    public string? IdentityFile { get; init; }
+
+    /// <summary>A file with the passphrase of the gpg key.</summary>
+    public string? PassphraseFile { get; init; }
+}
+
+/// <summary>A store.</summary>
+public sealed record StoreConfig
+{
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its folder.</summary>
+    public required string Path { get; init; }
+}

@@ -1,0 +1,473 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using PgBackup.Postgres;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace PgBackup.Configuration;
+
+/// <summary>Finds and reads the configuration, and reports everything that is wrong with it at once.</summary>
+public sealed partial class ConfigReader
+{
+    private static readonly string[] Tiers = ["all", "daily", "weekly", "monthly", "yearly"];
+
+    private readonly List<ConfigError> errors = [];
+    private readonly List<string> notices = [];
+
+    private ConfigReader()
+    {
+    }
+
+    /// <summary>
+    /// The file to use: the one named, or <c>$OLYMPUS_PGBACKUP_CONFIG</c>, <c>./olympus-pgbackup.yaml</c>,
+    /// <c>/etc/olympus-pgbackup/config.yaml</c>; the first that is there.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigMissing"/>.</exception>
+    public static string Find(string? named)
+    {
+        string? byVariable = Environment.GetEnvironmentVariable("OLYMPUS_PGBACKUP_CONFIG");
+        if ((named ?? byVariable) is { Length: > 0 } chosen)
+        {
+            return File.Exists(chosen)
+                ? chosen
+                : throw new PgBackupException(
+                    ErrorCode.ConfigMissing,
+                    $"the config file {chosen} ({(named is null ? "from $OLYMPUS_PGBACKUP_CONFIG" : "from --config")}) does not exist.",
+                    "Check the path, or make one with `olympus-pgbackup init`.");
+        }
+
+        string[] places = ["olympus-pgbackup.yaml", "/etc/olympus-pgbackup/config.yaml"];
+        return places.FirstOrDefault(File.Exists)
+            ?? throw new PgBackupException(
+                ErrorCode.ConfigMissing,
+                "there is no config: neither ./olympus-pgbackup.yaml nor /etc/olympus-pgbackup/config.yaml exists.",
+                "Make one with `olympus-pgbackup init`, or name one with --config FILE or $OLYMPUS_PGBACKUP_CONFIG.");
+    }
+
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigInvalid"/> with every error, its line and its remedy.</exception>
+    public static BackupConfig Read(string file)
+    {
+        try
+        {
+            return Parse(File.ReadAllText(file), file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PgBackupException(ErrorCode.ConfigInvalid, $"the config file {file} cannot be read: {e.Message}", "Check its owner and mode.", e);
+        }
+    }
+
+    /// <summary>Reads the text of a file.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigInvalid"/>.</exception>
+    public static BackupConfig Parse(string text, string file)
+    {
+        var reader = new ConfigReader();
+        BackupConfig? config = reader.ReadDocument(text, file);
+        if (reader.errors.Count == 0 && config is not null)
+        {
+            return config;
+        }
+
+        var message = new StringBuilder();
+        message.Append(CultureInfo.InvariantCulture, $"{file} has {reader.errors.Count} {(reader.errors.Count == 1 ? "error" : "errors")}:");
+        foreach (ConfigError error in reader.errors.OrderBy(static e => e.Line))
+        {
+            message.Append(CultureInfo.InvariantCulture, $"\n  line {error.Line}: {error.Key}: {error.What} {error.Remedy}");
+        }
+
+        throw new PgBackupException(ErrorCode.ConfigInvalid, message.ToString(), "docs/configuration.md explains every key; `olympus-pgbackup init` writes a commented example.");
+    }
+
+    private BackupConfig? ReadDocument(string text, string file)
+    {
+        YamlMappingNode root;
+        try
+        {
+            var stream = new YamlStream();
+            stream.Load(new StringReader(text));
+            if (stream.Documents.Count != 1 || stream.Documents[0].RootNode is not YamlMappingNode mapping)
+            {
+                errors.Add(new ConfigError { Line = 1, Key = "(file)", What = "keys and values are expected.", Remedy = "Start from `olympus-pgbackup init`." });
+                return null;
+            }
+
+            root = mapping;
+        }
+        catch (YamlException e)
+        {
+            errors.Add(new ConfigError { Line = e.Start.Line, Key = "(YAML)", What = e.InnerException?.Message ?? e.Message, Remedy = "Check indentation, quotes and brackets there." });
+            return null;
+        }
+
+        var section = new YamlSection(root, "", errors);
+        string cluster = section.RequiredText("cluster", "Write a name for this cluster, for instance cluster: olympus.");
+        if (cluster.Length > 0 && !ClusterName().IsMatch(cluster))
+        {
+            section.Error("cluster", $"\"{cluster}\" is not allowed.", "Use letters, digits, dots, dashes and underscores.");
+        }
+
+        SourceConfig source = ReadSource(section);
+        IReadOnlyList<DatabaseConfig> databases = ReadDatabases(section, source);
+        DumpConfig dump = ReadDump(section.Section("dump"), databases.Count);
+        EncryptionConfig encryption = ReadEncryption(section);
+        IReadOnlyList<StoreConfig> stores = ReadStores(section);
+        foreach (string later in (string[])["schedule", "drill", "notify"])
+        {
+            if (section.Has(later))
+            {
+                notices.Add($"{later}: this version does not act on it yet.");
+            }
+        }
+
+        section.RejectUnknown();
+        return new BackupConfig
+        {
+            File = file,
+            Cluster = cluster,
+            Source = source,
+            Databases = databases,
+            Dump = dump,
+            Encryption = encryption,
+            Stores = stores,
+            Notices = notices,
+        };
+    }
+
+    private SourceConfig ReadSource(YamlSection root)
+    {
+        var nothing = new SourceConfig { Connection = PgConnection.InContainer("postgres", null), ConnectRetry = TimeSpan.Zero };
+        YamlSection? section = root.Section("source");
+        if (section is null)
+        {
+            if (!root.Has("source"))
+            {
+                root.Error("source", "it is missing.", "Write source: { podman: { container: olympus-postgres } } or source: { url: postgres://... }.");
+            }
+
+            return nothing;
+        }
+
+        List<string> ways = [.. ((string[])["podman", "docker", "url"]).Where(section.Has)];
+        if (ways.Count != 1)
+        {
+            section.Error(
+                ways.Count == 0 ? "podman" : ways[1],
+                ways.Count == 0 ? "nothing says where the databases are." : $"{string.Join(" and ", ways)} exclude each other.",
+                "Write exactly one of podman:, docker: and url:.");
+        }
+
+        string? passwordFile = ReadableFile(section, "password_file");
+        bool weakTls = section.Flag("accept_weak_tls");
+        (string? image, bool hostOnly) = ReadTools(section);
+        SourceConfig result = nothing with { PasswordFile = passwordFile, ToolsImage = image, HostToolsOnly = hostOnly };
+        if (ways.Contains("url"))
+        {
+            PgConnection connection = ReadUrl(section, "url", weakTls) ?? nothing.Connection;
+            result = result with
+            {
+                Connection = connection,
+                ConnectRetry = section.Span("connect_retry", connection.IsRemote ? TimeSpan.FromSeconds(60) : TimeSpan.Zero),
+            };
+        }
+        else if (ways.Count > 0)
+        {
+            string engine = ways[0];
+            result = result with { Engine = engine, ConnectRetry = section.Span("connect_retry", TimeSpan.Zero) };
+            if (section.IsText(engine))
+            {
+                result = result with { Container = section.Text(engine) };
+            }
+            else if (section.Section(engine) is { } container)
+            {
+                string name = container.RequiredText("container", "Write the container's name, for instance container: olympus-postgres.");
+                string user = container.Text("user") ?? "postgres";
+                container.RejectUnknown();
+                result = result with { Container = name, Connection = PgConnection.InContainer(user, null) };
+            }
+
+            if (image is not null || hostOnly)
+            {
+                section.Error("tools", "it is for url: only.", $"Leave it out: with {engine}: the tools inside the container are used, which always fit its server.");
+            }
+        }
+
+        section.RejectUnknown();
+        return result;
+    }
+
+    private static (string? Image, bool HostOnly) ReadTools(YamlSection section)
+    {
+        if (!section.Has("tools"))
+        {
+            return (null, false);
+        }
+
+        if (section.IsText("tools"))
+        {
+            string? word = section.Text("tools");
+            if (word != "host")
+            {
+                section.Error("tools", $"\"{word}\" is not allowed.", "Write host, or { image: \"postgres:17\" }.");
+            }
+
+            return (null, true);
+        }
+
+        YamlSection? tools = section.Section("tools");
+        string? image = tools?.RequiredText("image", "Write the image, for instance image: \"postgres:17\".");
+        tools?.RejectUnknown();
+        return (image, false);
+    }
+
+    private PgConnection? ReadUrl(YamlSection section, string key, bool weakTls)
+    {
+        string url = section.RequiredText(key, "Write postgres://role@host/?sslmode=verify-full");
+        if (url.Length == 0)
+        {
+            return null;
+        }
+
+        PgConnection connection;
+        try
+        {
+            connection = PgConnection.Parse(url);
+        }
+        catch (FormatException e)
+        {
+            section.Error(key, $"it is no connection URL: {e.Message}.", "Write postgres://role@host:5432/?sslmode=verify-full");
+            return null;
+        }
+
+        if (ConnectionPolicy.PoolerRemedy(connection) is { } direct)
+        {
+            section.Error(key, $"the host {connection.Host} is a connection pooler, which cannot hold the snapshot of a dump.", direct);
+        }
+
+        if (!weakTls && ConnectionPolicy.WeakTls(connection) is { } weak)
+        {
+            section.Error(key, weak, "Add ?sslmode=verify-full to the URL (and sslrootcert=system for a public authority), or write accept_weak_tls: true beside it.");
+        }
+
+        if (connection.Settings.ContainsKey("PGPASSWORD") && !section.Has("password_file"))
+        {
+            notices.Add($"{key}: the password stands in the config; password_file is safer.");
+        }
+
+        return connection;
+    }
+
+    private List<DatabaseConfig> ReadDatabases(YamlSection root, SourceConfig source)
+    {
+        List<DatabaseConfig> databases = [];
+        foreach ((YamlNode node, string path) in root.Items("databases"))
+        {
+            if (node is YamlMappingNode mapping)
+            {
+                var section = new YamlSection(mapping, path, errors);
+                string name = section.RequiredText("name", "Write the database's name.");
+                PgConnection? own = null;
+                if (section.Has("url"))
+                {
+                    own = ReadUrl(section, "url", section.Flag("accept_weak_tls"));
+                    if (source.Engine is not null)
+                    {
+                        section.Error("url", "a database of its own URL needs a source with a URL.", $"Use source.url instead of source.{source.Engine}.");
+                    }
+                }
+
+                string? passwordFile = ReadableFile(section, "password_file");
+                section.RejectUnknown();
+                databases.Add(new DatabaseConfig { Name = name, Connection = own, PasswordFile = passwordFile });
+            }
+            else if (root.Scalar(node, "databases") is { Length: > 0 } name)
+            {
+                databases.Add(new DatabaseConfig { Name = name });
+            }
+        }
+
+        if (databases.Count == 0)
+        {
+            root.Error("databases", "no database is named.", "Write databases: [ciam_kratos, ciam_hydra, iam_kratos, iam_hydra, olympus].");
+        }
+
+        foreach (IGrouping<string, DatabaseConfig> twice in databases.GroupBy(static d => d.Name, StringComparer.Ordinal).Where(static g => g.Count() > 1))
+        {
+            root.Error("databases", $"\"{twice.Key}\" is named {twice.Count()} times.", "Name each database once.");
+        }
+
+        return databases;
+    }
+
+    private static DumpConfig ReadDump(YamlSection? section, int databases)
+    {
+        if (section is null)
+        {
+            return new DumpConfig { Jobs = Math.Clamp(databases, 1, 8), LockTimeout = TimeSpan.FromSeconds(30) };
+        }
+
+        string? compression = section.Text("compress");
+        if (compression is not null && !Compression().IsMatch(compression))
+        {
+            section.Error("compress", $"\"{compression}\" is not allowed.", "Write a method of pg_dump and perhaps a level: zstd:1, lz4, gzip:6 or none.");
+        }
+
+        var config = new DumpConfig
+        {
+            Compression = compression,
+            Jobs = section.Number("jobs", Math.Clamp(databases, 1, 8), 1, 64),
+            LockTimeout = section.Span("lock_timeout", TimeSpan.FromSeconds(30)),
+        };
+        section.RejectUnknown();
+        return config;
+    }
+
+    private static EncryptionConfig ReadEncryption(YamlSection root)
+    {
+        var none = new EncryptionConfig { Kind = "none" };
+        if (!root.Has("encryption"))
+        {
+            root.Error("encryption", "it is missing.", "Write encryption: { gpg: { recipients: [...] } } or { age: { recipients: [...] } }; or the word none, if the dumps are to lie there in clear text.");
+            return none;
+        }
+
+        if (root.IsText("encryption"))
+        {
+            string? word = root.Text("encryption");
+            if (word != "none")
+            {
+                root.Error("encryption", $"\"{word}\" is not allowed.", "Write gpg: or age: with recipients below it, or the word none.");
+            }
+
+            return none;
+        }
+
+        if (root.Section("encryption") is not { } section)
+        {
+            return none;
+        }
+
+        List<string> kinds = [.. ((string[])["gpg", "age"]).Where(section.Has)];
+        if (section.Has("provider"))
+        {
+            section.Error("provider", "encryption by the store needs stores that encrypt, which this version does not have.", "Write gpg: or age: with recipients.");
+        }
+        else if (kinds.Count != 1)
+        {
+            section.Error("gpg", kinds.Count == 0 ? "neither gpg: nor age: is there." : "gpg and age exclude each other.", "Write exactly one of them.");
+        }
+
+        EncryptionConfig result = none;
+        if (kinds.Count > 0 && section.Section(kinds[0]) is { } cipher)
+        {
+            IReadOnlyList<string> recipients = cipher.Texts("recipients");
+            if (recipients.Count == 0)
+            {
+                cipher.Error("recipients", "nobody could decrypt.", "Name at least one recipient; two are better (one of them in escrow).");
+            }
+
+            result = new EncryptionConfig
+            {
+                Kind = kinds[0],
+                Recipients = recipients,
+                HomeFolder = kinds[0] == "gpg" ? cipher.Text("home") : null,
+                IdentityFile = cipher.Text("identity_file"),
+                PassphraseFile = kinds[0] == "gpg" ? cipher.Text("passphrase_file") : null,
+            };
+            cipher.RejectUnknown();
+        }
+
+        section.RejectUnknown();
+        return result;
+    }
+
+    private List<StoreConfig> ReadStores(YamlSection root)
+    {
+        List<StoreConfig> stores = [];
+        foreach ((YamlNode node, string path) in root.Items("stores"))
+        {
+            if (node is not YamlMappingNode mapping)
+            {
+                root.Error("stores", "each store is a mapping.", "Write - { name: local, path: /backups }.");
+                continue;
+            }
+
+            var section = new YamlSection(mapping, path, errors);
+            string name = section.RequiredText("name", "Give the store a name, for instance name: local.");
+            string folder = "";
+            if (((string[])["rclone", "s3"]).FirstOrDefault(section.Has) is { } remote)
+            {
+                section.Error(remote, $"this version stores into folders only, not by {remote}.", "Write path: with a folder (of a mounted remote disk, for instance).");
+            }
+            else
+            {
+                folder = section.RequiredText("path", "Write the folder, for instance path: /backups.");
+            }
+
+            ReadKeep(section);
+            section.RejectUnknown();
+            if (stores.Any(s => s.Name == name))
+            {
+                section.Error("name", $"\"{name}\" is the name of an earlier store too.", "Give each store a name of its own.");
+            }
+
+            if (folder.Length > 0 && stores.Any(s => s.Path.Length > 0 && Path.GetFullPath(s.Path) == Path.GetFullPath(folder)))
+            {
+                section.Error("path", $"{folder} is the folder of an earlier store too.", "Give each store a folder of its own.");
+            }
+
+            stores.Add(new StoreConfig { Name = name, Path = folder });
+        }
+
+        if (stores.Count == 0)
+        {
+            root.Error("stores", "no store is named.", "Write stores: [ { name: local, path: /backups } ].");
+        }
+        else if (stores.Count > 1)
+        {
+            root.Error("stores", $"{stores.Count} stores are named; this version writes to one, and has no replicas yet.", "Name one store.");
+        }
+
+        return stores;
+    }
+
+    private void ReadKeep(YamlSection store)
+    {
+        if (store.Section("keep") is not { } keep)
+        {
+            return;
+        }
+
+        foreach (string tier in Tiers)
+        {
+            if (keep.Text(tier) is { } length && !Keep().IsMatch(length))
+            {
+                keep.Error(tier, $"\"{length}\" is no length of time.", "Write a number with d, w, mo or y, such as 14d or 12mo, or the word forever.");
+            }
+        }
+
+        keep.RejectUnknown();
+        notices.Add("keep: this version removes nothing; all snapshots are kept.");
+    }
+
+    private static string? ReadableFile(YamlSection section, string key)
+    {
+        string? file = section.Text(key);
+        if (!string.IsNullOrEmpty(file) && !File.Exists(file))
+        {
+            section.Error(key, $"the file {file} does not exist.", "Make it (mode 0600) with nothing but the password in it.");
+        }
+
+        return string.IsNullOrEmpty(file) ? null : file;
+    }
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    private static partial Regex ClusterName();
+
+    [GeneratedRegex(@"^((gzip|lz4|zstd)(:(level=)?\d{1,2}(,long)?)?|none|[0-9])$")]
+    private static partial Regex Compression();
+
+    [GeneratedRegex(@"^(\d{1,5}(d|w|mo|y|h)|forever)$")]
+    private static partial Regex Keep();
+}

@@ -1,0 +1,66 @@
+using PgBackup.Tools;
+
+namespace PgBackup.Encryption;
+
+/// <summary>Encryption by age (age-encryption.org/v1) to its public keys or to SSH keys.</summary>
+public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identity) : ICipher
+{
+    /// <inheritdoc/>
+    public string Kind => "age";
+
+    /// <inheritdoc/>
+    public string Extension => ".age";
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<Recipient>> CheckAsync(CancellationToken cancel)
+    {
+        List<Recipient> checkedOnes = [];
+        foreach (string recipient in recipients)
+        {
+            ToolResult result = await ToolProcess.TryReadAsync(new ToolCommand("age", "--encrypt", "--armor", "--recipient", recipient), cancel, "test");
+            if (result.ExitCode != 0)
+            {
+                throw new PgBackupException(
+                    ErrorCode.RecipientUnusable,
+                    $"age cannot encrypt to \"{recipient}\": {string.Join(" ", result.Errors.Where(static e => !e.Contains("age.dev", StringComparison.Ordinal)))}",
+                    "A recipient is the public key that age-keygen prints (age1...), or a line of an SSH public key file.");
+            }
+
+            checkedOnes.Add(new Recipient { Name = recipient, Fingerprint = recipient });
+        }
+
+        return checkedOnes;
+    }
+
+    /// <inheritdoc/>
+    public Stream Encrypt(Stream plain, CancellationToken cancel)
+    {
+        List<string> arguments = ["--encrypt"];
+        foreach (string recipient in recipients)
+        {
+            arguments.AddRange(["--recipient", recipient]);
+        }
+
+        return ToolStream.Through(ToolProcess.Start(new ToolCommand("age", arguments).Named("age --encrypt")), plain, cancel);
+    }
+
+    /// <inheritdoc/>
+    public Stream Decrypt(Stream stored, CancellationToken cancel)
+    {
+        if (identity?.File is not { } file)
+        {
+            throw new PgBackupException(
+                ErrorCode.IdentityUnusable,
+                "decrypting needs the age identity, and none is named.",
+                "Name the file with --identity FILE, or as encryption.age.identity_file in the config.");
+        }
+
+        if (!File.Exists(file))
+        {
+            throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist.", "Check the path after --identity.");
+        }
+
+        return ToolStream.Through(
+            ToolProcess.Start(new ToolCommand("age", "--decrypt", "--identity", file).Named("age --decrypt")), stored, cancel);
+    }
+}

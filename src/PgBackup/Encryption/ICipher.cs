@@ -1,0 +1,46 @@
+namespace PgBackup.Encryption;
+
+/// <summary>Encrypts streams to recipients and decrypts them with an identity, by an outside tool.</summary>
+public interface ICipher
+{
+    /// <summary><c>gpg</c>, <c>age</c> or <c>none</c>: the word in config and manifest.</summary>
+    string Kind { get; }
+
+    /// <summary>What is added to an object's name: <c>.gpg</c>, <c>.age</c> or nothing.</summary>
+    string Extension { get; }
+
+    /// <summary>Checks, before any dump starts, that every recipient can be encrypted to, by really doing it once.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.RecipientUnusable"/> or <see cref="ErrorCode.ToolMissing"/>.</exception>
+    Task<IReadOnlyList<Recipient>> CheckAsync(CancellationToken cancel);
+
+    /// <summary>
+    /// The ciphertext of a stream, which the result owns. Its end means that the tool succeeded and that the plaintext was whole.
+    /// </summary>
+    Stream Encrypt(Stream plain, CancellationToken cancel);
+
+    /// <summary>The plaintext of a stream, which the result owns. Its end means that it was whole and authentic.</summary>
+    Stream Decrypt(Stream stored, CancellationToken cancel);
+}
+
+/// <summary>Someone who can decrypt.</summary>
+public sealed record Recipient
+{
+    /// <summary>As written in the config.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The full fingerprint of the gpg key, or the age public key.</summary>
+    public required string Fingerprint { get; init; }
+
+    /// <summary>When a gpg key stops being usable for new encryption, in UTC; null for never.</summary>
+    public DateTimeOffset? Expires { get; init; }
+}
+
+/// <summary>The private key to decrypt with.</summary>
+public sealed record Identity
+{
+    /// <summary>An age identity file, or an exported gpg secret key; null uses gpg's own keyring and agent.</summary>
+    public string? File { get; init; }
+
+    /// <summary>A file with the passphrase of a gpg key, or null (no passphrase, or the agent knows it).</summary>
+    public string? PassphraseFile { get; init; }
+}

@@ -1,0 +1,104 @@
+namespace PgBackup;
+
+/// <summary>The permanent codes of errors. A code is never reused; docs/errors.md has a section for each.</summary>
+public enum ErrorCode
+{
+    /// <summary>An error nobody foresaw: a defect of this program.</summary>
+    Unexpected = 1,
+
+    /// <summary>The command line cannot be understood.</summary>
+    Usage = 2,
+
+    /// <summary>The run was cancelled by a signal.</summary>
+    Cancelled = 3,
+
+    /// <summary>No configuration file was found.</summary>
+    ConfigMissing = 10,
+
+    /// <summary>The configuration has errors; all of them are reported at once.</summary>
+    ConfigInvalid = 11,
+
+    /// <summary>A program that is needed is not installed.</summary>
+    ToolMissing = 20,
+
+    /// <summary>A program failed; its own last lines are quoted.</summary>
+    ToolFailed = 21,
+
+    /// <summary>The client tools do not have the server's major version.</summary>
+    ToolVersion = 22,
+
+    /// <summary>The container does not exist or is not running.</summary>
+    ContainerUnavailable = 23,
+
+    /// <summary>The server cannot be reached or does not let us in.</summary>
+    Connection = 30,
+
+    /// <summary>A connection setting that a backup must not use (a pooler, weak TLS).</summary>
+    ConnectionRefusedByPolicy = 31,
+
+    /// <summary>The database does not exist on the server.</summary>
+    DatabaseMissing = 32,
+
+    /// <summary>A statement failed on the server.</summary>
+    SqlFailed = 33,
+
+    /// <summary>The dump was made, but reading it back did not work or its proof is broken.</summary>
+    DumpUnreadable = 34,
+
+    /// <summary>A database, or the roles, could not be dumped; the others were.</summary>
+    BackupIncomplete = 40,
+
+    /// <summary>Not one database could be dumped.</summary>
+    BackupFailed = 41,
+
+    /// <summary>Another run holds the lock of this cluster or store.</summary>
+    AlreadyRunning = 42,
+
+    /// <summary>A recipient is unknown, ambiguous, expired, revoked or cannot encrypt.</summary>
+    RecipientUnusable = 50,
+
+    /// <summary>The private key that decrypts is missing or wrong.</summary>
+    IdentityUnusable = 51,
+
+    /// <summary>The store cannot be read or written.</summary>
+    StoreUnavailable = 60,
+
+    /// <summary>The store belongs to another cluster.</summary>
+    StoreOfAnotherCluster = 61,
+
+    /// <summary>No such snapshot.</summary>
+    SnapshotMissing = 62,
+
+    /// <summary>The manifest cannot be read.</summary>
+    ManifestUnreadable = 63,
+
+    /// <summary>The manifest was written by a newer version of this program.</summary>
+    ManifestTooNew = 64,
+
+    /// <summary>An object of a snapshot is missing, cut short, changed or swapped.</summary>
+    ObjectDamaged = 65,
+
+    /// <summary>The snapshot has no such database.</summary>
+    PartMissing = 66,
+
+    /// <summary>The target of a restore cannot be understood or used.</summary>
+    TargetInvalid = 70,
+
+    /// <summary>The database at the target has something in it.</summary>
+    TargetNotEmpty = 71,
+
+    /// <summary>The target's server is older than the snapshot's.</summary>
+    TargetTooOld = 72,
+
+    /// <summary>The restore reported errors.</summary>
+    RestoreFailed = 73,
+
+    /// <summary>What was restored does not equal the proof.</summary>
+    ProofDiffers = 74,
+
+    /// <summary>The roles could not all be restored.</summary>
+    GlobalsFailed = 75,
+
+    /// <summary>No scratch server could be started.</summary>
+    ScratchFailed = 80,
+}

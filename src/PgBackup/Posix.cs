@@ -1,0 +1,83 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace PgBackup;
+
+/// <summary>The few calls of the C library that .NET does not offer: named pipes, pipe sizes, and fsync of a folder.</summary>
+internal static partial class Posix
+{
+    public const int ReadOnly = 0;
+    public const int WriteOnly = 1;
+    public const int ReadWrite = 2;
+
+    private const int NonBlocking = 0x800;
+    private const int CloseOnExec = 0x80000;
+    private const int SetFlagsCommand = 4; // F_SETFL
+    private const int SetPipeSizeCommand = 1031; // F_SETPIPE_SZ
+
+    // O_NOFOLLOW and O_DIRECTORY differ by architecture (asm-generic and arm).
+    private static readonly int NoFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
+    private static readonly int DirectoryOnly = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x4000 : 0x10000;
+
+    /// <summary>Opens a named pipe without waiting for its other end; null when that is not possible.</summary>
+    public static SafePipeHandle? OpenPipe(string path, int mode)
+    {
+        int fd = Open(path, mode | NonBlocking | NoFollow | CloseOnExec, 0);
+        if (fd < 0)
+        {
+            return null;
+        }
+
+        // Only the open must not wait; reads and writes do, as on the pipes of a child process.
+        _ = Fcntl(fd, SetFlagsCommand, mode);
+        return new SafePipeHandle(fd, ownsHandle: true);
+    }
+
+    /// <summary>Asks for a larger pipe; the kernel may refuse.</summary>
+    public static void SetPipeSize(SafePipeHandle pipe, int bytes)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            _ = FcntlHandle(pipe, SetPipeSizeCommand, bytes);
+        }
+    }
+
+    /// <summary>Makes the names in a folder durable (a rename is only in memory until then).</summary>
+    /// <exception cref="IOException">The folder cannot be opened or synchronised.</exception>
+    public static void SyncFolder(string path)
+    {
+        int fd = Open(path, ReadOnly | DirectoryOnly | CloseOnExec, 0);
+        int error = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
+        if (fd >= 0)
+        {
+            error = Fsync(fd) < 0 ? Marshal.GetLastPInvokeError() : 0;
+            _ = Close(fd);
+        }
+
+        // EINVAL: some network file systems cannot synchronise a folder, and have no write cache for names either.
+        if (error is not 0 and not 22)
+        {
+            throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(error)}");
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Open(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Close(int fd);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Fsync(int fd);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Fcntl(int fd, int command, int argument);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int FcntlHandle(SafeHandle fd, int command, int argument);
+}

@@ -1,0 +1,114 @@
+using System.Buffers;
+using PgBackup.Tools;
+
+namespace PgBackup.Postgres;
+
+/// <summary>
+/// Reads an archive in custom format while it streams by: it is fed to <c>pg_restore -f -</c>, whose script becomes the proof.
+/// An archive that pg_restore cannot decode to its last byte has no proof.
+/// </summary>
+internal sealed class ArchiveDecoder : IAsyncDisposable
+{
+    private readonly ToolProcess restore;
+    private readonly int dumpMajor;
+    private readonly ScriptReader script;
+    private readonly Task reading;
+    private bool refused;
+
+    private ArchiveDecoder(ToolProcess restore, int dumpMajor, bool keepExcerpts, CancellationToken cancel)
+    {
+        this.restore = restore;
+        this.dumpMajor = dumpMajor;
+        script = new ScriptReader(keepExcerpts);
+        reading = ReadAsync(restore.Output, script, cancel);
+    }
+
+    /// <summary>What was read so far, and the statements of the database itself.</summary>
+    public ScriptReader Script => script;
+
+    /// <summary>Starts pg_restore, without a server, at one place. Tablespaces are left out: they are placement, not content.</summary>
+    public static async Task<ArchiveDecoder> StartAsync(PostgresTools tools, int dumpMajor, bool keepExcerpts, CancellationToken cancel)
+    {
+        ToolProcess restore = await tools.Host.StartAsync(
+            new ToolCommand("pg_restore", "--create", "--no-tablespaces", "--file=-") { Label = "pg_restore (reading the dump back)", MayStopReading = true },
+            cancel);
+        return new ArchiveDecoder(restore, dumpMajor, keepExcerpts, cancel);
+    }
+
+    /// <summary>Reads a script from a tool's output to its end.</summary>
+    public static async Task ReadAsync(Stream output, ScriptReader script, CancellationToken cancel)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(256 * 1024);
+        try
+        {
+            int count;
+            while ((count = await output.ReadAsync(buffer, cancel)) > 0)
+            {
+                script.Read(buffer.AsSpan(0, count));
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Takes the next piece of the archive.</summary>
+    public async Task WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancel)
+    {
+        if (refused)
+        {
+            return; // what follows the last entry of an archive is no data, and pg_restore need not read it
+        }
+
+        try
+        {
+            await restore.Input.WriteAsync(piece, cancel);
+        }
+        catch (IOException)
+        {
+            refused = true;
+        }
+    }
+
+    /// <summary>The end of the archive: waits for pg_restore and returns the proof.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.DumpUnreadable"/>.</exception>
+    public async Task<Proof> FinishAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await restore.Input.DisposeAsync();
+        }
+        catch (IOException)
+        {
+            // as above
+        }
+
+        await reading.WaitAsync(cancel);
+        int exitCode = await restore.WaitAsync(cancel);
+        if (exitCode != 0)
+        {
+            throw new PgBackupException(
+                ErrorCode.DumpUnreadable,
+                $"the dump cannot be read back: {ToolFailure.Of(restore.Command, exitCode, restore.Errors).Message}");
+        }
+
+        return script.Finish(dumpMajor);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await restore.DisposeAsync();
+        try
+        {
+            await reading;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // disposed before the end
+        }
+
+        script.Dispose();
+    }
+}

@@ -1,0 +1,200 @@
+using System.Globalization;
+
+namespace PgBackup.Postgres;
+
+/// <summary>
+/// How to reach a server, as the environment of libpq sees it (PostgreSQL manual, "Environment Variables" of libpq). Immutable;
+/// a password is never part of <see cref="ToString"/> nor of any argument list.
+/// </summary>
+public sealed record PgConnection
+{
+    // Every parameter of a connection URI that has an environment variable; the others cannot be passed on safely.
+    private static readonly Dictionary<string, string> Variables = new(StringComparer.Ordinal)
+    {
+        ["host"] = "PGHOST",
+        ["hostaddr"] = "PGHOSTADDR",
+        ["port"] = "PGPORT",
+        ["user"] = "PGUSER",
+        ["dbname"] = "PGDATABASE",
+        ["password"] = "PGPASSWORD",
+        ["passfile"] = "PGPASSFILE",
+        ["channel_binding"] = "PGCHANNELBINDING",
+        ["connect_timeout"] = "PGCONNECT_TIMEOUT",
+        ["options"] = "PGOPTIONS",
+        ["sslmode"] = "PGSSLMODE",
+        ["sslnegotiation"] = "PGSSLNEGOTIATION",
+        ["sslcert"] = "PGSSLCERT",
+        ["sslkey"] = "PGSSLKEY",
+        ["sslrootcert"] = "PGSSLROOTCERT",
+        ["sslcrl"] = "PGSSLCRL",
+        ["sslcrldir"] = "PGSSLCRLDIR",
+        ["sslsni"] = "PGSSLSNI",
+        ["ssl_min_protocol_version"] = "PGSSLMINPROTOCOLVERSION",
+        ["ssl_max_protocol_version"] = "PGSSLMAXPROTOCOLVERSION",
+        ["gssencmode"] = "PGGSSENCMODE",
+        ["krbsrvname"] = "PGKRBSRVNAME",
+        ["require_auth"] = "PGREQUIREAUTH",
+        ["requirepeer"] = "PGREQUIREPEER",
+        ["target_session_attrs"] = "PGTARGETSESSIONATTRS",
+        ["load_balance_hosts"] = "PGLOADBALANCEHOSTS",
+        ["application_name"] = "PGAPPNAME",
+    };
+
+    // What must not leak from the operator's shell into a connection that the config defines.
+    private static readonly string[] Inherited =
+    [
+        .. Variables.Values.Where(static v => v is not ("PGPASSWORD" or "PGPASSFILE")), "PGSERVICE", "PGSERVICEFILE", "PGDATESTYLE", "PGTZ",
+        "PGCLIENTENCODING", "PGGEQO",
+    ];
+
+    /// <summary>The libpq variables of this connection, password included.</summary>
+    public required IReadOnlyDictionary<string, string> Settings { get; init; }
+
+    /// <summary>Host name, socket folder, or null for libpq's default.</summary>
+    public string? Host => Settings.GetValueOrDefault("PGHOST");
+
+    /// <summary>The role, or null for libpq's default.</summary>
+    public string? User => Settings.GetValueOrDefault("PGUSER");
+
+    /// <summary>The database named in the URL, or null.</summary>
+    public string? Database => Settings.GetValueOrDefault("PGDATABASE");
+
+    /// <summary>True when the server is not on this machine: TLS then has to be asked for.</summary>
+    public bool IsRemote => Host is { Length: > 0 } hosts && hosts.Split(',').Any(static host =>
+        host.Length > 0 && host[0] is not ('/' or '@') && host is not ("localhost" or "::1") && !host.StartsWith("127.", StringComparison.Ordinal));
+
+    /// <summary>A connection inside a container: its own default socket, as one role.</summary>
+    public static PgConnection InContainer(string user, string? password) => new()
+    {
+        Settings = password is null
+            ? new Dictionary<string, string> { ["PGUSER"] = user }
+            : new Dictionary<string, string> { ["PGUSER"] = user, ["PGPASSWORD"] = password },
+    };
+
+    /// <summary>
+    /// Reads a libpq connection URI (PostgreSQL manual, "Connection URIs"): several hosts, percent-encoding and parameters included.
+    /// </summary>
+    /// <exception cref="FormatException">What is wrong, without any password.</exception>
+    public static PgConnection Parse(string url)
+    {
+        int schemeEnd = url.IndexOf("://", StringComparison.Ordinal);
+        if (schemeEnd < 0 || url[..schemeEnd] is not ("postgres" or "postgresql"))
+        {
+            throw new FormatException("it must start with postgres:// or postgresql://");
+        }
+
+        string rest = url[(schemeEnd + 3)..];
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal);
+        int question = rest.IndexOf('?', StringComparison.Ordinal);
+        string query = question < 0 ? "" : rest[(question + 1)..];
+        rest = question < 0 ? rest : rest[..question];
+        int slash = rest.IndexOf('/', StringComparison.Ordinal);
+        string database = slash < 0 ? "" : rest[(slash + 1)..];
+        string authority = slash < 0 ? rest : rest[..slash];
+        int at = authority.LastIndexOf('@');
+        string hosts = authority[(at + 1)..];
+        if (at >= 0)
+        {
+            string[] who = authority[..at].Split(':', 2);
+            Set(settings, "PGUSER", who[0]);
+            Set(settings, "PGPASSWORD", who.Length > 1 ? who[1] : "");
+        }
+
+        ReadHosts(settings, hosts);
+        Set(settings, "PGDATABASE", database);
+        foreach (string pair in query.Split('&', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string[] parts = pair.Split('=', 2);
+            if (parts.Length != 2)
+            {
+                throw new FormatException($"the parameter \"{parts[0]}\" has no value");
+            }
+
+            string name = parts[0] == "ssl" && parts[1] == "true" ? "sslmode" : parts[0];
+            if (!Variables.TryGetValue(name, out string? variable))
+            {
+                throw new FormatException($"the parameter \"{name}\" is not supported; supported are {string.Join(", ", Variables.Keys)}");
+            }
+
+            Set(settings, variable, name == parts[0] ? parts[1] : "require");
+        }
+
+        if (settings.TryGetValue("PGPORT", out string? port) &&
+            port.Split(',').Any(static p => p.Length > 0 && !ushort.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
+        {
+            throw new FormatException($"the port \"{port}\" is no number from 1 to 65535");
+        }
+
+        return new PgConnection { Settings = settings };
+    }
+
+    /// <summary>The same connection with one variable set.</summary>
+    public PgConnection With(string variable, string value) =>
+        new() { Settings = new Dictionary<string, string>(Settings, StringComparer.Ordinal) { [variable] = value } };
+
+    /// <summary>
+    /// The environment for a tool that connects to one database: every variable of libpq is either set by this connection or
+    /// removed, but for a password or password file that the operator's own environment provides.
+    /// </summary>
+    public Dictionary<string, string?> EnvironmentFor(string? database, string applicationName)
+    {
+        var environment = new Dictionary<string, string?>(StringComparer.Ordinal);
+        foreach (string variable in Inherited)
+        {
+            environment[variable] = null;
+        }
+
+        foreach ((string variable, string value) in Settings)
+        {
+            environment[variable] = value;
+        }
+
+        if (database is not null)
+        {
+            environment["PGDATABASE"] = database;
+        }
+
+        environment["PGAPPNAME"] = applicationName;
+        environment["PGCONNECT_TIMEOUT"] = Settings.GetValueOrDefault("PGCONNECT_TIMEOUT", "15");
+        return environment;
+    }
+
+    /// <summary>The place without its secret: <c>postgres://reader@host:5432</c>.</summary>
+    public override string ToString()
+    {
+        string port = Settings.TryGetValue("PGPORT", out string? p) ? ":" + p : "";
+        return $"postgres://{(User is null ? "" : User + "@")}{Host ?? "localhost"}{port}";
+    }
+
+    private static void ReadHosts(Dictionary<string, string> settings, string hosts)
+    {
+        if (hosts.Length == 0)
+        {
+            return;
+        }
+
+        List<string> names = [];
+        List<string> ports = [];
+        foreach (string part in hosts.Split(','))
+        {
+            int bracket = part.LastIndexOf(']');
+            int colon = part.IndexOf(':', bracket < 0 ? 0 : bracket);
+            names.Add((colon < 0 ? part : part[..colon]).Trim('[', ']'));
+            ports.Add(colon < 0 ? "" : part[(colon + 1)..]);
+        }
+
+        Set(settings, "PGHOST", string.Join(',', names));
+        if (ports.Any(static p => p.Length > 0))
+        {
+            Set(settings, "PGPORT", string.Join(',', ports));
+        }
+    }
+
+    private static void Set(Dictionary<string, string> settings, string variable, string value)
+    {
+        if (value.Length > 0)
+        {
+            settings[variable] = Uri.UnescapeDataString(value);
+        }
+    }
+}

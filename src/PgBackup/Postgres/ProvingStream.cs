@@ -1,0 +1,54 @@
+using System.Security.Cryptography;
+
+namespace PgBackup.Postgres;
+
+/// <summary>
+/// A dump passing by: each piece that is read is also hashed and decoded, and the last read waits until the whole dump has been
+/// read back. What reads this stream to its end has a dump that is known to be readable, and <see cref="Proof"/> says of what.
+/// </summary>
+internal sealed class ProvingStream(Stream dump, ArchiveDecoder decoder) : ForwardStream
+{
+    private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+    /// <summary>The proof, after the end of the stream.</summary>
+    public Proof? Proof { get; private set; }
+
+    /// <summary>The SHA-256 of the plain dump in hexadecimal, after the end of the stream.</summary>
+    public string? Sha256 { get; private set; }
+
+    /// <summary>The bytes of the plain dump.</summary>
+    public long BytesRead { get; private set; }
+
+    /// <inheritdoc/>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (Proof is not null)
+        {
+            return 0;
+        }
+
+        int count = await dump.ReadAsync(buffer, cancellationToken);
+        if (count > 0)
+        {
+            BytesRead += count;
+            hash.AppendData(buffer.Span[..count]);
+            await decoder.WriteAsync(buffer[..count], cancellationToken);
+        }
+        else
+        {
+            Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset());
+            Proof = await decoder.FinishAsync(cancellationToken);
+        }
+
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask DisposeAsync()
+    {
+        await decoder.DisposeAsync();
+        await dump.DisposeAsync();
+        hash.Dispose();
+        await base.DisposeAsync();
+    }
+}

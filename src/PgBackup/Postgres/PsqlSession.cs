@@ -1,0 +1,187 @@
+using System.Text;
+using System.Text.Json;
+using PgBackup.Tools;
+
+namespace PgBackup.Postgres;
+
+/// <summary>
+/// One long-lived session: a psql child that takes statements on stdin and answers in JSON lines. It works through a container's
+/// exec as well as over the network, and ends (with its transaction and its locks) when this process does.
+/// Statements run one at a time; the type is not for concurrent use.
+/// </summary>
+public sealed class PsqlSession : IAsyncDisposable
+{
+    private readonly ToolProcess psql;
+    private readonly StreamReader reader;
+    private readonly string marker = "=" + Guid.NewGuid().ToString("N");
+    private readonly string where;
+
+    private PsqlSession(ToolProcess psql, string where)
+    {
+        this.psql = psql;
+        this.where = where;
+        reader = new StreamReader(psql.Output, new UTF8Encoding(false), false, 64 * 1024);
+    }
+
+    /// <summary>
+    /// Connects, and takes all time limits off the session: it may sit in its transaction for as long as the longest dump.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Connection"/> or <see cref="ErrorCode.DatabaseMissing"/>.</exception>
+    internal static async Task<PsqlSession> OpenAsync(ToolProcess psql, string where, CancellationToken cancel)
+    {
+        var session = new PsqlSession(psql, where);
+        try
+        {
+            await session.ExecuteAsync(
+                """
+                SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET search_path = pg_catalog; SET DateStyle = ISO;
+                SET row_security = off; SET client_min_messages = warning;
+                SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+                    'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')
+                """,
+                cancel);
+            return session;
+        }
+        catch
+        {
+            await session.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Runs a query and returns its rows as JSON objects.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was lost.</exception>
+    public async Task<IReadOnlyList<JsonElement>> QueryAsync(string select, CancellationToken cancel)
+    {
+        PsqlReply reply = await SendAsync($"SELECT pg_catalog.row_to_json(q) FROM (\n{select}\n) q", cancel);
+        Require(reply, select);
+        var rows = new List<JsonElement>(reply.Lines.Count);
+        foreach (string line in reply.Lines)
+        {
+            using JsonDocument row = JsonDocument.Parse(line);
+            rows.Add(row.RootElement.Clone());
+        }
+
+        return rows;
+    }
+
+    /// <summary>Runs a query that has exactly one row.</summary>
+    public async Task<JsonElement> QueryRowAsync(string select, CancellationToken cancel)
+    {
+        IReadOnlyList<JsonElement> rows = await QueryAsync(select, cancel);
+        return rows.Count == 1
+            ? rows[0]
+            : throw new PgBackupException(ErrorCode.SqlFailed, $"{where}: one row was expected, {rows.Count} came from: {select}");
+    }
+
+    /// <summary>Runs a statement for its effect.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/> with the server's message.</exception>
+    public async Task ExecuteAsync(string statement, CancellationToken cancel) => Require(await SendAsync(statement, cancel), statement);
+
+    /// <summary>Runs a statement and returns the server's verdict instead of throwing when it refuses.</summary>
+    public Task<PsqlReply> TryAsync(string statement, CancellationToken cancel) => SendAsync(statement, cancel);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await psql.Input.DisposeAsync();
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+            await psql.WaitAsync(patience.Token);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            psql.Kill();
+        }
+
+        await psql.DisposeAsync();
+        reader.Dispose();
+    }
+
+    private void Require(PsqlReply reply, string statement)
+    {
+        if (!reply.Succeeded)
+        {
+            string text = statement.Length > 300 ? statement[..300] + " ..." : statement;
+            throw new PgBackupException(ErrorCode.SqlFailed, $"{where}: {reply.Message} (SQLSTATE {reply.SqlState}) in: {text}");
+        }
+    }
+
+    private async Task<PsqlReply> SendAsync(string statement, CancellationToken cancel)
+    {
+        string text = $"{statement}\n;\n\\echo {marker} :ERROR :LAST_ERROR_SQLSTATE\n\\echo :LAST_ERROR_MESSAGE\n\\echo {marker}\n";
+        try
+        {
+            await psql.Input.WriteAsync(Encoding.UTF8.GetBytes(text), cancel);
+            await psql.Input.FlushAsync(cancel);
+        }
+        catch (IOException)
+        {
+            throw await LostAsync();
+        }
+
+        List<string> lines = [];
+        while (await reader.ReadLineAsync(cancel) is { } line)
+        {
+            if (!line.StartsWith(marker, StringComparison.Ordinal))
+            {
+                lines.Add(line);
+                continue;
+            }
+
+            string[] state = line.Split(' ');
+            var message = new StringBuilder();
+            while (await reader.ReadLineAsync(cancel) is { } more && more != marker)
+            {
+                message.AppendLine(more);
+            }
+
+            return new PsqlReply
+            {
+                Succeeded = state is [_, "false", ..],
+                SqlState = state.Length > 2 ? state[2] : "",
+                Message = message.ToString().Trim(),
+                Lines = lines,
+            };
+        }
+
+        throw await LostAsync();
+    }
+
+    private async Task<PgBackupException> LostAsync()
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        try
+        {
+            await psql.WaitAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            psql.Kill();
+        }
+
+        string reason = string.Join("\n  ", psql.Errors.Where(static line => line.Length > 0).TakeLast(6));
+        bool missing = reason.Contains("database \"", StringComparison.Ordinal) && reason.Contains("does not exist", StringComparison.Ordinal);
+        return new PgBackupException(
+            missing ? ErrorCode.DatabaseMissing : ErrorCode.Connection,
+            $"no connection to {where}:\n  {(reason.Length == 0 ? "psql ended without a word." : reason)}",
+            ConnectionAdvice.For(reason));
+    }
+}
+
+/// <summary>What the server said to one statement.</summary>
+public sealed record PsqlReply
+{
+    /// <summary>The statement was carried out.</summary>
+    public required bool Succeeded { get; init; }
+
+    /// <summary>The five characters of the error (PostgreSQL manual, appendix A), or 00000.</summary>
+    public required string SqlState { get; init; }
+
+    /// <summary>The error's primary message.</summary>
+    public required string Message { get; init; }
+
+    /// <summary>The lines of the result.</summary>
+    public required IReadOnlyList<string> Lines { get; init; }
+}

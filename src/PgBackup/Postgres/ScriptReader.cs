@@ -1,0 +1,313 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace PgBackup.Postgres;
+
+/// <summary>
+/// Reads the SQL script that pg_dump, pg_restore or pg_dumpall writes, in pieces of any size, and builds the proof of it on the
+/// fly. Memory is bounded by the longest statement, never by a row or a table.
+/// </summary>
+internal sealed class ScriptReader : IDisposable
+{
+    private const int ExcerptLength = 400;
+
+    private readonly IncrementalHash row = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly IncrementalHash largeObject = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly byte[] hash = new byte[32];
+    private readonly ArrayBufferWriter<byte> statement = new();
+    private readonly StatementLexer lexer = new();
+    private readonly Dictionary<string, Table> tables = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, string> sequences = new(StringComparer.Ordinal);
+    private readonly ContentDigest schema = new();
+    private readonly ContentDigest database = new();
+    private readonly Table largeObjects = new();
+    private readonly Dictionary<string, List<string>>? excerpts;
+    private readonly List<byte> line = [];
+
+    private Table? copying;
+    private long rowLength;
+    private byte rowFirst, rowSecond;
+
+    /// <summary>A reader; <paramref name="keepExcerpts"/> keeps the start of every schema statement, to name differences.</summary>
+    public ScriptReader(bool keepExcerpts = false)
+    {
+        excerpts = keepExcerpts ? new Dictionary<string, List<string>>(StringComparer.Ordinal) : null;
+    }
+
+    /// <summary>The statements about the database itself, with its name taken out.</summary>
+    public List<DatabaseStatement> DatabaseStatements { get; } = [];
+
+    /// <summary>Every other statement, in order, when asked for by <see cref="KeepStatements"/>.</summary>
+    public List<string> Statements { get; } = [];
+
+    /// <summary>Keeps the text of every statement (for globals, which are small).</summary>
+    public bool KeepStatements { get; init; }
+
+    /// <summary>Bytes of script read so far; read by a progress display on another thread.</summary>
+    public long BytesRead { get; private set; }
+
+    /// <summary>Takes the next piece of the script.</summary>
+    public void Read(ReadOnlySpan<byte> piece)
+    {
+        BytesRead += piece.Length;
+        while (!piece.IsEmpty)
+        {
+            int end = piece.IndexOf((byte)'\n');
+            if (copying is not null)
+            {
+                ReadRow(end < 0 ? piece : piece[..(end + 1)], end >= 0);
+            }
+            else if (end >= 0 && line.Count == 0)
+            {
+                ReadLine(piece[..end]);
+            }
+            else
+            {
+                line.AddRange(end < 0 ? piece : piece[..end]);
+                if (end >= 0)
+                {
+                    byte[] whole = [.. line];
+                    line.Clear();
+                    ReadLine(whole);
+                }
+            }
+
+            piece = end < 0 ? [] : piece[(end + 1)..];
+        }
+    }
+
+    /// <summary>The proof of the whole script.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.DumpUnreadable"/>: the script stops in the middle.</exception>
+    public Proof Finish(int dumpMajor)
+    {
+        if (line.Count > 0)
+        {
+            ReadLine([.. line]);
+            line.Clear();
+        }
+
+        if (copying is not null || statement.WrittenCount > 0)
+        {
+            throw new PgBackupException(ErrorCode.DumpUnreadable, "the SQL script of the dump stops in the middle of a statement or of a table's rows.");
+        }
+
+        return new Proof
+        {
+            DumpMajor = dumpMajor,
+            Tables = new SortedDictionary<string, TableProof>(tables.ToDictionary(static t => t.Key, static t => t.Value.ToProof()), StringComparer.Ordinal),
+            Sequences = sequences,
+            LargeObjects = largeObjects.ToProof(),
+            Schema = new StatementsProof { Count = schema.Count, Digest = schema.ToString() },
+            Database = new StatementsProof { Count = database.Count, Digest = database.ToString() },
+        };
+    }
+
+    /// <summary>Schema statements that this script has and the other lacks: their first words. Both must keep excerpts.</summary>
+    public IReadOnlyList<string> StatementsMissingIn(ScriptReader other)
+    {
+        List<string> missing = [];
+        foreach ((string key, List<string> texts) in excerpts ?? [])
+        {
+            int there = other.excerpts is not null && other.excerpts.TryGetValue(key, out List<string>? found) ? found.Count : 0;
+            missing.AddRange(texts.Skip(there));
+        }
+
+        return missing;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        row.Dispose();
+        largeObject.Dispose();
+    }
+
+    // A piece of a row, or the rest of one with its line end. The end mark \. may itself come in pieces.
+    private void ReadRow(ReadOnlySpan<byte> piece, bool complete)
+    {
+        ReadOnlySpan<byte> content = complete ? piece[..^1] : piece;
+        for (int i = 0; rowLength + i < 2 && i < content.Length; i++)
+        {
+            (rowFirst, rowSecond) = rowLength + i == 0 ? (content[i], (byte)0) : (rowFirst, content[i]);
+        }
+
+        rowLength += content.Length;
+        row.AppendData(content);
+        if (!complete)
+        {
+            return;
+        }
+
+        row.GetHashAndReset(hash);
+        if (rowLength == 2 && rowFirst == (byte)'\\' && rowSecond == (byte)'.')
+        {
+            copying = null;
+        }
+        else
+        {
+            copying!.Add(hash, rowLength + 1);
+        }
+
+        rowLength = 0;
+    }
+
+    private void ReadLine(ReadOnlySpan<byte> text)
+    {
+        if (statement.WrittenCount == 0 && (IsBlank(text) || text.StartsWith("--"u8) || text[0] == (byte)'\\'))
+        {
+            return; // between statements: comments, and psql's own \restrict, \unrestrict and \connect
+        }
+
+        statement.Write(text);
+        if (lexer.Line(text))
+        {
+            EndStatement(statement.WrittenSpan);
+            statement.ResetWrittenCount();
+        }
+        else
+        {
+            statement.Write("\n"u8);
+        }
+    }
+
+    private void EndStatement(ReadOnlySpan<byte> text)
+    {
+        if (text.StartsWith("COPY "u8) && text.EndsWith(" FROM stdin;"u8))
+        {
+            copying = TableOf(text);
+        }
+        else if (text.StartsWith("SELECT pg_catalog."u8) && ReadCall(text["SELECT pg_catalog.".Length..]))
+        {
+            return; // a sequence's state or a piece of a large object
+        }
+        else if (text.SequenceEqual("BEGIN;"u8) || text.SequenceEqual("COMMIT;"u8))
+        {
+            return; // frames large objects in numbers that depend on the tool
+        }
+
+        if (text.StartsWith("SET standard_conforming_strings = off"u8))
+        {
+            lexer.StandardStrings = false;
+        }
+
+        if (KeepStatements)
+        {
+            Statements.Add(Text(text));
+        }
+
+        if (DatabaseStatement.MayBe(text) && DatabaseStatement.Read(Text(text)) is { } own)
+        {
+            DatabaseStatements.Add(own);
+            database.AddContent(Encoding.UTF8.GetBytes(own.Template));
+            return;
+        }
+
+        SHA256.HashData(text, hash);
+        schema.Add(hash);
+        if (excerpts is not null)
+        {
+            string key = Convert.ToHexString(hash);
+            if (!excerpts.TryGetValue(key, out List<string>? texts))
+            {
+                excerpts[key] = texts = [];
+            }
+
+            texts.Add(Text(text.Length > ExcerptLength ? text[..ExcerptLength] : text));
+        }
+    }
+
+    private bool ReadCall(ReadOnlySpan<byte> call)
+    {
+        if (call.StartsWith("setval("u8))
+        {
+            string text = Text(call["setval(".Length..]);
+            int end = text.LastIndexOf("', ", StringComparison.Ordinal);
+            int close = text.LastIndexOf(");", StringComparison.Ordinal);
+            if (text.StartsWith('\'') && end > 0 && close > end)
+            {
+                sequences[text[1..end].Replace("''", "'", StringComparison.Ordinal)] = text[(end + 3)..close].Replace(" ", "", StringComparison.Ordinal);
+                return true;
+            }
+        }
+        else if (call.StartsWith("lo_open('"u8))
+        {
+            ReadOnlySpan<byte> id = call["lo_open('".Length..];
+            largeObject.AppendData(id[..id.IndexOf((byte)'\'')]);
+            largeObject.AppendData(":"u8);
+            return true;
+        }
+        else if (call.StartsWith("lowrite(0, '\\x"u8))
+        {
+            // Pieces are cut differently by different versions: the digest is of the content, not of the pieces.
+            ReadOnlySpan<byte> hex = call["lowrite(0, '\\x".Length..];
+            hex = hex[..hex.IndexOf((byte)'\'')];
+            byte[] data = ArrayPool<byte>.Shared.Rent(hex.Length / 2);
+            Convert.FromHexString(hex, data, out _, out int count);
+            largeObject.AppendData(data.AsSpan(0, count));
+            largeObjects.Bytes += count;
+            ArrayPool<byte>.Shared.Return(data);
+            return true;
+        }
+        else if (call.StartsWith("lo_close("u8))
+        {
+            largeObject.GetHashAndReset(hash);
+            largeObjects.Add(hash, 0);
+            return true;
+        }
+
+        return false;
+    }
+
+    // COPY schema.table (columns) FROM stdin;
+    private Table TableOf(ReadOnlySpan<byte> copy)
+    {
+        int end = "COPY ".Length;
+        bool quoted = false;
+        while (end < copy.Length && (quoted || copy[end] != (byte)' '))
+        {
+            quoted ^= copy[end] == (byte)'"';
+            end++;
+        }
+
+        string name = Text(copy["COPY ".Length..end]);
+        if (!tables.TryGetValue(name, out Table? table))
+        {
+            tables[name] = table = new Table();
+        }
+
+        return table;
+    }
+
+    private static bool IsBlank(ReadOnlySpan<byte> text) => text.IsEmpty || text.Trim(" \r\t"u8).IsEmpty;
+
+    // Names of a database that is not in UTF-8 must neither fail nor collide.
+    private static string Text(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            return StrictUtf8.GetString(bytes);
+        }
+        catch (DecoderFallbackException)
+        {
+            return Encoding.Latin1.GetString(bytes);
+        }
+    }
+
+    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
+
+    private sealed class Table
+    {
+        private readonly ContentDigest digest = new();
+
+        public long Bytes { get; set; }
+
+        public void Add(ReadOnlySpan<byte> sha256, long bytes)
+        {
+            digest.Add(sha256);
+            Bytes += bytes;
+        }
+
+        public TableProof ToProof() => new() { Rows = digest.Count, Bytes = Bytes, Digest = digest.ToString() };
+    }
+}

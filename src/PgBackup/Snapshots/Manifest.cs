@@ -1,0 +1,179 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using PgBackup.Encryption;
+using PgBackup.Postgres;
+
+namespace PgBackup.Snapshots;
+
+/// <summary>
+/// A snapshot's record, <c>manifest.json</c>: written last, removed first, never edited. A snapshot exists when its manifest does.
+/// Times are UTC, sizes bytes, digests SHA-256 in lower-case hexadecimal.
+/// </summary>
+public sealed record Manifest
+{
+    /// <summary>The format that this version writes, and the newest that it reads.</summary>
+    public const int CurrentFormat = 1;
+
+    /// <summary>The format of this record; a reader refuses a newer one.</summary>
+    public required int Format { get; init; }
+
+    /// <summary>The snapshot's id.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>The cluster's name in the config.</summary>
+    public required string Cluster { get; init; }
+
+    /// <summary>The version of olympus-pgbackup that wrote it.</summary>
+    public required string Tool { get; init; }
+
+    /// <summary>The server's version.</summary>
+    public required string ServerVersion { get; init; }
+
+    /// <summary>The version of pg_dump.</summary>
+    public required string DumpVersion { get; init; }
+
+    /// <summary>Where it was taken from, without secrets.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>When the run started.</summary>
+    public required DateTimeOffset Started { get; init; }
+
+    /// <summary>When the last part was stored.</summary>
+    public required DateTimeOffset Finished { get; init; }
+
+    /// <summary>
+    /// An upper bound, in milliseconds, of the time between the moments of any two databases: from before the first transaction
+    /// was opened until after the last one's snapshot was exported.
+    /// </summary>
+    public required double SkewMs { get; init; }
+
+    /// <summary>gpg, age or none.</summary>
+    public required string Encryption { get; init; }
+
+    /// <summary>Who can decrypt.</summary>
+    public required IReadOnlyList<Recipient> Recipients { get; init; }
+
+    /// <summary>The globals and the databases that were stored.</summary>
+    public required IReadOnlyList<Part> Parts { get; init; }
+
+    /// <summary>The databases (or globals) that were asked for and failed.</summary>
+    public required IReadOnlyList<PartFailure> Failures { get; init; }
+
+    /// <summary>What this snapshot cannot contain (role passwords, subscriptions), and other things worth knowing.</summary>
+    public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>The databases of the config that this run was not asked to dump (<c>backup --database</c>).</summary>
+    public IReadOnlyList<string> LeftOut { get; init; } = [];
+
+    /// <summary>Everything that the config names is in it.</summary>
+    [JsonIgnore]
+    public bool IsComplete => Failures.Count == 0 && LeftOut.Count == 0;
+
+    /// <summary>Stored bytes of all parts.</summary>
+    [JsonIgnore]
+    public long StoredBytes => Parts.Sum(static p => p.Size);
+
+    /// <summary>The parts that are databases.</summary>
+    [JsonIgnore]
+    public IEnumerable<Part> Databases => Parts.Where(static p => p.Kind == Part.DatabaseKind);
+
+    /// <summary>The globals, or null when they failed or were left out.</summary>
+    [JsonIgnore]
+    public Part? Globals => Parts.FirstOrDefault(static p => p.Kind == Part.GlobalsKind);
+
+    /// <summary>As JSON in UTF-8.</summary>
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, ManifestJson.Default.Manifest);
+
+    /// <summary>Reads a manifest.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ManifestUnreadable"/> or <see cref="ErrorCode.ManifestTooNew"/>.</exception>
+    public static Manifest Read(byte[] json, string where)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            int format = document.RootElement.GetProperty("format").GetInt32();
+            if (format > CurrentFormat)
+            {
+                throw new PgBackupException(
+                    ErrorCode.ManifestTooNew,
+                    $"{where} has format {format}; this version of olympus-pgbackup reads up to {CurrentFormat}.",
+                    "Use a newer olympus-pgbackup, or the stock commands in the RESTORE.md beside it.");
+            }
+
+            return document.RootElement.Deserialize(ManifestJson.Default.Manifest) ?? throw new JsonException("it is null");
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new PgBackupException(
+                ErrorCode.ManifestUnreadable,
+                $"{where} cannot be read: {e.Message}",
+                "Its parts may be whole all the same: SHA256SUMS and RESTORE.md beside it do not need the manifest.",
+                e);
+        }
+    }
+}
+
+/// <summary>One stored object of a snapshot.</summary>
+public sealed record Part
+{
+    /// <summary>The kind of the globals.</summary>
+    public const string GlobalsKind = "globals";
+
+    /// <summary>The kind of a database's dump.</summary>
+    public const string DatabaseKind = "database";
+
+    /// <summary><c>globals</c> or <c>database</c>.</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>The database's name; null for globals.</summary>
+    public string? Database { get; init; }
+
+    /// <summary>The object's name in the snapshot's folder.</summary>
+    public required string Object { get; init; }
+
+    /// <summary>Stored bytes (after encryption).</summary>
+    public required long Size { get; init; }
+
+    /// <summary>SHA-256 of what is stored.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>Bytes before encryption.</summary>
+    public required long PlainSize { get; init; }
+
+    /// <summary>SHA-256 before encryption.</summary>
+    public required string PlainSha256 { get; init; }
+
+    /// <summary>What pg_dump was told to compress with; null for globals.</summary>
+    public string? Compression { get; init; }
+
+    /// <summary>The database's encoding; null for globals.</summary>
+    public string? Encoding { get; init; }
+
+    /// <summary>What a restored database must equal; for globals only its schema statements count.</summary>
+    public required Proof Proof { get; init; }
+
+    /// <summary>How long dump, proof, encryption and storing took together.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>What the tool said on stderr though it succeeded.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}
+
+/// <summary>A part that could not be made.</summary>
+public sealed record PartFailure
+{
+    /// <summary>The database, or <c>globals</c>.</summary>
+    public required string Part { get; init; }
+
+    /// <summary>The error's code, <c>PGB-0021</c>.</summary>
+    public required string Code { get; init; }
+
+    /// <summary>What happened, with the tool's own lines.</summary>
+    public required string Message { get; init; }
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(Manifest))]
+internal sealed partial class ManifestJson : JsonSerializerContext;

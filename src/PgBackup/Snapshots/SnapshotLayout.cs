@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Text;
+
+namespace PgBackup.Snapshots;
+
+/// <summary>The names of a snapshot's objects in a store.</summary>
+public static class SnapshotLayout
+{
+    /// <summary>The record that makes a snapshot exist.</summary>
+    public const string Manifest = "manifest.json";
+
+    /// <summary>Digests that <c>sha256sum -c</c> checks.</summary>
+    public const string Sums = "SHA256SUMS";
+
+    /// <summary>The stock commands to restore it.</summary>
+    public const string Guide = "RESTORE.md";
+
+    /// <summary>
+    /// Stands in the folder from the first moment of a run until its manifest is written: what has it and no manifest is the rest of
+    /// a run that was killed, and may be removed by the next one that holds the lock.
+    /// </summary>
+    public const string InProgress = "IN-PROGRESS";
+
+    /// <summary>The key of an object.</summary>
+    public static string Key(SnapshotId id, string name) => $"{id}/{name}";
+
+    /// <summary>The globals' object.</summary>
+    public static string GlobalsName(SnapshotId id, string extension) => $"{id}-globals.sql{extension}";
+
+    /// <summary>
+    /// A database's object. Characters that are trouble in file names or URLs are percent-encoded, byte by byte of UTF-8, so that
+    /// any name that Postgres allows gives one file name, and different names different ones.
+    /// </summary>
+    public static string DatabaseName(SnapshotId id, string database, string extension)
+    {
+        var name = new StringBuilder();
+        foreach (byte b in Encoding.UTF8.GetBytes(database))
+        {
+            if (char.IsAsciiLetterOrDigit((char)b) || b is (byte)'_' or (byte)'-' or (byte)'.')
+            {
+                name.Append((char)b);
+            }
+            else
+            {
+                name.Append(CultureInfo.InvariantCulture, $"%{b:X2}");
+            }
+        }
+
+        return $"{id}-{name}.dump{extension}";
+    }
+}

@@ -1,0 +1,56 @@
+namespace PgBackup.Tools;
+
+/// <summary>podman or docker on this host.</summary>
+public sealed class ContainerEngine(string program)
+{
+    /// <summary>The label of everything this program starts in containers, so that leftovers can be found.</summary>
+    public const string Label = "olympus-pgbackup";
+
+    /// <summary>The program's name.</summary>
+    public string Program => program;
+
+    /// <summary>The first of podman and docker that works here, or null.</summary>
+    public static async Task<ContainerEngine?> FindAsync(CancellationToken cancel)
+    {
+        foreach (string candidate in (string[])["podman", "docker"])
+        {
+            try
+            {
+                ToolResult result = await ToolProcess.TryReadAsync(new ToolCommand(candidate, "ps", "--quiet"), cancel);
+                if (result.ExitCode == 0)
+                {
+                    return new ContainerEngine(candidate);
+                }
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.ToolMissing)
+            {
+                // not this one
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Checks that a container exists and runs, and returns the process id of its first process on this host.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/> or <see cref="ErrorCode.ToolMissing"/>.</exception>
+    public async Task<string> RequireRunningAsync(string container, CancellationToken cancel)
+    {
+        ToolResult result = await ToolProcess.TryReadAsync(
+            new ToolCommand(program, "container", "inspect", "--format", "{{.State.Status}} {{.State.Pid}}", container), cancel);
+        if (result.ExitCode != 0)
+        {
+            throw new PgBackupException(
+                ErrorCode.ContainerUnavailable,
+                $"{program} knows no container \"{container}\": {string.Join(" ", result.Errors.TakeLast(2))}",
+                $"`{program} ps --all` lists the containers of this user; those of another user (root, or rootless) are not seen.");
+        }
+
+        string[] state = result.Output.Trim().Split(' ');
+        return state is ["running", string pid]
+            ? pid
+            : throw new PgBackupException(
+                ErrorCode.ContainerUnavailable,
+                $"the container \"{container}\" is not running (its state is \"{state[0]}\").",
+                $"Start it: {program} start {container}");
+    }
+}

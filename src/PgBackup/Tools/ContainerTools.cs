@@ -1,0 +1,153 @@
+namespace PgBackup.Tools;
+
+/// <summary>
+/// Tools inside a container: one that runs already (its Postgres server), or a throw-away one of an image with the right client.
+/// Disposing it ends every tool that it started, and the throw-away container.
+/// </summary>
+public sealed class ContainerTools : ToolHost, IAsyncDisposable
+{
+    private readonly ContainerEngine engine;
+    private readonly string container;
+    private readonly ContainerShell? shell;
+    private readonly string scratch;
+
+    private ContainerTools(ContainerEngine engine, string container, ContainerShell? shell, string folder, string place)
+    {
+        scratch = ContainerShell.ScratchOf(folder);
+        this.engine = engine;
+        this.container = container;
+        this.shell = shell;
+        Place = place;
+    }
+
+    /// <inheritdoc/>
+    public override string Place { get; }
+
+    /// <summary>Enters a running container.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/>.</exception>
+    public static async Task<ContainerTools> EnterAsync(ContainerEngine engine, string container, CancellationToken cancel)
+    {
+        string pid = await engine.RequireRunningAsync(container, cancel);
+        string folder = $"/dev/shm/olympus-pgbackup-{Guid.NewGuid():N}";
+        ToolProcess exec = ToolProcess.Start(
+            new ToolCommand(engine.Program, ["exec", "--interactive", container, "sh", .. ContainerShell.Arguments(folder)])
+                .Named($"{engine.Program} exec {container}"));
+        ContainerShell? shell = await ContainerShell.OpenAsync(
+            exec, _ => Task.FromResult<string?>($"/proc/{pid}/root{folder}"), cancel);
+        return new ContainerTools(engine, container, shell, folder, $"in the container {container}");
+    }
+
+    /// <summary>
+    /// Starts a throw-away container of an image, on the host's network. It lives exactly as long as this process holds its
+    /// stdin open: however this process ends, the container ends and removes itself, and every tool in it with it.
+    /// </summary>
+    /// <param name="engine">podman or docker.</param>
+    /// <param name="image">An image with sh and the client tools of Postgres on its PATH.</param>
+    /// <param name="files">Files of this host that the tools need (a CA certificate), seen there under the same path.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/>.</exception>
+    public static async Task<ContainerTools> StartAsync(
+        ContainerEngine engine, string image, IEnumerable<string> files, CancellationToken cancel)
+    {
+        string name = $"olympus-pgbackup-tools-{Guid.NewGuid():N}"[..40];
+        string folder = $"/dev/shm/{name}";
+        List<string> arguments =
+        [
+            "run", "--rm", "--interactive", "--name", name, "--label", ContainerEngine.Label + "=tools", "--network", "host",
+            "--stop-timeout", "1", "--entrypoint", "sh",
+        ];
+        foreach (string file in files)
+        {
+            arguments.AddRange(["--volume", $"{file}:{file}:ro"]);
+        }
+
+        arguments.Add(image);
+        arguments.AddRange(ContainerShell.Arguments(folder));
+        ToolProcess run = ToolProcess.Start(new ToolCommand(engine.Program, arguments).Named($"{engine.Program} run {image}"));
+        try
+        {
+            ContainerShell? shell = await ContainerShell.OpenAsync(
+                run, async c => $"/proc/{await engine.RequireRunningAsync(name, c)}/root{folder}", cancel);
+            return shell is not null
+                ? new ContainerTools(engine, name, shell, folder, $"in a container of the image {image}")
+                : throw new PgBackupException(
+                    ErrorCode.ContainerUnavailable,
+                    $"this user cannot see into a container of {engine.Program} (rootless or remote).",
+                    "Run olympus-pgbackup as root, or install the client tools on this host.");
+        }
+        catch (PgBackupException e)
+        {
+            await run.DisposeAsync();
+            throw new PgBackupException(
+                ErrorCode.ContainerUnavailable,
+                $"no container of the image {image} can be started: {e.Message}",
+                e.Remedy ?? $"Try it by hand: {engine.Program} run --rm {image} pg_dump --version",
+                e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel) =>
+        shell is not null ? shell.StartAsync(command, cancel) : Task.FromResult(ToolProcess.Start(Exec(command)));
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (shell is not null)
+        {
+            await shell.DisposeAsync();
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>In the container's /tmp: its /dev/shm is small. The script in the container removes the folder when it ends.</remarks>
+    public override async Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel)
+    {
+        string path = $"{scratch}/{Guid.NewGuid():N}";
+        await using (ToolProcess writer = await StartAsync(
+            new ToolCommand("sh", "-c", "umask 077; mkdir -p \"$1\" && exec cat >\"$2\"", "stage", scratch, path).Named("cat (into the container)"), cancel))
+        {
+            try
+            {
+                await content.CopyToAsync(writer.Input, 1 << 20, cancel);
+                await writer.Input.DisposeAsync();
+            }
+            catch (IOException)
+            {
+                // its own words are better: the container's disk is full, most likely
+            }
+
+            await writer.WaitForSuccessAsync(cancel);
+        }
+
+        return new StagedFile(path, async () =>
+        {
+            await using ToolProcess remover = await StartAsync(new ToolCommand("rm", "-f", path), CancellationToken.None);
+            await remover.WaitAsync(CancellationToken.None);
+        });
+    }
+
+    // One exec for each tool: slower, but it needs no look into the container.
+    private ToolCommand Exec(ToolCommand command)
+    {
+        List<string> all = ["exec", "--interactive"];
+        foreach ((string name, string? value) in command.Environment)
+        {
+            if (value is not null)
+            {
+                // By name only: the engine takes the value from its own environment, so no secret is an argument.
+                all.AddRange(["--env", name]);
+            }
+        }
+
+        all.Add(container);
+        all.Add(command.FileName);
+        all.AddRange(command.Arguments);
+        return new ToolCommand(engine.Program, all)
+        {
+            Label = command.Label,
+            MayStopReading = command.MayStopReading,
+            Environment = command.Environment.Where(static v => v.Value is not null).ToDictionary(StringComparer.Ordinal),
+        };
+    }
+}

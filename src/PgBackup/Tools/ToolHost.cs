@@ -1,0 +1,76 @@
+namespace PgBackup.Tools;
+
+/// <summary>Where the tools of Postgres run: on this host, or inside a container.</summary>
+public abstract class ToolHost
+{
+    /// <summary>How to name the place in a message: "on this host (/usr/lib/postgresql/17/bin)", "in the container x".</summary>
+    public abstract string Place { get; }
+
+    /// <summary>
+    /// Starts one tool there: its name without a path, its arguments, and its environment, which never shows in an argument list.
+    /// A variable with the value null is removed from what the tool would inherit.
+    /// </summary>
+    public abstract Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel);
+
+    /// <summary>
+    /// Writes a stream into a private file that the tools can open, for tools that need to seek. It is removed when the result is
+    /// disposed, and what a killed process left by the next one.
+    /// </summary>
+    public abstract Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel);
+}
+
+/// <summary>A private file where the tools run; disposing it removes it.</summary>
+public sealed class StagedFile(string path, Func<ValueTask> remove) : IAsyncDisposable
+{
+    /// <summary>Its path as the tools see it.</summary>
+    public string Path => path;
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => remove();
+}
+
+/// <summary>Tools on this host, in one folder or (with null) wherever PATH has them.</summary>
+public sealed class HostTools(string? folder) : ToolHost
+{
+    /// <inheritdoc/>
+    public override string Place => folder is null ? "on this host (PATH)" : $"on this host ({folder})";
+
+    /// <inheritdoc/>
+    public override Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel)
+    {
+        string program = folder is null ? command.FileName : Path.Combine(folder, command.FileName);
+        return Task.FromResult(ToolProcess.Start(
+            new ToolCommand(program, command.Arguments) { Label = command.Label, Environment = command.Environment, MayStopReading = command.MayStopReading }));
+    }
+
+    /// <inheritdoc/>
+    public override async Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel)
+    {
+        PrivateFolder scratch = PrivateFolder.Create(size);
+        try
+        {
+            string path = Path.Combine(scratch.Path, "archive");
+            await using (var file = new FileStream(path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                Options = FileOptions.Asynchronous,
+            }))
+            {
+                await content.CopyToAsync(file, 1 << 20, cancel);
+            }
+
+            return new StagedFile(path, () =>
+            {
+                scratch.Dispose();
+                return ValueTask.CompletedTask;
+            });
+        }
+        catch
+        {
+            scratch.Dispose();
+            throw;
+        }
+    }
+}
