@@ -13,13 +13,11 @@ internal sealed class DeferredStream(Func<CancellationToken, Task<Stream>> open,
     }
 
     /// <inheritdoc/>
-    public override async ValueTask DisposeAsync()
+    protected override async ValueTask DisposeOnceAsync()
     {
         if (source is not null)
         {
             await source.DisposeAsync();
         }
-
-        await base.DisposeAsync();
     }
 }

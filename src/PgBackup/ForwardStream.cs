@@ -3,6 +3,8 @@ namespace PgBackup;
 /// <summary>A stream that can only be read, asynchronously, from its start to its end.</summary>
 internal abstract class ForwardStream : Stream
 {
+    private int disposed;
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 
@@ -46,10 +48,18 @@ internal abstract class ForwardStream : Stream
     /// <inheritdoc/>
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-    /// <inheritdoc/>
-    public override async ValueTask DisposeAsync()
+    /// <summary>Lets go of what the stream owns. May be called twice.</summary>
+    public sealed override async ValueTask DisposeAsync()
     {
-        await base.DisposeAsync();
+        if (Interlocked.Exchange(ref disposed, 1) == 0)
+        {
+            await DisposeOnceAsync();
+            await base.DisposeAsync();
+        }
+
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>What <see cref="DisposeAsync"/> does the first time.</summary>
+    protected abstract ValueTask DisposeOnceAsync();
 }

@@ -28,10 +28,9 @@ internal sealed class HashingStream(Stream inner) : ForwardStream
     }
 
     /// <inheritdoc/>
-    public override async ValueTask DisposeAsync()
+    protected override async ValueTask DisposeOnceAsync()
     {
         await inner.DisposeAsync();
         hash.Dispose();
-        await base.DisposeAsync();
     }
 }

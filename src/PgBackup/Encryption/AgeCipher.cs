@@ -60,7 +60,10 @@ public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identi
             throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist.", "Check the path after --identity.");
         }
 
-        return ToolStream.Through(
-            ToolProcess.Start(new ToolCommand("age", "--decrypt", "--identity", file).Named("age --decrypt")), stored, cancel);
+        return new DecryptedStream(
+            ToolStream.Through(ToolProcess.Start(new ToolCommand("age", "--decrypt", "--identity", file).Named("age --decrypt")), stored, cancel),
+            ["no identity matched", "malformed secret key", "unknown identity type", "no identities found"],
+            $"the identity {file} is not the key of any recipient of this snapshot.",
+            $"It can be decrypted by the private key of: {string.Join(", or ", recipients)}.");
     }
 }

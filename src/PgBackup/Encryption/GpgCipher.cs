@@ -55,16 +55,11 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     public Stream Encrypt(Stream plain, CancellationToken cancel) => ToolStream.Through(ToolProcess.Start(EncryptCommand([])), plain, cancel);
 
     /// <inheritdoc/>
-    public Stream Decrypt(Stream stored, CancellationToken cancel) => new DeferredStream(async c =>
-    {
-        List<string> arguments = [.. await KeyringOptionsAsync(c), "--decrypt"];
-        if (identity?.PassphraseFile is { } passphrase)
-        {
-            arguments.InsertRange(0, ["--pinentry-mode", "loopback", "--passphrase-file", passphrase]);
-        }
-
-        return ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c);
-    }, cancel);
+    public Stream Decrypt(Stream stored, CancellationToken cancel) => new DecryptedStream(
+        Decrypting(stored, cancel),
+        ["No secret key", "Bad passphrase", "No pinentry", "Inappropriate ioctl", "Operation cancelled"],
+        $"gpg has no usable secret key for this snapshot{(identity?.File is { } file ? $" in {file}" : " in its keyring")}, or does not know its passphrase.",
+        $"It can be decrypted by the secret key of: {string.Join(", or ", recipients)}. Name an exported one with --identity FILE, its passphrase with --passphrase-file FILE.");
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -78,6 +73,17 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
 
         importing.Dispose();
     }
+
+    private DeferredStream Decrypting(Stream stored, CancellationToken cancel) => new(async c =>
+    {
+        List<string> arguments = [.. await KeyringOptionsAsync(c), "--decrypt"];
+        if (identity?.PassphraseFile is { } passphrase)
+        {
+            arguments.InsertRange(0, ["--pinentry-mode", "loopback", "--passphrase-file", passphrase]);
+        }
+
+        return ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c);
+    }, cancel);
 
     private static ToolCommand Gpg(IEnumerable<string> arguments) =>
         new("gpg", ["--batch", "--no-tty", "--quiet", .. arguments]);

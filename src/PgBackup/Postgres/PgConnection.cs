@@ -132,6 +132,37 @@ public sealed record PgConnection
     public PgConnection With(string variable, string value) =>
         new() { Settings = new Dictionary<string, string>(Settings, StringComparer.Ordinal) { [variable] = value } };
 
+    /// <summary>The same connection with the password that a file holds (its line end does not count); unchanged for null.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Connection"/>: the file cannot be read.</exception>
+    public PgConnection WithPasswordOf(string? file)
+    {
+        if (file is null)
+        {
+            return this;
+        }
+
+        try
+        {
+            return With("PGPASSWORD", File.ReadAllText(file).TrimEnd('\r', '\n'));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PgBackupException(ErrorCode.Connection, $"the password file {file} cannot be read: {e.Message}", "Check its path, owner and mode.", e);
+        }
+    }
+
+    /// <summary>
+    /// verify-full without a root certificate would look for ~/.postgresql/root.crt: where that is not, the system's authorities are
+    /// used, which libpq knows since version 16.
+    /// </summary>
+    public PgConnection WithSystemCertificates(int toolsMajor)
+    {
+        string own = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".postgresql", "root.crt");
+        return toolsMajor >= 16 && Settings.GetValueOrDefault("PGSSLMODE") == "verify-full" && !Settings.ContainsKey("PGSSLROOTCERT") && !File.Exists(own)
+            ? With("PGSSLROOTCERT", "system")
+            : this;
+    }
+
     /// <summary>
     /// The environment for a tool that connects to one database: every variable of libpq is either set by this connection or
     /// removed, but for a password or password file that the operator's own environment provides.

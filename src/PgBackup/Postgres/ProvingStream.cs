@@ -44,11 +44,10 @@ internal sealed class ProvingStream(Stream dump, ArchiveDecoder decoder) : Forwa
     }
 
     /// <inheritdoc/>
-    public override async ValueTask DisposeAsync()
+    protected override async ValueTask DisposeOnceAsync()
     {
         await decoder.DisposeAsync();
         await dump.DisposeAsync();
         hash.Dispose();
-        await base.DisposeAsync();
     }
 }

@@ -23,6 +23,9 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     /// <inheritdoc/>
     public override string Place { get; }
 
+    /// <summary><c>podman</c> or <c>docker</c>.</summary>
+    public string EngineProgram => engine.Program;
+
     /// <summary>Enters a running container.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/>.</exception>
     public static async Task<ContainerTools> EnterAsync(ContainerEngine engine, string container, CancellationToken cancel)

@@ -32,6 +32,9 @@ public sealed class StagedFile(string path, Func<ValueTask> remove) : IAsyncDisp
 /// <summary>Tools on this host, in one folder or (with null) wherever PATH has them.</summary>
 public sealed class HostTools(string? folder) : ToolHost
 {
+    /// <summary>The folder, or null for PATH.</summary>
+    public string? Folder => folder;
+
     /// <inheritdoc/>
     public override string Place => folder is null ? "on this host (PATH)" : $"on this host ({folder})";
 

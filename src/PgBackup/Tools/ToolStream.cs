@@ -59,7 +59,7 @@ internal sealed class ToolStream : ForwardStream
     }
 
     /// <inheritdoc/>
-    public override async ValueTask DisposeAsync()
+    protected override async ValueTask DisposeOnceAsync()
     {
         if (!ended)
         {
@@ -83,7 +83,6 @@ internal sealed class ToolStream : ForwardStream
         }
 
         stop.Dispose();
-        await base.DisposeAsync();
     }
 
     private async Task CloseInputAsync() => await tool.Input.DisposeAsync();

@@ -1,0 +1,47 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using PgBackup.Operations;
+
+namespace PgBackup.App;
+
+/// <summary>What <c>list --json</c> prints for a snapshot.</summary>
+internal sealed record ListedSnapshot
+{
+    public required string Id { get; init; }
+
+    public required string State { get; init; }
+
+    public double? AgeSeconds { get; init; }
+
+    public int? Databases { get; init; }
+
+    public long? Rows { get; init; }
+
+    public long? StoredBytes { get; init; }
+
+    public double? Seconds { get; init; }
+
+    public double? SkewMs { get; init; }
+
+    public IReadOnlyList<string> Failed { get; init; } = [];
+
+    public string? Problem { get; init; }
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(List<ListedSnapshot>))]
+[JsonSerializable(typeof(IReadOnlyList<SnapshotCheck>))]
+[JsonSerializable(typeof(RestoreReport))]
+internal sealed partial class AppJson : JsonSerializerContext
+{
+    /// <summary>Names of databases stay readable.</summary>
+    public static AppJson Readable { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+}

@@ -1,0 +1,37 @@
+using System.CommandLine.Completions;
+using PgBackup.Configuration;
+using PgBackup.Snapshots;
+
+namespace PgBackup.App;
+
+/// <summary>What the shell may complete: ids and database names, from the config if there is one that can be read.</summary>
+internal static class Completions
+{
+    /// <summary>Snapshot ids, newest first, and <c>latest</c>.</summary>
+    public static IEnumerable<CompletionItem> Snapshots()
+    {
+        try
+        {
+            BackupConfig config = ConfigReader.Read(ConfigReader.Find(null));
+            IReadOnlyList<SnapshotId> ids = new Catalog(Composition.Store(config)).IdsAsync(CancellationToken.None).GetAwaiter().GetResult();
+            return [new CompletionItem("latest"), .. ids.Reverse().Take(50).Select(static id => new CompletionItem(id.ToString()))];
+        }
+        catch (PgBackupException)
+        {
+            return [new CompletionItem("latest")]; // no config, nothing to complete; the command itself will say so
+        }
+    }
+
+    /// <summary>The databases of the config.</summary>
+    public static IEnumerable<CompletionItem> Databases()
+    {
+        try
+        {
+            return [.. ConfigReader.Read(ConfigReader.Find(null)).Databases.Select(static d => new CompletionItem(d.Name))];
+        }
+        catch (PgBackupException)
+        {
+            return [];
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using PgBackup.Configuration;
+using PgBackup.Encryption;
+using PgBackup.Postgres;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+
+namespace PgBackup.App;
+
+/// <summary>Makes the engine's parts from a config, with plain constructors. The only place that does.</summary>
+internal static class Composition
+{
+    /// <summary>The config, with its notices told.</summary>
+    public static BackupConfig Config(string? file)
+    {
+        BackupConfig config = ConfigReader.Read(ConfigReader.Find(file));
+        foreach (string notice in config.Notices)
+        {
+            Terminal.Message($"note: {config.File}: {notice}");
+        }
+
+        return config;
+    }
+
+    /// <summary>The primary store, or the one of a name.</summary>
+    public static IObjectStore Store(BackupConfig config, string? name = null)
+    {
+        StoreConfig store = name is null
+            ? config.Stores[0]
+            : config.Stores.FirstOrDefault(s => s.Name == name) ?? throw new PgBackupException(
+                ErrorCode.Usage, $"the config has no store \"{name}\".", $"It has {string.Join(", ", config.Stores.Select(static s => s.Name))}.");
+        return new LocalStore(store.Name, store.Path);
+    }
+
+    /// <summary>The cipher that the config asks for.</summary>
+    public static ICipher Cipher(BackupConfig config) => Cipher(config.Encryption.Kind, config.Encryption.Recipients, config, null);
+
+    /// <summary>The cipher for a snapshot: of the kind it was encrypted with, whatever the config says now.</summary>
+    public static ICipher CipherFor(Manifest manifest, BackupConfig config, Identity? identity) =>
+        Cipher(manifest.Encryption, [.. manifest.Recipients.Select(static r => r.Fingerprint)], config, identity ?? ConfiguredIdentity(config));
+
+    /// <summary>The identity of the config, or null when it names none.</summary>
+    public static Identity? ConfiguredIdentity(BackupConfig config) =>
+        config.Encryption.IdentityFile is null && config.Encryption.PassphraseFile is null
+            ? null
+            : new Identity { File = config.Encryption.IdentityFile, PassphraseFile = config.Encryption.PassphraseFile };
+
+    /// <summary>
+    /// Tools that read an archive of a major version without any server: on this host, else in the source's container or image.
+    /// </summary>
+    public static async Task<FoundTools> ToolsToReadAsync(BackupConfig config, int major, CancellationToken cancel)
+    {
+        PostgresTools? onHost = (await PostgresTools.OnHostAsync(cancel)).LastOrDefault(t => t.Major >= major);
+        if (onHost is not null)
+        {
+            return new FoundTools { Tools = onHost };
+        }
+
+        if (config.Source.Engine is { } engine)
+        {
+            return await ToolFinder.InContainerAsync(engine, config.Source.Container!, cancel);
+        }
+
+        return await ToolFinder.OfImageAsync(config.Source.Connection, config.Source.ToolsImage ?? $"docker.io/library/postgres:{major}", cancel);
+    }
+
+    private static ICipher Cipher(string kind, IReadOnlyList<string> recipients, BackupConfig config, Identity? identity) => kind switch
+    {
+        "gpg" => new GpgCipher(recipients, config.Encryption.HomeFolder, identity, TimeProvider.System),
+        "age" => new AgeCipher(recipients, identity),
+        _ => new NoCipher(),
+    };
+}

@@ -1,0 +1,68 @@
+using System.Globalization;
+using Spectre.Console;
+
+namespace PgBackup.App;
+
+/// <summary>Everything that is written for people. Results go to stdout; messages, progress and errors to stderr.</summary>
+internal static class Terminal
+{
+    private static readonly Lock Writing = new();
+
+    /// <summary>Someone is looking at stderr: progress may move.</summary>
+    public static bool IsInteractive => !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
+
+    /// <summary>A line of the result.</summary>
+    public static void Line(string text = "") => Console.Out.WriteLine(text);
+
+    /// <summary>A message beside the result.</summary>
+    public static void Message(string text)
+    {
+        lock (Writing)
+        {
+            Console.Error.WriteLine(text);
+        }
+    }
+
+    /// <summary>A message with the time before it, for logs of cron and systemd.</summary>
+    public static void Log(string text) => Message($"{TimeProvider.System.GetUtcNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture)}Z {text}");
+
+    /// <summary>Shows an error and returns its exit code.</summary>
+    public static int Fail(PgBackupException error)
+    {
+        Message($"olympus-pgbackup: {error.CodeText}: {error.Message}");
+        if (error.Remedy is { } remedy)
+        {
+            Message($"  what to do: {remedy}");
+        }
+
+        return error.ExitCode;
+    }
+
+    /// <summary>A console of Spectre on stderr, for tables and progress.</summary>
+    public static IAnsiConsole OnError() => AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+
+    /// <summary>A table on stdout: columns padded, numbers to the right, no lines, so that it can be read and cut by tools.</summary>
+    public static void Table(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows, params IReadOnlyList<int> rightAligned)
+    {
+        int[] widths = [.. headers.Select((h, i) => rows.Select(r => r[i].Length).Append(h.Length).Max())];
+        foreach (IReadOnlyList<string> row in (IReadOnlyList<IReadOnlyList<string>>)[headers, .. rows])
+        {
+            IEnumerable<string> cells = row.Select((cell, i) => rightAligned.Contains(i) ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]));
+            Line(string.Join("  ", cells).TrimEnd());
+        }
+    }
+
+    /// <summary>How long ago, in the largest unit that fits: <c>5 h</c>.</summary>
+    public static string Age(TimeSpan age) => age switch
+    {
+        { TotalDays: >= 2 } => string.Create(CultureInfo.InvariantCulture, $"{age.TotalDays:0} d"),
+        { TotalHours: >= 2 } => string.Create(CultureInfo.InvariantCulture, $"{age.TotalHours:0} h"),
+        { TotalMinutes: >= 2 } => string.Create(CultureInfo.InvariantCulture, $"{age.TotalMinutes:0} min"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{Math.Max(0, age.TotalSeconds):0} s"),
+    };
+
+    /// <summary>A length of time: <c>3.4 s</c>, <c>4 min 12 s</c>.</summary>
+    public static string Span(double seconds) => seconds < 100
+        ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s")
+        : string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s");
+}

@@ -1,0 +1,172 @@
+using System.CommandLine;
+using System.Globalization;
+using PgBackup.Configuration;
+using PgBackup.Operations;
+using PgBackup.Postgres;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+using PgBackup.Tools;
+
+namespace PgBackup.App.Verbs;
+
+/// <summary><c>demo</c>: the whole cycle with sample data, on two scratch servers that are gone afterwards.</summary>
+internal static class DemoVerb
+{
+    /// <summary>The verb.</summary>
+    public static Command Command()
+    {
+        var image = new Option<string>("--image")
+        {
+            Description = "The image of the scratch servers",
+            HelpName = "IMAGE",
+            DefaultValueFactory = static _ => "docker.io/library/postgres:17",
+        };
+        var people = new Option<int>("--identities") { Description = "How many people to make up", HelpName = "N", DefaultValueFactory = static _ => 2000 };
+        var command = new Command("demo", "The whole cycle with made-up data: back up, list, check, restore elsewhere, prove") { image, people };
+        command.SetAction((parsed, cancel) => RunAsync(parsed.GetValue(image)!, parsed.GetValue(people), cancel));
+        return ExamplesHelpAction.Describe(
+            command,
+            """
+            olympus-pgbackup demo
+            olympus-pgbackup demo --identities 50000
+            """,
+            """
+            0  everything worked, and the restored databases equal the originals
+            1  something failed
+            2  wrong usage
+            """);
+    }
+
+    private static async Task<int> RunAsync(string image, int people, CancellationToken cancel)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        string folder = Directory.CreateTempSubdirectory("olympus-pgbackup-demo-").FullName;
+        try
+        {
+            return await CycleAsync(image, people, folder, start, cancel);
+        }
+        finally
+        {
+            await EndAgentAsync(Path.Combine(folder, "keys"));
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static async Task<int> CycleAsync(string image, int people, string folder, long start, CancellationToken cancel)
+    {
+        Heading("A scratch Postgres with the five databases of Olympus");
+        await using ScratchServer original = await StartAsync(image, cancel);
+        await FillAsync(original, people, cancel);
+        Terminal.Line($"{original.Description}: {people} people, made up.");
+
+        Heading("A throw-away gpg key, and a config");
+        string key = await MakeKeyAsync(Path.Combine(folder, "keys"), cancel);
+        string configFile = await WriteConfigAsync(original, folder, key, cancel);
+        Terminal.Line(await File.ReadAllTextAsync(configFile, cancel));
+
+        BackupConfig config = ConfigReader.Read(configFile);
+        IObjectStore store = Composition.Store(config);
+
+        Heading("The nightly job: olympus-pgbackup");
+        int exitCode = await CommandLine.RunAsync(["--config", configFile]);
+        exitCode = exitCode != 0 ? exitCode : await StepAsync("What is there: olympus-pgbackup list", ["--config", configFile, "list"], cancel);
+        exitCode = exitCode != 0 ? exitCode : await StepAsync("Is it whole: olympus-pgbackup check latest --read-data", ["--config", configFile, "check", "latest", "--read-data"], cancel);
+        if (exitCode != 0)
+        {
+            return exitCode;
+        }
+
+        Heading("A second scratch Postgres, and the restore into it: olympus-pgbackup restore latest --globals --target ...");
+        await using ScratchServer second = await StartAsync(image, cancel);
+        var target = second.Container is null
+            ? new RestoreTarget { Connection = second.Server.Connection }
+            : RestoreTarget.Parse($"{second.Tools.Container!.EngineProgram}:{second.Container}");
+        RestoreReport report = await RestoreVerb.RestoreAsync(
+            config, store, new RestoreRequest { Snapshot = "latest", Globals = true }, target, null, cancel);
+        RestoreVerb.Show(report);
+
+        (SnapshotId id, Manifest manifest) = await new Catalog(store).LatestAsync(cancel);
+        Heading("Done");
+        Terminal.Line(string.Create(
+            CultureInfo.InvariantCulture,
+            $"backup {Terminal.Span((manifest.Finished - manifest.Started).TotalSeconds)}, restore and proof {Terminal.Span(report.TotalSeconds)}, all in all {Terminal.Span(TimeProvider.System.GetElapsedTime(start).TotalSeconds)}; both servers, the key and {id} are removed again."));
+        Terminal.Line(
+            """
+
+            For your own cluster:
+              olympus-pgbackup init                 writes a commented config: name your container or URL, recipients, folder
+              olympus-pgbackup                      takes the first snapshot; put it into cron for 03:00
+              olympus-pgbackup restore latest --globals --target podman:SOME-OTHER-POSTGRES    proves that it comes back
+            """);
+        return report.Succeeded ? 0 : 1;
+    }
+
+    private static async Task<int> StepAsync(string heading, string[] arguments, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        Heading(heading);
+        return await CommandLine.RunAsync(arguments);
+    }
+
+    private static void Heading(string text) => Terminal.Line($"\n== {text}");
+
+    private static async Task<ScratchServer> StartAsync(string image, CancellationToken cancel)
+    {
+        if (await ContainerEngine.FindAsync(cancel) is { } engine)
+        {
+            return await ScratchServer.InContainerAsync(engine, image, TimeProvider.System, cancel);
+        }
+
+        return await ScratchServer.OnHostAsync(TimeProvider.System, cancel);
+    }
+
+    private static async Task FillAsync(ScratchServer server, int people, CancellationToken cancel)
+    {
+        await using Stream script = typeof(DemoVerb).Assembly.GetManifestResourceStream("olympus-fixture.sh")!;
+        await using StagedFile file = await server.Tools.Tools.Host.StageAsync(script, script.Length, cancel);
+        string path = server.Tools.Tools.Host is HostTools { Folder: { } folder } ? $"{folder}:{Environment.GetEnvironmentVariable("PATH")}" : "";
+        PostgresServer postgres = path.Length == 0
+            ? server.Server
+            : new PostgresServer(server.Server.Tools with { Host = new HostTools(null) }, server.Server.Connection.With("PATH", path), "olympus-pgbackup demo");
+        await using ToolProcess fill = await postgres.StartAsync(
+            "bash", [file.Path, "--identities", people.ToString(CultureInfo.InvariantCulture)], "postgres", cancel, "the sample data");
+        await fill.FinishAsync(null, cancel);
+        await fill.WaitForSuccessAsync(cancel);
+    }
+
+    private static async Task<string> MakeKeyAsync(string home, CancellationToken cancel)
+    {
+        Directory.CreateDirectory(home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        await ToolProcess.ReadAsync(
+            new ToolCommand(
+                "gpg", "--homedir", home, "--batch", "--no-tty", "--quiet", "--passphrase", "", "--quick-generate-key", "Olympus demo <demo@example.com>", "future-default",
+                "default", "1d"),
+            cancel);
+        return "demo@example.com";
+    }
+
+    private static async Task EndAgentAsync(string home) =>
+        await ToolProcess.TryReadAsync(new ToolCommand("gpgconf", "--homedir", home, "--kill", "all"), CancellationToken.None);
+
+    private static async Task<string> WriteConfigAsync(ScratchServer server, string folder, string key, CancellationToken cancel)
+    {
+        string source = server.Container is { } container
+            ? $"{server.Tools.Container!.EngineProgram}: {{ container: {container}, user: postgres }}"
+            : $"url: \"postgres://postgres@/?host={Uri.EscapeDataString(server.Server.Connection.Host!)}\"";
+        string file = Path.Combine(folder, "olympus-pgbackup.yaml");
+        await File.WriteAllTextAsync(
+            file,
+            $$"""
+            cluster: demo
+            source:
+              {{source}}
+            databases: [ciam_kratos, ciam_hydra, iam_kratos, iam_hydra, olympus]
+            encryption:
+              gpg: { recipients: [{{key}}], home: {{Path.Combine(folder, "keys")}} }
+            stores:
+              - { name: local, path: {{Path.Combine(folder, "backups")}} }
+            """,
+            cancel);
+        return file;
+    }
+}

@@ -1,0 +1,28 @@
+using System.CommandLine;
+using PgBackup.Encryption;
+
+namespace PgBackup.App.Verbs;
+
+/// <summary>How a verb that decrypts is told the private key.</summary>
+internal sealed class IdentityOptions
+{
+    private readonly Option<string?> file = new("--identity", "-i")
+    {
+        Description = "The private key: an age identity file or an exported gpg secret key (else the config's, or gpg's keyring)",
+        HelpName = "FILE",
+    };
+
+    private readonly Option<string?> passphrase = new("--passphrase-file") { Description = "A file with the passphrase of the gpg key", HelpName = "FILE" };
+
+    /// <summary>Adds the options to a verb.</summary>
+    public void AddTo(Command command)
+    {
+        command.Options.Add(file);
+        command.Options.Add(passphrase);
+    }
+
+    /// <summary>What was written, or null when nothing was.</summary>
+    public Identity? Read(ParseResult parsed) => parsed.GetValue(file) is null && parsed.GetValue(passphrase) is null
+        ? null
+        : new Identity { File = parsed.GetValue(file), PassphraseFile = parsed.GetValue(passphrase) };
+}

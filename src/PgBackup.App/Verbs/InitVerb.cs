@@ -1,0 +1,84 @@
+using System.CommandLine;
+using System.Text;
+
+namespace PgBackup.App.Verbs;
+
+/// <summary><c>init</c>: a commented config.</summary>
+internal static class InitVerb
+{
+    /// <summary>The commented example; what is not commented out is valid once the recipient exists.</summary>
+    internal const string Template =
+        """
+        # olympus-pgbackup: what is backed up, how it is encrypted, where it is kept.
+        # ${NAME} is replaced by the environment variable NAME. docs/configuration.md explains every key.
+
+        cluster: olympus                          # the name of this cluster, written into every snapshot
+
+        source:
+          podman: { container: olympus-postgres, user: postgres }      # by `podman exec`; nothing needs to be published
+          # docker: { container: olympus-postgres, user: postgres }    # the same with docker
+          # url: postgres://reader@ep-x.eu-central-1.aws.neon.tech/?sslmode=verify-full   # Neon: the host WITHOUT -pooler
+          # password_file: /run/secrets/reader    # the password of the role, alone in a file of mode 0600
+          # tools: host                           # only client tools of this host; or: { image: "postgres:17" }
+          # connect_retry: 60s                    # how long a sleeping compute is waited for
+          # accept_weak_tls: true                 # allows a remote host with less than sslmode=verify-full
+
+        databases: [ciam_kratos, ciam_hydra, iam_kratos, iam_hydra, olympus]
+
+        dump:
+          lock_timeout: 30s                       # how long a dump waits behind a migration before it gives up
+          # compress: "zstd:1"                    # the default; gzip before Postgres 16
+          # jobs: 5                               # databases dumped at the same time (default: all, at most 8)
+
+        encryption:                               # only public keys here; the private ones stay off this host
+          gpg: { recipients: [ops@example.com, escrow@example.com] }
+          # age: { recipients: [age1...] }
+        # encryption: none                        # clear text, if the disk itself is safe enough
+
+        stores:
+          - { name: local, path: /backups }
+
+        """;
+
+    /// <summary>The verb.</summary>
+    public static Command Command()
+    {
+        var file = new Argument<string>("FILE") { Description = "Where to write it", DefaultValueFactory = static _ => "olympus-pgbackup.yaml" };
+        var command = new Command("init", "Writes a commented config to start from") { file };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            string path = parsed.GetValue(file)!;
+            try
+            {
+                await using var stream = new FileStream(path, new FileStreamOptions
+                {
+                    Mode = FileMode.CreateNew,
+                    Access = FileAccess.Write,
+                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                });
+                await stream.WriteAsync(Encoding.UTF8.GetBytes(Template), cancel);
+            }
+            catch (IOException e) when (File.Exists(path))
+            {
+                throw new PgBackupException(ErrorCode.Usage, $"{path} exists already.", "Name another file, or remove that one first.", e);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new PgBackupException(ErrorCode.Usage, $"{path} cannot be written: {e.Message}", "Name another file.", e);
+            }
+
+            Terminal.Line($"Wrote {path}. Set source, recipients and store in it; then `olympus-pgbackup{(path == "olympus-pgbackup.yaml" ? "" : $" --config {path}")}` takes the first snapshot.");
+            return 0;
+        });
+        return ExamplesHelpAction.Describe(
+            command,
+            """
+            olympus-pgbackup init
+            olympus-pgbackup init /etc/olympus-pgbackup/config.yaml
+            """,
+            """
+            0  written
+            2  the file exists, or cannot be written
+            """);
+    }
+}

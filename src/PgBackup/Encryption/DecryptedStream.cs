@@ -1,0 +1,21 @@
+namespace PgBackup.Encryption;
+
+/// <summary>Decryption whose failure for want of the right key is told as that, not as an exit code.</summary>
+internal sealed class DecryptedStream(Stream inner, string[] signs, string what, string remedy) : ForwardStream
+{
+    /// <inheritdoc/>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return await inner.ReadAsync(buffer, cancellationToken);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed && signs.Any(s => e.Message.Contains(s, StringComparison.OrdinalIgnoreCase)))
+        {
+            throw new PgBackupException(ErrorCode.IdentityUnusable, what, remedy, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override ValueTask DisposeOnceAsync() => inner.DisposeAsync();
+}

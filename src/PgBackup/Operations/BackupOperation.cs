@@ -1,0 +1,344 @@
+using System.Globalization;
+using System.Text;
+using PgBackup.Configuration;
+using PgBackup.Encryption;
+using PgBackup.Postgres;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+using PgBackup.Tools;
+
+namespace PgBackup.Operations;
+
+/// <summary>
+/// Takes one snapshot: lock, check recipients and store, fix the moment of all databases, then dump, prove, encrypt and store them at
+/// the same time; sums, guide, and last the manifest.
+/// </summary>
+public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICipher cipher, TimeProvider clock, Progress progress)
+{
+    private readonly Catalog catalog = new(store);
+
+    /// <summary>
+    /// Runs to the end. A database that fails does not stop the others: it is in <see cref="Manifest.Failures"/>.
+    /// After a failure or a cancellation nothing is left but whole, earlier snapshots; after a kill, a rest that the next run removes.
+    /// </summary>
+    /// <param name="only">The databases to dump, or null for all of the config.</param>
+    /// <param name="cancel">Stops cleanly: tools and server backends are ended, what was half-written is removed.</param>
+    /// <exception cref="PgBackupException">Nothing was stored.</exception>
+    public async Task<Manifest> RunAsync(IReadOnlyCollection<string>? only, CancellationToken cancel)
+    {
+        List<DatabaseConfig> wanted = Select(only);
+        DateTimeOffset started = clock.GetUtcNow();
+        string holder = string.Create(
+            CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {started:yyyy-MM-dd HH:mm:ss} UTC");
+        await using IAsyncDisposable storeLock = await store.LockAsync(holder, cancel);
+        await store.CheckWritableAsync(cancel);
+        await RemoveLeftoversAsync(cancel);
+        Manifest? previous = await PreviousAsync(cancel);
+        IReadOnlyList<Recipient> recipients = await cipher.CheckAsync(cancel);
+
+        SnapshotId id = await FreeIdAsync(cancel);
+        await using SourceCluster cluster = await SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", clock, cancel);
+        progress.Log($"{cluster.Databases.Count} databases of Postgres {cluster.Facts.Version} at one moment, within {cluster.Skew.TotalMilliseconds:0.0} ms");
+        bool finished = false;
+        try
+        {
+            await PutTextAsync(id, SnapshotLayout.InProgress, holder + "\n", cancel);
+            Manifest manifest = await TakeAsync(id, cluster, recipients, previous, started, cancel);
+            manifest = manifest with { LeftOut = [.. config.Databases.Except(wanted).Select(static d => d.Name)] };
+            await FinishAsync(id, manifest, cancel);
+            finished = true;
+            return manifest;
+        }
+        finally
+        {
+            if (!finished)
+            {
+                await cluster.TerminateBackendsAsync();
+                await RemoveUnfinishedAsync(id);
+            }
+        }
+    }
+
+    private List<DatabaseConfig> Select(IReadOnlyCollection<string>? only)
+    {
+        if (only is null || only.Count == 0)
+        {
+            return [.. config.Databases];
+        }
+
+        List<string> unknown = [.. only.Where(name => config.Databases.All(d => d.Name != name))];
+        return unknown.Count == 0
+            ? [.. config.Databases.Where(d => only.Contains(d.Name))]
+            : throw new PgBackupException(
+                ErrorCode.Usage,
+                $"the config has no database {string.Join(", ", unknown.Select(static n => $"\"{n}\""))}.",
+                $"It has {string.Join(", ", config.Databases.Select(static d => d.Name))}.");
+    }
+
+    // Whoever holds the lock is alone: an unfinished folder belongs to a run that was killed.
+    private async Task RemoveLeftoversAsync(CancellationToken cancel)
+    {
+        foreach (SnapshotId id in await catalog.IdsAsync(cancel))
+        {
+            CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
+            if (entry.IsLeftover)
+            {
+                await store.DeleteFolderAsync(id.ToString(), cancel);
+                progress.Log($"removed what a killed run left of {id}");
+            }
+            else if (entry.Objects.ContainsKey(SnapshotLayout.InProgress))
+            {
+                // Killed between the manifest and the removal of the mark: the snapshot is whole.
+                await store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), cancel);
+            }
+        }
+    }
+
+    private async Task<Manifest?> PreviousAsync(CancellationToken cancel)
+    {
+        foreach (SnapshotId id in (await catalog.IdsAsync(cancel)).Reverse())
+        {
+            if ((await catalog.ReadEntryAsync(id, cancel)).Manifest is { } manifest)
+            {
+                return manifest.Cluster == config.Cluster
+                    ? manifest
+                    : throw new PgBackupException(
+                        ErrorCode.StoreOfAnotherCluster,
+                        $"the store {store.Name} ({store.Location}) holds snapshots of the cluster \"{manifest.Cluster}\", and this config is for \"{config.Cluster}\".",
+                        "Give each cluster a folder of its own, or correct cluster: in the config.");
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<SnapshotId> FreeIdAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            var id = SnapshotId.At(clock.GetUtcNow());
+            if (!(await catalog.IdsAsync(cancel)).Contains(id))
+            {
+                return id;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100), clock, cancel);
+        }
+    }
+
+    private async Task<Manifest> TakeAsync(
+        SnapshotId id, SourceCluster cluster, IReadOnlyList<Recipient> recipients, Manifest? previous, DateTimeOffset started, CancellationToken cancel)
+    {
+        PostgresTools decoder = await DecoderAsync(cluster.Tools, cancel);
+        List<string> notes = [.. cluster.Databases.SelectMany(static d => d.Notes)];
+        string compression = Compression(cluster.Tools, notes);
+        if (!cluster.Facts.ReadsPasswords)
+        {
+            notes.Add($"globals: without the passwords of roles, which {cluster.Facts.Role} may not read (it needs superuser, or pg_read_all_data)");
+        }
+
+        var failures = new List<PartFailure>(cluster.Failures);
+        foreach (PartFailure failure in cluster.Failures)
+        {
+            progress.Log($"{failure.Part}: FAILED. {failure.Message}");
+        }
+
+        using var slots = new SemaphoreSlim(config.Dump.Jobs);
+        List<Task<Part?>> work = [];
+        PartProgress globals = progress.Add("globals", 0);
+        foreach (SourceDatabase database in cluster.Databases)
+        {
+            long expected = previous?.Databases.FirstOrDefault(p => p.Database == database.Name)?.Proof.Bytes ?? database.Bytes * 2 / 3;
+            PartProgress display = progress.Add(database.Name, expected);
+            // Semaphores serve in order: the largest starts first.
+            work.Add(GuardAsync(database.Name, display, failures, slots, () => StoreDatabaseAsync(id, database, decoder, compression, display, cancel), cancel));
+        }
+
+        work.Add(GuardAsync("globals", globals, failures, null, () => StoreGlobalsAsync(id, cluster, globals, cancel), cancel));
+        Part?[] parts = await Task.WhenAll(work);
+        cancel.ThrowIfCancellationRequested();
+        List<Part> stored = [.. parts.OfType<Part>().OrderBy(static p => p.Kind == Part.GlobalsKind ? 0 : 1).ThenBy(p => Order(p.Database))];
+        if (stored.All(static p => p.Kind != Part.DatabaseKind))
+        {
+            throw new PgBackupException(
+                ErrorCode.BackupFailed,
+                $"no database could be dumped; nothing was stored.\n{string.Join("\n", failures.Select(static f => $"  {f.Part} ({f.Code}): {f.Message}"))}");
+        }
+
+        return new Manifest
+        {
+            Format = Manifest.CurrentFormat,
+            Id = id.ToString(),
+            Cluster = config.Cluster,
+            Tool = ProductVersion.Text,
+            ServerVersion = cluster.Facts.Version,
+            DumpVersion = cluster.Tools.Version,
+            Source = cluster.Server.Description,
+            Started = started,
+            Finished = clock.GetUtcNow(),
+            SkewMs = Math.Round(cluster.Skew.TotalMilliseconds, 3),
+            Encryption = cipher.Kind,
+            Recipients = recipients,
+            Parts = stored,
+            Failures = [.. failures.OrderBy(f => Order(f.Part))],
+            Notes = notes,
+        };
+    }
+
+    private int Order(string? database) => config.Databases.Select(static d => d.Name).ToList().IndexOf(database ?? "");
+
+    private async Task<Part?> GuardAsync(
+        string name, PartProgress display, List<PartFailure> failures, SemaphoreSlim? slots, Func<Task<Part>> make, CancellationToken cancel)
+    {
+        if (slots is not null)
+        {
+            await slots.WaitAsync(cancel);
+        }
+
+        try
+        {
+            Part part = await make();
+            display.State = "done";
+            progress.Log(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{name}: {(part.Kind == Part.GlobalsKind ? $"{part.Proof.Schema.Count} statements" : $"{part.Proof.Tables.Count} tables, {part.Proof.Rows:N0} rows")}, {ByteSize.Text(part.Size)} stored in {part.Seconds:0.0} s"));
+            return part;
+        }
+        catch (PgBackupException e)
+        {
+            display.State = "failed";
+            lock (failures)
+            {
+                failures.Add(new PartFailure { Part = name, Code = e.CodeText, Message = e.Remedy is null ? e.Message : $"{e.Message}\n  {e.Remedy}" });
+            }
+
+            if (!cancel.IsCancellationRequested)
+            {
+                progress.Log($"{name}: FAILED ({e.CodeText}). {e.Message}");
+            }
+
+            return null;
+        }
+        finally
+        {
+            slots?.Release();
+        }
+    }
+
+    private async Task<Part> StoreDatabaseAsync(
+        SnapshotId id, SourceDatabase database, PostgresTools decoder, string compression, PartProgress display, CancellationToken cancel)
+    {
+        long start = clock.GetTimestamp();
+        display.State = "dumping";
+        // The decoder stands ready before the dump starts; each stream owns the one before it.
+        ArchiveDecoder decoding = await ArchiveDecoder.StartAsync(decoder, database.Server.Tools.Major, keepExcerpts: false, cancel);
+        display.Follow(() => decoding.Script.BytesRead);
+        var request = new DumpRequest
+        {
+            Database = database.Name,
+            SnapshotName = database.SnapshotName,
+            Encoding = database.Encoding,
+            Compression = compression,
+            LockTimeout = config.Dump.LockTimeout,
+        };
+        var dump = new DeferredTool(c => database.Server.DumpAsync(request, c), cancel);
+        await using var proving = new ProvingStream(dump, decoding);
+        string name = SnapshotLayout.DatabaseName(id, database.Name, cipher.Extension);
+        await using var stored = new HashingStream(cipher.Encrypt(proving, cancel));
+        long size = await store.PutAsync(SnapshotLayout.Key(id, name), stored, cancel);
+        return new Part
+        {
+            Kind = Part.DatabaseKind,
+            Database = database.Name,
+            Object = name,
+            Size = size,
+            Sha256 = stored.Sha256,
+            PlainSize = proving.BytesRead,
+            PlainSha256 = proving.Sha256!,
+            Compression = compression,
+            Encoding = database.Encoding,
+            Proof = proving.Proof!,
+            Seconds = Seconds(start),
+            Warnings = dump.Errors,
+        };
+    }
+
+    private async Task<Part> StoreGlobalsAsync(SnapshotId id, SourceCluster cluster, PartProgress display, CancellationToken cancel)
+    {
+        long start = clock.GetTimestamp();
+        display.State = "dumping";
+        var dump = new DeferredTool(c => cluster.Server.DumpGlobalsAsync(cluster.Facts.ReadsPasswords, config.Dump.LockTimeout, c), cancel);
+        var reading = new ScriptStream(dump, cluster.Tools.Major);
+        await using var plain = new HashingStream(reading);
+        string name = SnapshotLayout.GlobalsName(id, cipher.Extension);
+        await using var stored = new HashingStream(cipher.Encrypt(plain, cancel));
+        long size = await store.PutAsync(SnapshotLayout.Key(id, name), stored, cancel);
+        return new Part
+        {
+            Kind = Part.GlobalsKind,
+            Object = name,
+            Size = size,
+            Sha256 = stored.Sha256,
+            PlainSize = plain.BytesRead,
+            PlainSha256 = plain.Sha256,
+            Proof = reading.Proof!,
+            Seconds = Seconds(start),
+            Warnings = dump.Errors,
+        };
+    }
+
+    // Reading back needs no server: the tools of this host do it, if they are of the same version, without a container between.
+    private static async Task<PostgresTools> DecoderAsync(PostgresTools dumping, CancellationToken cancel) =>
+        dumping.Host is HostTools ? dumping : (await PostgresTools.OnHostAsync(cancel)).FirstOrDefault(t => t.Major == dumping.Major) ?? dumping;
+
+    private string Compression(PostgresTools tools, List<string> notes)
+    {
+        string wanted = config.Dump.Compression ?? (tools.Major >= 16 ? "zstd:1" : "6");
+        if (tools.Major >= 16 || int.TryParse(wanted, CultureInfo.InvariantCulture, out _))
+        {
+            return wanted;
+        }
+
+        // Before 16, pg_dump knows only the levels of gzip.
+        string level = wanted == "none" ? "0" : wanted.StartsWith("gzip:", StringComparison.Ordinal) ? wanted["gzip:".Length..] : "6";
+        notes.Add($"compressed with gzip level {level}: pg_dump {tools.Version} does not know {wanted}");
+        return level;
+    }
+
+    private double Seconds(long start) => Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
+
+    private async Task FinishAsync(SnapshotId id, Manifest manifest, CancellationToken cancel)
+    {
+        var sums = new StringBuilder();
+        foreach (Part part in manifest.Parts)
+        {
+            sums.Append(CultureInfo.InvariantCulture, $"{part.Sha256}  {part.Object}\n");
+        }
+
+        await PutTextAsync(id, SnapshotLayout.Sums, sums.ToString(), cancel);
+        await PutTextAsync(id, SnapshotLayout.Guide, RestoreGuide.Write(manifest), cancel);
+        await PutTextAsync(id, SnapshotLayout.Manifest, Encoding.UTF8.GetString(manifest.ToJson()), cancel);
+        await store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), CancellationToken.None);
+    }
+
+    private async Task PutTextAsync(SnapshotId id, string name, string text, CancellationToken cancel)
+    {
+        using var content = new MemoryStream(Encoding.UTF8.GetBytes(text));
+        await store.PutAsync(SnapshotLayout.Key(id, name), content, cancel);
+    }
+
+    private async Task RemoveUnfinishedAsync(SnapshotId id)
+    {
+        try
+        {
+            if ((await catalog.ReadEntryAsync(id, CancellationToken.None)).Manifest is null)
+            {
+                await store.DeleteFolderAsync(id.ToString(), CancellationToken.None);
+            }
+        }
+        catch (PgBackupException e)
+        {
+            progress.Log($"the unfinished {id} could not be removed ({e.Message}); the next run does it");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+using PgBackup.Encryption;
+using PgBackup.Postgres;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+
+namespace PgBackup.Operations;
+
+/// <summary>
+/// Compares what a store holds with its manifests: presence and sizes; on demand every byte; with an identity also the decrypted
+/// content, down to the proof.
+/// </summary>
+/// <param name="store">The store.</param>
+/// <param name="cipherFor">The cipher for a manifest's kind of encryption, or null when nothing is to be decrypted.</param>
+/// <param name="toolsFor">Tools that can read an archive of this major version.</param>
+/// <param name="progress">For a display.</param>
+public sealed class CheckOperation(
+    IObjectStore store, Func<Manifest, ICipher>? cipherFor, Func<int, CancellationToken, Task<PostgresTools>> toolsFor, Progress progress)
+{
+    private readonly Catalog catalog = new(store);
+
+    /// <summary>Checks one snapshot (an id or <c>latest</c>), or with null all of them. Nothing is thrown for damage: it is in the report.</summary>
+    public async Task<IReadOnlyList<SnapshotCheck>> RunAsync(string? idOrLatest, bool readData, CancellationToken cancel)
+    {
+        List<CatalogEntry> entries = [];
+        if (idOrLatest is null)
+        {
+            entries.AddRange((await catalog.ReadAsync(cancel)).Where(static e => !e.IsLeftover));
+        }
+        else
+        {
+            SnapshotId? named = SnapshotId.TryParse(idOrLatest);
+            CatalogEntry? entry = named is { } given ? await catalog.ReadEntryAsync(given, cancel) : null;
+            // A damaged manifest is a finding; an id that is not there at all is a mistake, which FindAsync explains.
+            entries.Add(entry is { IsLeftover: false } ? entry : await catalog.ReadEntryAsync((await catalog.FindAsync(idOrLatest, cancel)).Id, cancel));
+        }
+
+        List<SnapshotCheck> checkedOnes = [];
+        foreach (CatalogEntry entry in entries)
+        {
+            checkedOnes.Add(await CheckAsync(entry, readData, cancel));
+        }
+
+        return checkedOnes;
+    }
+
+    private async Task<SnapshotCheck> CheckAsync(CatalogEntry entry, bool readData, CancellationToken cancel)
+    {
+        List<string> problems = [];
+        if (entry.Manifest is not { } manifest)
+        {
+            problems.Add(entry.Error?.Message ?? "it has no manifest");
+            return new SnapshotCheck { Id = entry.Id.ToString(), Problems = problems, BytesRead = 0, Decoded = false, IsComplete = false };
+        }
+
+        if (!entry.Objects.ContainsKey(SnapshotLayout.Sums) || !entry.Objects.ContainsKey(SnapshotLayout.Guide))
+        {
+            problems.Add($"{SnapshotLayout.Sums} or {SnapshotLayout.Guide} is missing (the dumps can be restored without them)");
+        }
+
+        ICipher? cipher = cipherFor?.Invoke(manifest);
+        long bytes = 0;
+        try
+        {
+            foreach (Part part in manifest.Parts)
+            {
+                var stored = new StoredPart(store, entry.Id, part);
+                PartProgress display = progress.Add($"{entry.Id} {part.Database ?? part.Kind}", cipher is null ? part.Size : part.Proof.Bytes);
+                display.State = "checking";
+                string? problem = stored.Compare(entry.Objects);
+                if (problem is null && (readData || cipher is not null))
+                {
+                    problem = await ReadAsync(stored, cipher, display, cancel);
+                    bytes += part.Size;
+                }
+
+                display.State = problem is null ? "done" : "failed";
+                if (problem is not null)
+                {
+                    problems.Add($"{part.Object}: {problem}");
+                }
+            }
+        }
+        finally
+        {
+            if (cipher is IAsyncDisposable disposable)
+            {
+                await disposable.DisposeAsync();
+            }
+        }
+
+        return new SnapshotCheck
+        {
+            Id = entry.Id.ToString(),
+            Problems = problems,
+            BytesRead = bytes,
+            Decoded = cipher is not null,
+            IsComplete = manifest.IsComplete,
+        };
+    }
+
+    private async Task<string?> ReadAsync(StoredPart stored, ICipher? cipher, PartProgress display, CancellationToken cancel)
+    {
+        try
+        {
+            string? problem = await stored.ReadThroughAsync(display, cancel);
+            if (problem is not null || cipher is null)
+            {
+                return problem;
+            }
+
+            PostgresTools tools = await toolsFor(stored.Part.Proof.DumpMajor, cancel);
+            return await stored.DecodeAsync(cipher, tools, display, cancel);
+        }
+        catch (PgBackupException e) when (e.Code is ErrorCode.ToolFailed or ErrorCode.DumpUnreadable or ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
+        {
+            return e.Message;
+        }
+    }
+}
+
+/// <summary>What a check of one snapshot found.</summary>
+public sealed record SnapshotCheck
+{
+    /// <summary>The snapshot.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Everything that is wrong; empty when all is well.</summary>
+    public required IReadOnlyList<string> Problems { get; init; }
+
+    /// <summary>Stored bytes that were read.</summary>
+    public required long BytesRead { get; init; }
+
+    /// <summary>It was decrypted and decoded too.</summary>
+    public required bool Decoded { get; init; }
+
+    /// <summary>It holds everything that was asked for when it was taken.</summary>
+    public required bool IsComplete { get; init; }
+}

@@ -1,0 +1,319 @@
+using System.Text.Json;
+using PgBackup.Encryption;
+using PgBackup.Postgres;
+using PgBackup.Snapshots;
+using PgBackup.Tools;
+
+namespace PgBackup.Operations;
+
+/// <summary>The restore of one database: prepared without changing anything, then run, then compared.</summary>
+internal sealed class DatabaseRestore
+{
+    private readonly StoredPart stored;
+    private readonly PostgresServer server;
+    private readonly IReadOnlyList<DatabaseStatement> statements;
+    private readonly bool exists;
+    private readonly bool tablespaces;
+
+    private DatabaseRestore(StoredPart stored, string name, PostgresServer server, IReadOnlyList<DatabaseStatement> statements, bool exists, bool tablespaces)
+    {
+        this.stored = stored;
+        Name = name;
+        this.server = server;
+        this.statements = statements;
+        this.exists = exists;
+        this.tablespaces = tablespaces;
+    }
+
+    /// <summary>The name at the target.</summary>
+    public string Name { get; }
+
+    /// <summary>The part that is restored.</summary>
+    public Part Part => stored.Part;
+
+    /// <summary>Things that the operator should know.</summary>
+    public List<string> Notes { get; } = [];
+
+    /// <summary>Decrypts the archive, reads its schema, and looks at the target; changes nothing.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetNotEmpty"/>, <see cref="ErrorCode.IdentityUnusable"/> and others.</exception>
+    public static async Task<DatabaseRestore> PrepareAsync(
+        StoredPart stored, string name, PostgresServer server, PsqlSession session, ServerFacts facts, ICipher cipher, CancellationToken cancel)
+    {
+        bool exists = await RequireEmptyAsync(stored, name, server, session, cancel);
+        using ScriptReader schema = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: true, cancel);
+        IReadOnlyList<string> missing = await MissingTablespacesAsync(schema, session, cancel);
+        if (missing.Count == 0)
+        {
+            return new DatabaseRestore(stored, name, server, schema.DatabaseStatements, exists, tablespaces: true);
+        }
+
+        using ScriptReader without = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: false, cancel);
+        return new DatabaseRestore(stored, name, server, without.DatabaseStatements, exists, tablespaces: false)
+        {
+            Notes =
+            {
+                $"{name}: the target has no tablespace {string.Join(", ", missing)}; everything went to its default tablespace.",
+            },
+        };
+    }
+
+    /// <summary>Makes the database if need be, fills it, gives it its settings, owner and privileges, and compares it with the proof.</summary>
+    public async Task<DatabaseRestoreReport> RunAsync(int jobs, ICipher cipher, TimeProvider clock, PartProgress display, CancellationToken cancel)
+    {
+        List<string> problems = [];
+        long start = clock.GetTimestamp();
+        display.State = "restoring";
+        await using (PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, cancel))
+        {
+            if (!exists)
+            {
+                DatabaseStatement create = statements.First(static s => s.Creates);
+                await session.ExecuteAsync(create.For(Name), cancel);
+                // Nobody but its owner may come in while it is half full; the privileges of the snapshot are given at the end.
+                await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Name)} FROM PUBLIC", cancel);
+            }
+
+            await FillAsync(jobs, cipher, display, problems, cancel);
+            if (!exists && statements.All(static s => !s.Template.Contains(" ON DATABASE ", StringComparison.Ordinal)))
+            {
+                await session.ExecuteAsync($"GRANT CONNECT ON DATABASE {Sql.Name(Name)} TO PUBLIC", cancel);
+            }
+
+            foreach (DatabaseStatement statement in statements.Where(static s => !s.Creates))
+            {
+                PsqlReply reply = await session.TryAsync(statement.For(Name).TrimEnd(';'), cancel);
+                if (!reply.Succeeded)
+                {
+                    problems.Add($"{reply.Message} (SQLSTATE {reply.SqlState}) in: {statement.For(Name)}");
+                }
+            }
+        }
+
+        double restored = clock.GetElapsedTime(start).TotalSeconds;
+        long compareStart = clock.GetTimestamp();
+        display.State = "comparing";
+        problems.AddRange(await CompareAsync(cipher, display, cancel));
+        if (problems.Count > 0 && !exists)
+        {
+            problems.Add($"{Name} was left as it is, for inspection. Before the next try: DROP DATABASE {Sql.Name(Name)};");
+        }
+
+        return new DatabaseRestoreReport
+        {
+            Database = Part.Database!,
+            RestoredAs = Name,
+            Rows = Part.Proof.Rows,
+            Tables = Part.Proof.Tables.Count,
+            RestoreSeconds = Math.Round(restored, 3),
+            CompareSeconds = Math.Round(clock.GetElapsedTime(compareStart).TotalSeconds, 3),
+            Problems = problems,
+        };
+    }
+
+    private static async Task<bool> RequireEmptyAsync(
+        StoredPart stored, string name, PostgresServer server, PsqlSession session, CancellationToken cancel)
+    {
+        IReadOnlyList<JsonElement> found = await session.QueryAsync(
+            $"SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = {Sql.Literal(name)}", cancel);
+        if (found.Count == 0)
+        {
+            return false;
+        }
+
+        await using PsqlSession inside = await server.ConnectAsync(name, TimeSpan.Zero, TimeProvider.System, cancel);
+        JsonElement row = await inside.QueryRowAsync(
+            """
+            SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+              + (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+              + (SELECT count(*) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+              + (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public'))
+              + (SELECT count(*) FROM pg_extension WHERE extname <> 'plpgsql') + (SELECT count(*) FROM pg_largeobject_metadata)
+              + (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_event_trigger) + (SELECT count(*) FROM pg_foreign_server) AS objects
+            """,
+            cancel);
+        long objects = row.GetProperty("objects").GetInt64();
+        if (objects > 0)
+        {
+            throw new PgBackupException(
+                ErrorCode.TargetNotEmpty,
+                $"the database \"{name}\" at {server.Description} is not empty ({objects} objects); a restore into it would double rows.",
+                "Restore beside it with --database DB --as NAME, or drop or rename it first.");
+        }
+
+        string encoding = found[0].GetProperty("encoding").GetString()!;
+        return encoding == stored.Part.Encoding
+            ? true
+            : throw new PgBackupException(
+                ErrorCode.TargetInvalid,
+                $"the empty database \"{name}\" has the encoding {encoding}, and the original has {stored.Part.Encoding}.",
+                $"Drop it (DROP DATABASE {Sql.Name(name)}): the restore makes it as it was.");
+    }
+
+    // What the archive places somewhere: SET default_tablespace = x, and TABLESPACE = x of the database itself.
+    private static async Task<IReadOnlyList<string>> MissingTablespacesAsync(ScriptReader schema, PsqlSession session, CancellationToken cancel)
+    {
+        HashSet<string> named = new(StringComparer.Ordinal);
+        const string Set = "SET default_tablespace = ";
+        const string Own = " TABLESPACE = ";
+        foreach (string statement in schema.Statements)
+        {
+            int at = statement.StartsWith(Set, StringComparison.Ordinal) ? Set.Length
+                : statement.StartsWith("CREATE DATABASE ", StringComparison.Ordinal) && statement.Contains(Own, StringComparison.Ordinal)
+                    ? statement.LastIndexOf(Own, StringComparison.Ordinal) + Own.Length
+                    : -1;
+            if (at >= 0 && Sql.ReadName(statement, at) is (string name, _) && name.Length > 0)
+            {
+                named.Add(name);
+            }
+        }
+
+        if (named.Count == 0)
+        {
+            return [];
+        }
+
+        HashSet<string> present = new(StringComparer.Ordinal);
+        foreach (JsonElement row in await session.QueryAsync("SELECT spcname FROM pg_tablespace", cancel))
+        {
+            present.Add(row.GetProperty("spcname").GetString()!);
+        }
+
+        return [.. named.Where(n => !present.Contains(n))];
+    }
+
+    private async Task FillAsync(int jobs, ICipher cipher, PartProgress display, List<string> problems, CancellationToken cancel)
+    {
+        var reading = new HashingStream(await stored.OpenPlainAsync(cipher, cancel));
+        display.Follow(() => Part.PlainSize == 0 ? 0 : (long)((double)reading.BytesRead / Part.PlainSize * Part.Proof.Bytes));
+        if (jobs > 1)
+        {
+            await using (reading)
+            {
+                await using StagedFile file = await server.Tools.Host.StageAsync(reading, Part.PlainSize, cancel);
+                await using ToolProcess restore = await server.RestoreAsync(Name, file.Path, jobs, tablespaces, cancel);
+                await restore.Input.DisposeAsync();
+                Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
+            }
+        }
+        else
+        {
+            await using ToolProcess restore = await server.RestoreAsync(Name, null, 1, tablespaces, cancel);
+            await using (reading)
+            {
+                await FeedAsync(reading, restore, cancel);
+            }
+
+            Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
+        }
+    }
+
+    // pg_restore may stop before the end of the archive; the rest is read all the same, since only its end proves it whole.
+    private static async Task FeedAsync(Stream plain, ToolProcess restore, CancellationToken cancel)
+    {
+        byte[] buffer = new byte[256 * 1024];
+        bool refused = false;
+        int count;
+        try
+        {
+            while ((count = await plain.ReadAsync(buffer, cancel)) > 0)
+            {
+                try
+                {
+                    if (!refused)
+                    {
+                        await restore.Input.WriteAsync(buffer.AsMemory(0, count), cancel);
+                    }
+                }
+                catch (IOException)
+                {
+                    refused = true; // its exit code tells whether that was right
+                }
+            }
+
+            await restore.Input.DisposeAsync();
+        }
+        catch (IOException) when (!cancel.IsCancellationRequested)
+        {
+            // closing the pipe of a tool that has ended
+        }
+        catch
+        {
+            restore.Kill(); // before its stdin closes: a cut archive must not look like a whole one
+            throw;
+        }
+    }
+
+    private static void Judge(int exitCode, IReadOnlyList<string> errors, List<string> problems)
+    {
+        List<string> lines = [.. errors.Where(static l => l.StartsWith("pg_restore: error:", StringComparison.Ordinal))];
+        if (exitCode == 0 && lines.Count == 0)
+        {
+            return;
+        }
+
+        int ignored = errors.Count(static l => l.StartsWith("pg_restore: warning: errors ignored", StringComparison.Ordinal));
+        problems.Add($"pg_restore failed with exit code {exitCode} and {lines.Count} errors{(lines.Count > 12 ? "; the first 12" : "")}:");
+        problems.AddRange(lines.Count == 0 && ignored == 0 ? errors.TakeLast(6) : lines.Take(12));
+    }
+
+    private async Task<IReadOnlyList<string>> CompareAsync(ICipher cipher, PartProgress display, CancellationToken cancel)
+    {
+        // The same major wrote the snapshot's script only if the target's tools are of it; the manifest says which.
+        using var script = new ScriptReader(keepExcerpts: true);
+        display.Follow(() => script.BytesRead);
+        try
+        {
+            await using ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Name, Part.Encoding!, cancel), cancel);
+            await ArchiveDecoder.ReadAsync(dump, script, cancel);
+        }
+        catch (PgBackupException e)
+        {
+            return [$"the restored database cannot be dumped for the comparison: {e.Message}"];
+        }
+
+        ProofComparison comparison = ProofComparison.Of(Part.Proof, script.Finish(server.Tools.Major));
+        if (!comparison.SchemaCompared)
+        {
+            Notes.Add($"the target is Postgres {server.Tools.Major}: rows, sequences and large objects were compared, the wording of the schema was not.");
+        }
+
+        List<string> differences = [.. comparison.Differences.Select(static d => "differs from the original: " + d)];
+        if (differences.Exists(static d => d.Contains("statements expected", StringComparison.Ordinal)))
+        {
+            differences.AddRange(await ExplainSchemaAsync(cipher, script, cancel));
+        }
+
+        return differences;
+    }
+
+    // Which statements differ: the archive's script once more, this time with their texts.
+    private async Task<IReadOnlyList<string>> ExplainSchemaAsync(ICipher cipher, ScriptReader found, CancellationToken cancel)
+    {
+        ArchiveDecoder decoder = await ArchiveDecoder.StartAsync(server.Tools, Part.Proof.DumpMajor, keepExcerpts: true, cancel);
+        await using (var proving = new ProvingStream(new DeferredStream(async c => await stored.OpenPlainAsync(cipher, c), cancel), decoder))
+        {
+            byte[] buffer = new byte[256 * 1024];
+            while (await proving.ReadAsync(buffer, cancel) > 0)
+            {
+                // to its end
+            }
+
+            List<string> lines =
+            [
+                .. decoder.Script.StatementsMissingIn(found).Take(5).Select(static s => "expected, not found: " + OneLine(s)),
+                .. found.StatementsMissingIn(decoder.Script).Take(5).Select(static s => "found, not expected: " + OneLine(s)),
+            ];
+            HashSet<string> expected = [.. decoder.Script.DatabaseStatements.Select(s => s.For(Name))];
+            HashSet<string> present = [.. found.DatabaseStatements.Select(s => s.For(Name))];
+            lines.AddRange(expected.Except(present).Select(static s => "expected, not found: " + OneLine(s)));
+            lines.AddRange(present.Except(expected).Select(static s => "found, not expected: " + OneLine(s)));
+            return lines;
+        }
+    }
+
+    private static string OneLine(string statement)
+    {
+        string line = statement.ReplaceLineEndings(" ");
+        return line.Length > 200 ? line[..200] + " ..." : line;
+    }
+}

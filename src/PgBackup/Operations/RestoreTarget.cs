@@ -1,0 +1,71 @@
+using PgBackup.Postgres;
+
+namespace PgBackup.Operations;
+
+/// <summary>Where a restore goes to: a container, or a URL.</summary>
+public sealed record RestoreTarget
+{
+    /// <summary><c>podman</c> or <c>docker</c>, or null for a URL.</summary>
+    public string? Engine { get; init; }
+
+    /// <summary>The container.</summary>
+    public string? Container { get; init; }
+
+    /// <summary>How to connect.</summary>
+    public required PgConnection Connection { get; init; }
+
+    /// <summary>An image whose client tools are used for a URL, or null for the usual choice.</summary>
+    public string? ToolsImage { get; init; }
+
+    /// <summary>Reads <c>podman:NAME</c>, <c>podman:USER@NAME</c>, <c>docker:...</c> or a libpq URL.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
+    public static RestoreTarget Parse(string text)
+    {
+        foreach (string engine in (string[])["podman", "docker"])
+        {
+            if (text.StartsWith(engine + ":", StringComparison.Ordinal))
+            {
+                string rest = text[(engine.Length + 1)..];
+                int at = rest.LastIndexOf('@');
+                string container = rest[(at + 1)..];
+                return container.Length > 0
+                    ? new RestoreTarget
+                    {
+                        Engine = engine,
+                        Container = container,
+                        Connection = PgConnection.InContainer(at > 0 ? rest[..at] : "postgres", null),
+                    }
+                    : throw Invalid(text, "the container's name is missing");
+            }
+        }
+
+        try
+        {
+            PgConnection connection = PgConnection.Parse(text);
+            return ConnectionPolicy.PoolerRemedy(connection) is { } direct
+                ? throw new PgBackupException(ErrorCode.TargetInvalid, $"the host {connection.Host} is a connection pooler, which a restore cannot go through.", direct)
+                : new RestoreTarget { Connection = connection };
+        }
+        catch (FormatException e)
+        {
+            throw Invalid(text, e.Message);
+        }
+    }
+
+    /// <summary>Opens the tools for it.</summary>
+    internal async Task<(FoundTools Found, PostgresServer Server)> OpenAsync(TimeProvider clock, CancellationToken cancel)
+    {
+        FoundTools found = Engine is not null
+            ? await ToolFinder.InContainerAsync(Engine, Container!, cancel)
+            : await ToolFinder.ForUrlAsync(Connection, ToolsImage, hostOnly: false, TimeSpan.FromSeconds(Connection.IsRemote ? 60 : 0), clock, cancel);
+        return (found, new PostgresServer(found.Tools, Connection.WithSystemCertificates(found.Tools.Major), "olympus-pgbackup restore"));
+    }
+
+    private static PgBackupException Invalid(string text, string why)
+    {
+        int at = text.LastIndexOf('@');
+        string shown = at < 0 ? text : "..." + text[at..]; // a password may stand before it
+        return new PgBackupException(
+            ErrorCode.TargetInvalid, $"\"{shown}\" is no target: {why}.", "Write podman:CONTAINER, or postgres://role@host:5432/ (with PGPASSWORD or PGPASSFILE in the environment).");
+    }
+}

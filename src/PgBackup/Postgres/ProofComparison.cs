@@ -1,0 +1,72 @@
+using System.Globalization;
+
+namespace PgBackup.Postgres;
+
+/// <summary>What differs between the proof of a snapshot and that of what was restored from it.</summary>
+public sealed record ProofComparison
+{
+    /// <summary>One sentence for each difference; empty when both are equal.</summary>
+    public required IReadOnlyList<string> Differences { get; init; }
+
+    /// <summary>False when the schema could not be compared, because another major version of pg_dump words it differently.</summary>
+    public required bool SchemaCompared { get; init; }
+
+    /// <summary>Both are equal, as far as they could be compared.</summary>
+    public bool IsEqual => Differences.Count == 0;
+
+    /// <summary>Compares; the sentences say "expected" of the first and "found" of the second.</summary>
+    public static ProofComparison Of(Proof expected, Proof found)
+    {
+        List<string> differences = [];
+        foreach (string table in expected.Tables.Keys.Union(found.Tables.Keys).Order(StringComparer.Ordinal))
+        {
+            bool isExpected = expected.Tables.TryGetValue(table, out TableProof? e);
+            bool isFound = found.Tables.TryGetValue(table, out TableProof? f);
+            if (!isExpected || !isFound)
+            {
+                differences.Add($"table {table} {(isExpected ? "is missing" : "is there, but not in the snapshot")}");
+            }
+            else if (e != f)
+            {
+                differences.Add(e!.Rows != f!.Rows
+                    ? string.Create(CultureInfo.InvariantCulture, $"table {table}: {e.Rows} rows expected, {f.Rows} found")
+                    : string.Create(CultureInfo.InvariantCulture, $"table {table}: the {e.Rows} rows have other contents"));
+            }
+        }
+
+        foreach (string sequence in expected.Sequences.Keys.Union(found.Sequences.Keys).Order(StringComparer.Ordinal))
+        {
+            string e = expected.Sequences.GetValueOrDefault(sequence, "none");
+            string f = found.Sequences.GetValueOrDefault(sequence, "none");
+            if (e != f)
+            {
+                differences.Add($"sequence {sequence}: {e} expected, {f} found");
+            }
+        }
+
+        if (expected.LargeObjects != found.LargeObjects)
+        {
+            differences.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"large objects: {expected.LargeObjects.Rows} with {expected.LargeObjects.Bytes} bytes expected, {found.LargeObjects.Rows} with {found.LargeObjects.Bytes} bytes found{(expected.LargeObjects.Bytes == found.LargeObjects.Bytes ? " (other contents)" : "")}"));
+        }
+
+        bool comparable = expected.DumpMajor == found.DumpMajor;
+        if (comparable)
+        {
+            Compare(differences, "schema", expected.Schema, found.Schema);
+            Compare(differences, "settings, owner or privileges of the database itself", expected.Database, found.Database);
+        }
+
+        return new ProofComparison { Differences = differences, SchemaCompared = comparable };
+    }
+
+    private static void Compare(List<string> differences, string what, StatementsProof expected, StatementsProof found)
+    {
+        if (expected != found)
+        {
+            differences.Add(string.Create(
+                CultureInfo.InvariantCulture, $"{what}: {expected.Count} statements expected, {found.Count} found{(expected.Count == found.Count ? " (others)" : "")}"));
+        }
+    }
+}

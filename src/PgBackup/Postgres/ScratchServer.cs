@@ -1,0 +1,170 @@
+using System.Globalization;
+using PgBackup.Tools;
+
+namespace PgBackup.Postgres;
+
+/// <summary>
+/// A throw-away server for rehearsals: a container without network, or, where no container engine works, the server binaries of this
+/// host on a private socket. Disposing it removes it; what a killed process left is removed when the next one starts.
+/// </summary>
+public sealed class ScratchServer : IAsyncDisposable
+{
+    private readonly Func<ValueTask> remove;
+
+    private ScratchServer(string description, FoundTools tools, PostgresServer server, Func<ValueTask> remove)
+    {
+        Description = description;
+        Tools = tools;
+        Server = server;
+        this.remove = remove;
+    }
+
+    /// <summary>For messages.</summary>
+    public string Description { get; }
+
+    /// <summary>The container's name, or null on the host.</summary>
+    public string? Container { get; private init; }
+
+    /// <summary>The tools of it.</summary>
+    public FoundTools Tools { get; }
+
+    /// <summary>The server; its superuser is <c>postgres</c>, and no password is asked for.</summary>
+    public PostgresServer Server { get; }
+
+    /// <summary>Starts one in a container of an image with the contract of the official one.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
+    public static async Task<ScratchServer> InContainerAsync(ContainerEngine engine, string image, TimeProvider clock, CancellationToken cancel)
+    {
+        await SweepAsync(engine, cancel);
+        string name = $"olympus-pgbackup-scratch-{Guid.NewGuid():N}"[..36];
+        string pid = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        ToolResult run = await ToolProcess.TryReadAsync(
+            new ToolCommand(
+                engine.Program, "run", "--detach", "--rm", "--name", name, "--label", ContainerEngine.Label + "=scratch", "--label", $"{ContainerEngine.Label}.pid={pid}",
+                "--network", "none", "--env", "POSTGRES_PASSWORD", image, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+                "-c", "max_wal_size=4GB", "-c", "wal_level=minimal", "-c", "max_wal_senders=0")
+            {
+                Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
+            },
+            cancel);
+        async ValueTask RemoveAsync() => await ToolProcess.TryReadAsync(
+            new ToolCommand(engine.Program, "rm", "--force", "--volumes", name), CancellationToken.None);
+        if (run.ExitCode != 0)
+        {
+            await RemoveAsync();
+            throw new PgBackupException(
+                ErrorCode.ScratchFailed, $"no scratch server of the image {image} can be started:\n  {string.Join("\n  ", run.Errors.TakeLast(4))}", $"Try it by hand: {engine.Program} run --rm {image} postgres --version");
+        }
+
+        FoundTools? tools = null;
+        try
+        {
+            tools = await ToolFinder.InContainerAsync(engine.Program, name, cancel);
+            var server = new PostgresServer(tools.Tools, PgConnection.InContainer("postgres", null), "olympus-pgbackup scratch");
+            await WaitAsync(server, "127.0.0.1", clock, cancel);
+            FoundTools held = tools;
+            return new ScratchServer($"container {name}", held, server, async () =>
+            {
+                await held.DisposeAsync();
+                await RemoveAsync();
+            })
+            {
+                Container = name,
+            };
+        }
+        catch
+        {
+            if (tools is not null)
+            {
+                await tools.DisposeAsync();
+            }
+
+            await RemoveAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts one from the server binaries of this host. Root steps down to the account <c>postgres</c>, as the server demands.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
+    public static async Task<ScratchServer> OnHostAsync(TimeProvider clock, CancellationToken cancel)
+    {
+        PostgresTools tools = (await PostgresTools.OnHostAsync(cancel)).FirstOrDefault(static t => t.Host is HostTools { Folder: { } f } && File.Exists(Path.Combine(f, "initdb")))
+            ?? throw new PgBackupException(
+                ErrorCode.ScratchFailed, "there is neither a container engine that works nor a Postgres server on this host.", "Install podman, or postgresql (the server package).");
+        string bin = ((HostTools)tools.Host).Folder!;
+        PrivateFolder folder = PrivateFolder.Create(2_000_000_000);
+        string[] stepDown = Environment.UserName == "root" ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] : [];
+        ToolCommand As(params string[] command)
+        {
+            string[] all = [.. stepDown, .. command];
+            return new ToolCommand(all[0], all[1..]);
+        }
+
+        try
+        {
+            if (stepDown.Length > 0)
+            {
+                await ToolProcess.ReadAsync(new ToolCommand("chown", "postgres", folder.Path), cancel);
+            }
+
+            string data = Path.Combine(folder.Path, "data");
+            await ToolProcess.ReadAsync(As(Path.Combine(bin, "initdb"), "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"), cancel);
+            string options = $"-c listen_addresses='' -c unix_socket_directories='{folder.Path}' -c fsync=off -c synchronous_commit=off -c max_wal_size=4GB -c wal_level=minimal -c max_wal_senders=0";
+            await ToolProcess.ReadAsync(
+                As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--wait", "--silent", "--log", Path.Combine(folder.Path, "log"), "--options", options, "start"), cancel);
+            PgConnection connection = PgConnection.InContainer("postgres", null).With("PGHOST", folder.Path);
+            var server = new PostgresServer(tools, connection, "olympus-pgbackup scratch");
+            return new ScratchServer($"a server on the socket in {folder.Path}", new FoundTools { Tools = tools }, server, async () =>
+            {
+                await ToolProcess.TryReadAsync(As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--mode=immediate", "--silent", "stop"), CancellationToken.None);
+                folder.Dispose();
+            });
+        }
+        catch (PgBackupException e)
+        {
+            folder.Dispose();
+            throw new PgBackupException(ErrorCode.ScratchFailed, $"no scratch server can be started on this host: {e.Message}", e.Remedy, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => remove();
+
+    // The image's first start makes the cluster with a server on the socket only: over TCP answers the real one.
+    private static async Task WaitAsync(PostgresServer server, string host, TimeProvider clock, CancellationToken cancel)
+    {
+        long start = clock.GetTimestamp();
+        while (true)
+        {
+            await using ToolProcess ready = await server.Tools.Host.StartAsync(new ToolCommand("pg_isready", "--quiet", $"--host={host}"), cancel);
+            ToolResult result = await ready.FinishAsync(null, cancel);
+            if (result.ExitCode == 0)
+            {
+                return;
+            }
+
+            if (clock.GetElapsedTime(start) > TimeSpan.FromSeconds(60))
+            {
+                throw new PgBackupException(ErrorCode.ScratchFailed, "the scratch server did not come up within a minute.", "Look at its log: podman logs.");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100), clock, cancel);
+        }
+    }
+
+    private static async Task SweepAsync(ContainerEngine engine, CancellationToken cancel)
+    {
+        ToolResult list = await ToolProcess.TryReadAsync(
+            new ToolCommand(engine.Program, "ps", "--all", "--quiet", "--filter", $"label={ContainerEngine.Label}=scratch"), cancel);
+        foreach (string id in list.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            ToolResult label = await ToolProcess.TryReadAsync(
+                new ToolCommand(engine.Program, "inspect", "--format", $"{{{{index .Config.Labels \"{ContainerEngine.Label}.pid\"}}}}", id), cancel);
+            string pid = label.Output.Trim();
+            if (pid.Length > 0 && pid.All(char.IsAsciiDigit) && !Directory.Exists($"/proc/{pid}"))
+            {
+                await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, "rm", "--force", "--volumes", id), cancel);
+            }
+        }
+    }
+}

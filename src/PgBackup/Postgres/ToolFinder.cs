@@ -1,0 +1,140 @@
+using PgBackup.Tools;
+
+namespace PgBackup.Postgres;
+
+/// <summary>
+/// Finds the client tools for a server: those inside its container; or, for a URL, those of the server's own major version on this
+/// host, else in a throw-away container of an image. A mismatch is an error, never silent.
+/// </summary>
+public static class ToolFinder
+{
+    /// <summary>The image whose psql asks for the version when this host has no psql at all.</summary>
+    private const string DefaultImage = "docker.io/library/postgres:";
+
+    private const int NewestKnownMajor = 18;
+
+    /// <summary>The tools inside a running container.</summary>
+    public static async Task<FoundTools> InContainerAsync(string engine, string container, CancellationToken cancel)
+    {
+        ContainerTools host = await ContainerTools.EnterAsync(new ContainerEngine(engine), container, cancel);
+        try
+        {
+            return new FoundTools { Tools = await PostgresTools.AtAsync(host, cancel), Container = host };
+        }
+        catch
+        {
+            await host.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The tools for the server behind a URL.</summary>
+    /// <param name="connection">The server.</param>
+    /// <param name="image">Use this image and nothing else, if not null.</param>
+    /// <param name="hostOnly">Never use an image.</param>
+    /// <param name="patience">How long a sleeping server is waited for.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ToolVersion"/>, <see cref="ErrorCode.ToolMissing"/> and those of connecting.</exception>
+    public static async Task<FoundTools> ForUrlAsync(
+        PgConnection connection, string? image, bool hostOnly, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+    {
+        if (image is not null)
+        {
+            return await OfImageAsync(connection, image, cancel);
+        }
+
+        IReadOnlyList<PostgresTools> onHost = await PostgresTools.OnHostAsync(cancel);
+        if (onHost.Count == 0)
+        {
+            return hostOnly
+                ? throw new PgBackupException(
+                    ErrorCode.ToolMissing, "there are no client tools of Postgres on this host.", "Install postgresql-client of the server's major version, or use tools: { image: \"postgres:17\" }.")
+                : await OfImageAsync(connection, $"{DefaultImage}{NewestKnownMajor}", cancel);
+        }
+
+        var server = new PostgresServer(onHost[0], connection, "olympus-pgbackup");
+        await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, patience, clock, cancel);
+        ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
+        PostgresTools? fitting = onHost.FirstOrDefault(t => t.Major == facts.Major);
+        if (fitting is not null)
+        {
+            return new FoundTools { Tools = fitting };
+        }
+
+        string found = string.Join(", ", onHost.Select(static t => $"{t.Version} {t.Host.Place}"));
+        if (hostOnly || await ContainerEngine.FindAsync(cancel) is null)
+        {
+            throw new PgBackupException(
+                ErrorCode.ToolVersion,
+                $"the server runs Postgres {facts.Version}, and this host has no client tools of version {facts.Major}; found: {found}.",
+                $"Install postgresql-client-{facts.Major}, or (with podman) write tools: {{ image: \"postgres:{facts.Major}\" }} below source.");
+        }
+
+        try
+        {
+            return await OfImageAsync(connection, $"{DefaultImage}{facts.Major}", cancel);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ContainerUnavailable)
+        {
+            throw new PgBackupException(
+                ErrorCode.ToolVersion,
+                $"the server runs Postgres {facts.Version}; this host has client tools of {found}, and the image cannot be used either: {e.Message}",
+                $"Install postgresql-client-{facts.Major}, or name an image that is here: tools: {{ image: \"...\" }} below source.",
+                e);
+        }
+    }
+
+    /// <summary>Refuses tools of another major version than the server's.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ToolVersion"/>.</exception>
+    public static void RequireFit(PostgresTools tools, ServerFacts facts, string server)
+    {
+        if (tools.Major != facts.Major)
+        {
+            throw new PgBackupException(
+                ErrorCode.ToolVersion,
+                $"{server} runs Postgres {facts.Version}, but pg_dump {tools.Host.Place} is {tools.Version}.",
+                $"Use client tools of version {facts.Major}: install postgresql-client-{facts.Major}, or write tools: {{ image: \"postgres:{facts.Major}\" }} below source.");
+        }
+    }
+
+    /// <summary>The tools of an image, in a throw-away container on the network of this host.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/> or <see cref="ErrorCode.ToolMissing"/>.</exception>
+    public static async Task<FoundTools> OfImageAsync(PgConnection connection, string image, CancellationToken cancel)
+    {
+        ContainerEngine engine = await ContainerEngine.FindAsync(cancel)
+            ?? throw new PgBackupException(
+                ErrorCode.ToolMissing, $"the image {image} needs podman or docker, and neither works here.", "Install podman, or the client tools of the server's version.");
+        string[] files = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGPASSFILE"];
+        IEnumerable<string> mounts = files.Select(f => connection.Settings.GetValueOrDefault(f)).OfType<string>().Where(File.Exists).Select(Path.GetFullPath);
+        ContainerTools host = await ContainerTools.StartAsync(engine, image, mounts, cancel);
+        try
+        {
+            return new FoundTools { Tools = await PostgresTools.AtAsync(host, cancel), Container = host };
+        }
+        catch
+        {
+            await host.DisposeAsync();
+            throw;
+        }
+    }
+}
+
+/// <summary>Tools, and the hold on the container they are in.</summary>
+public sealed record FoundTools : IAsyncDisposable
+{
+    /// <summary>The tools.</summary>
+    public required PostgresTools Tools { get; init; }
+
+    /// <summary>The container to let go of in the end, or null for tools on the host.</summary>
+    public ContainerTools? Container { get; init; }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (Container is not null)
+        {
+            await Container.DisposeAsync();
+        }
+    }
+}
