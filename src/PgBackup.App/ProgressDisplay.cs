@@ -1,3 +1,4 @@
+using System.Globalization;
 using PgBackup.Operations;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -21,7 +22,11 @@ internal static class ProgressDisplay
             .AutoClear(true)
             .HideCompleted(false)
             .Columns(
-                new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 24 }, new BytesColumn(), new TransferSpeedColumn(), new EtaColumn())
+                new TaskDescriptionColumn { Alignment = Justify.Left },
+                new TextColumn(33, Bar),
+                new TextColumn(9, static task => ByteSize.Text((long)task.Value)),
+                new TextColumn(12, static task => task.IsFinished || task.Speed is not { } speed ? "" : ByteSize.Text((long)speed) + "/s"),
+                new TextColumn(16, Remaining))
             .StartAsync(async context =>
             {
                 var progress = new Progress { Log = line => console.WriteLine(line) };
@@ -47,11 +52,16 @@ internal static class ProgressDisplay
                 bars[part] = bar = context.AddTask(Markup.Escape(part.Name), maxValue: Math.Max(1, part.ExpectedBytes));
             }
 
+            if (bar.IsFinished)
+            {
+                continue;
+            }
+
             // An estimate may be too small: the bar then stays just below its end until the part really is done.
             bar.MaxValue = Math.Max(Math.Max(1, part.ExpectedBytes), part.Bytes * 1.02);
-            bar.Description = $"{Markup.Escape(part.Name)} [grey]{part.State}[/]";
+            bar.Description = $"{Markup.Escape(part.Name)} {part.State}";
             bar.Value = part.Bytes;
-            if (part.State is "done" or "failed" && !bar.IsFinished)
+            if (part.State is "done" or "failed")
             {
                 bar.MaxValue = Math.Max(1, part.Bytes);
                 bar.Value = bar.MaxValue;
@@ -60,19 +70,26 @@ internal static class ProgressDisplay
         }
     }
 
-    private sealed class BytesColumn : ProgressColumn
+    // In letters, so that it can be read without colours and without Unicode.
+    private static string Bar(ProgressTask task)
     {
-        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
-            new Text(ByteSize.Text((long)task.Value), new Style(Color.Grey)).RightJustified();
+        const int Width = 24;
+        if (task.MaxValue <= 1)
+        {
+            return "";
+        }
 
-        public override int? GetColumnWidth(RenderOptions options) => 9;
+        int filled = (int)(Width * task.Value / task.MaxValue);
+        return string.Create(CultureInfo.InvariantCulture, $"[{new string('#', filled)}{new string('.', Width - filled)}] {(int)task.Percentage,3} %");
     }
 
-    private sealed class EtaColumn : ProgressColumn
-    {
-        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
-            new Text(task.IsFinished || task.RemainingTime is not { } rest || rest > TimeSpan.FromDays(2) ? "" : $"{Terminal.Span(rest.TotalSeconds)} left");
+    private static string Remaining(ProgressTask task) =>
+        task.IsFinished || task.MaxValue <= 1 || task.RemainingTime is not { } rest || rest > TimeSpan.FromDays(2) ? "" : $"{Terminal.Span(rest.TotalSeconds)} left";
 
-        public override int? GetColumnWidth(RenderOptions options) => 16;
+    private sealed class TextColumn(int width, Func<ProgressTask, string> text) : ProgressColumn
+    {
+        public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) => new Text(text(task)).RightJustified();
+
+        public override int? GetColumnWidth(RenderOptions options) => width;
     }
 }

@@ -14,7 +14,7 @@ internal static class CheckVerb
     /// <summary>The verb.</summary>
     public static Command Command(GlobalOptions options)
     {
-        var id = new Argument<string?>("ID") { Description = "A snapshot's id, or latest (the default)", Arity = ArgumentArity.ZeroOrOne };
+        var id = new Argument<string?>("ID") { HelpName = "ID", Description = "A snapshot's id, or latest (the default)", Arity = ArgumentArity.ZeroOrOne };
         id.CompletionSources.Add(static _ => Completions.Snapshots());
         var all = new Option<bool>("--all") { Description = "Every snapshot of the store" };
         var storeName = new Option<string?>("--store") { Description = "The store to check (default: the first)", HelpName = "NAME" };

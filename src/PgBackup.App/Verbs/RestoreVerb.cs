@@ -14,7 +14,7 @@ internal static class RestoreVerb
     /// <summary>The verb.</summary>
     public static Command Command(GlobalOptions options)
     {
-        var id = new Argument<string>("ID") { Description = "A snapshot's id, or latest", DefaultValueFactory = static _ => "latest" };
+        var id = new Argument<string>("ID") { HelpName = "ID", Description = "A snapshot's id, or latest", DefaultValueFactory = static _ => "latest" };
         id.CompletionSources.Add(static _ => Completions.Snapshots());
         var databases = new Option<string[]>("--database", "-d") { Description = "Only this database (may be given several times)", HelpName = "DB" };
         databases.CompletionSources.Add(static _ => Completions.Databases());

@@ -14,7 +14,7 @@ internal static class ShowVerb
     /// <summary>The verb.</summary>
     public static Command Command(GlobalOptions options)
     {
-        var id = new Argument<string>("ID") { Description = "A snapshot's id, or latest", DefaultValueFactory = static _ => "latest" };
+        var id = new Argument<string>("ID") { HelpName = "ID", Description = "A snapshot's id, or latest", DefaultValueFactory = static _ => "latest" };
         id.CompletionSources.Add(static _ => Completions.Snapshots());
         var tables = new Option<bool>("--tables") { Description = "With every table: rows, bytes, digest" };
         var storeName = new Option<string?>("--store") { Description = "The store to look into (default: the first)", HelpName = "NAME" };

@@ -42,7 +42,8 @@ public sealed partial class ConfigReader
             ?? throw new PgBackupException(
                 ErrorCode.ConfigMissing,
                 "there is no config: neither ./olympus-pgbackup.yaml nor /etc/olympus-pgbackup/config.yaml exists.",
-                "Make one with `olympus-pgbackup init`, or name one with --config FILE or $OLYMPUS_PGBACKUP_CONFIG.");
+                "`olympus-pgbackup init` writes a commented one to start from; --config FILE or $OLYMPUS_PGBACKUP_CONFIG names another place. " +
+                "`olympus-pgbackup demo` shows the whole cycle with made-up data, --help all verbs.");
     }
 
     /// <summary>Reads a file.</summary>
