@@ -140,7 +140,7 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         var failures = new List<PartFailure>(cluster.Failures);
         foreach (PartFailure failure in cluster.Failures)
         {
-            progress.Log($"{failure.Part}: FAILED. {failure.Message}");
+            progress.Log($"{failure.Part}: FAILED ({failure.Code}), see below");
         }
 
         using var slots = new SemaphoreSlim(config.Dump.Jobs);
@@ -209,12 +209,13 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             display.State = "failed";
             lock (failures)
             {
-                failures.Add(new PartFailure { Part = name, Code = e.CodeText, Message = e.Remedy is null ? e.Message : $"{e.Message}\n  {e.Remedy}" });
+                string? remedy = e.Remedy ?? DumpAdvice.For(e.Message);
+                failures.Add(new PartFailure { Part = name, Code = e.CodeText, Message = remedy is null ? e.Message : $"{e.Message}\n  what to do: {remedy}" });
             }
 
             if (!cancel.IsCancellationRequested)
             {
-                progress.Log($"{name}: FAILED ({e.CodeText}). {e.Message}");
+                progress.Log($"{name}: FAILED ({e.CodeText}), see below");
             }
 
             return null;

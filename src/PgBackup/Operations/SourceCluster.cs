@@ -143,7 +143,7 @@ internal sealed class SourceCluster : IAsyncDisposable
             {
                 firstCode = firstCode.Length == 0 ? e.Code.ToString() : firstCode;
                 firstRemedy ??= e.Remedy;
-                Failures.Add(new PartFailure { Part = database.Name, Code = e.CodeText, Message = e.Remedy is null ? e.Message : $"{e.Message}\n  {e.Remedy}" });
+                Failures.Add(new PartFailure { Part = database.Name, Code = e.CodeText, Message = e.Remedy is null ? e.Message : $"{e.Message}\n  what to do: {e.Remedy}" });
             }
 
             return null;
