@@ -132,6 +132,6 @@ internal static class RestoreVerb
         string verdict = report.Succeeded ? "restored and proven equal" : "restore FAILED";
         Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
-            $"{report.Snapshot} {verdict}: {report.Databases.Count} databases into {report.Target} in {Terminal.Span(report.TotalSeconds)} (checked before: {Terminal.Span(report.VerifySeconds)}, roles: {Terminal.Span(report.GlobalsSeconds)})"));
+            $"{report.Snapshot} {verdict}: {report.Databases.Count} database{(report.Databases.Count == 1 ? "" : "s")} into {report.Target} in {Terminal.Span(report.TotalSeconds)} (checked before: {Terminal.Span(report.VerifySeconds)}, roles: {Terminal.Span(report.GlobalsSeconds)})"));
     }
 }

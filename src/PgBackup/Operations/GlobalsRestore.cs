@@ -80,6 +80,7 @@ internal sealed partial class GlobalsRestore
         await using ToolStream dump = ToolStream.From(
             await server.DumpGlobalsAsync(passwords && facts.ReadsPasswords, TimeSpan.FromSeconds(30), cancel), cancel);
         await ArchiveDecoder.ReadAsync(dump, script, cancel);
+        script.RequireEnd();
         return [.. script.Statements.Select(Own)];
     }
 

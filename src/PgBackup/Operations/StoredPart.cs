@@ -71,6 +71,7 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part)
             new ToolCommand("pg_restore", arguments) { Label = $"pg_restore (reading {part.Object})", MayStopReading = true }, cancel);
         await using ToolStream text = ToolStream.Through(restore, await OpenPlainAsync(cipher, cancel), cancel);
         await ArchiveDecoder.ReadAsync(text, script, cancel);
+        script.RequireEnd();
         return script;
     }
 
@@ -80,6 +81,7 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part)
         var script = new ScriptReader { KeepStatements = true };
         await using Stream plain = await OpenPlainAsync(cipher, cancel);
         await ArchiveDecoder.ReadAsync(plain, script, cancel);
+        script.RequireEnd();
         return script;
     }
 

@@ -26,6 +26,7 @@ internal sealed class ScriptReader : IDisposable
     private readonly List<byte> line = [];
 
     private Table? copying;
+    private bool complete;
     private long rowLength;
     private byte rowFirst, rowSecond;
 
@@ -78,20 +79,10 @@ internal sealed class ScriptReader : IDisposable
     }
 
     /// <summary>The proof of the whole script.</summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.DumpUnreadable"/>: the script stops in the middle.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.DumpUnreadable"/>: the script lacks its end.</exception>
     public Proof Finish(int dumpMajor)
     {
-        if (line.Count > 0)
-        {
-            ReadLine([.. line]);
-            line.Clear();
-        }
-
-        if (copying is not null || statement.WrittenCount > 0)
-        {
-            throw new PgBackupException(ErrorCode.DumpUnreadable, "the SQL script of the dump stops in the middle of a statement or of a table's rows.");
-        }
-
+        RequireEnd();
         return new Proof
         {
             DumpMajor = dumpMajor,
@@ -101,6 +92,25 @@ internal sealed class ScriptReader : IDisposable
             Schema = new StatementsProof { Count = schema.Count, Digest = schema.ToString() },
             Database = new StatementsProof { Count = database.Count, Digest = database.ToString() },
         };
+    }
+
+    /// <summary>
+    /// Requires the line that pg_dump, pg_dumpall and pg_restore write last: a stream that was cut between two statements, by whatever
+    /// stands between the tool and us, would otherwise be a proof of less.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.DumpUnreadable"/>.</exception>
+    public void RequireEnd()
+    {
+        if (line.Count > 0)
+        {
+            ReadLine([.. line]);
+            line.Clear();
+        }
+
+        if (copying is not null || statement.WrittenCount > 0 || !complete)
+        {
+            throw new PgBackupException(ErrorCode.DumpUnreadable, "the SQL script of the dump was cut: its last line is missing.");
+        }
     }
 
     /// <summary>Schema statements that this script has and the other lacks: their first words. Both must keep excerpts.</summary>
@@ -156,8 +166,12 @@ internal sealed class ScriptReader : IDisposable
     {
         if (statement.WrittenCount == 0 && (IsBlank(text) || text.StartsWith("--"u8) || text[0] == (byte)'\\'))
         {
-            return; // between statements: comments, and psql's own \restrict, \unrestrict and \connect
+            // Between statements: comments, and psql's own \restrict, \unrestrict and \connect.
+            complete |= text.SequenceEqual("-- PostgreSQL database dump complete"u8) || text.SequenceEqual("-- PostgreSQL database cluster dump complete"u8);
+            return;
         }
+
+        complete = false; // the end is the end only if nothing follows
 
         statement.Write(text);
         if (lexer.Line(text))

@@ -106,6 +106,14 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     /// <remarks>In the container's /tmp: its /dev/shm is small. The script in the container removes the folder when it ends.</remarks>
     public override async Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel)
     {
+        if (shell is null)
+        {
+            throw new PgBackupException(
+                ErrorCode.TargetInvalid,
+                $"several jobs need a decrypted file in the container {container}, and this user cannot see to it that it is removed (rootless or remote {engine.Program}).",
+                "Leave out --jobs, or run olympus-pgbackup as root.");
+        }
+
         string path = $"{scratch}/{Guid.NewGuid():N}";
         await using (ToolProcess writer = await StartAsync(
             new ToolCommand("sh", "-c", "umask 077; mkdir -p \"$1\" && exec cat >\"$2\"", "stage", scratch, path).Named("cat (into the container)"), cancel))
@@ -144,6 +152,12 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         }
 
         all.Add(container);
+        if (command.MayStopReading)
+        {
+            // The client loses output when the tool ends before its input does: the rest of the input is read and dropped.
+            all.AddRange(["sh", "-c", "\"$@\"; code=$?; cat >/dev/null; exit $code", "olympus-pgbackup"]);
+        }
+
         all.Add(command.FileName);
         all.AddRange(command.Arguments);
         return new ToolCommand(engine.Program, all)
