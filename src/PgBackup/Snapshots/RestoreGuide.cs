@@ -19,7 +19,7 @@ public static class RestoreGuide
             With olympus-pgbackup at hand, `olympus-pgbackup restore {manifest.Id} --target ...` does all of this and proves the result.
             Without it, the commands below need only {Tools(manifest.Encryption)} and the client tools of Postgres {major} or later
             (psql, pg_restore), run in this folder. Tell them the server by PGHOST, PGPORT, PGUSER and PGPASSWORD (a superuser). For a
-            server in a container, put `podman exec -i CONTAINER` before psql or pg_restore and add `--username=postgres`.
+            server in a container, put `podman exec -i --env PGOPTIONS CONTAINER` before psql or pg_restore and add `--username=postgres`.
 
             ## 1. Are the files whole?
 

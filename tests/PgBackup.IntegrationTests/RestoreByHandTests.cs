@@ -1,0 +1,94 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace PgBackup.IntegrationTests;
+
+/// <summary>The commands of RESTORE.md, run as they stand there.</summary>
+[Collection("olympus")]
+public sealed partial class RestoreByHandTests(OlympusCluster cluster) : IAsyncLifetime
+{
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        await cluster.Target.EmptyAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    [Fact]
+    public async Task The_commands_of_RESTORE_md_restore_a_gpg_snapshot_with_stock_tools()
+    {
+        await RunGuideAsync(cluster.Workspace, cluster.Snapshot, new() { ["GNUPGHOME"] = cluster.Keys.SecretHome });
+        (await Fingerprint.OfRolesAsync(cluster.Target)).ShouldBeSameAs(await Fingerprint.OfRolesAsync(cluster.Source), "roles");
+        foreach (string database in OlympusCluster.Databases)
+        {
+            (await Fingerprint.OfDatabaseItselfAsync(cluster.Target, database)).ShouldBeSameAs(await Fingerprint.OfDatabaseItselfAsync(cluster.Source, database), $"database of {database}");
+            (await Fingerprint.OfContentsAsync(cluster.Target, database)).ShouldBeSameAs(await cluster.SourceContentsAsync(database), $"contents of {database}");
+        }
+    }
+
+    [Fact]
+    public async Task The_commands_of_RESTORE_md_restore_an_age_snapshot_read_only_databases_and_odd_names_included()
+    {
+        string[] odd = ["it's \"odd\" | 50% $HOME", "zwölf  Ü ☂", "-d=x"];
+        foreach (string name in odd)
+        {
+            await cluster.Source.SqlAsync("postgres", $"CREATE DATABASE \"{name.Replace("\"", "\"\"")}\"");
+            await cluster.Source.SqlAsync(name, $"CREATE TABLE t AS SELECT 'in here' AS v; ALTER DATABASE \"{name.Replace("\"", "\"\"")}\" SET default_transaction_read_only = on");
+        }
+
+        try
+        {
+            using var own = Workspace.ForContainer(cluster.Source.Name, Workspace.Age(cluster.Keys), odd);
+            string id = await own.BackupAsync();
+            await RunGuideAsync(own, id, new() { ["AGE_IDENTITY"] = cluster.Keys.AgeIdentity });
+            foreach (string name in odd)
+            {
+                (await cluster.Target.SqlAsync(name, "SELECT v FROM t; SHOW default_transaction_read_only")).ShouldBe("in here\non\n");
+            }
+        }
+        finally
+        {
+            foreach (string name in odd)
+            {
+                await cluster.Source.SqlAsync("postgres", $"DROP DATABASE \"{name.Replace("\"", "\"\"")}\"");
+            }
+        }
+    }
+
+    // "For a server in a container, put PREFIX before psql or pg_restore and add --username=postgres."
+    private async Task RunGuideAsync(Workspace workspace, string id, Dictionary<string, string?> environment)
+    {
+        string folder = workspace.SnapshotFolder(id);
+        string guide = await File.ReadAllTextAsync(Path.Combine(folder, "RESTORE.md"), TestContext.Current.CancellationToken);
+        string prefix = Prefix().Match(guide).Groups[1].Value.Replace("CONTAINER", cluster.Target.Name, StringComparison.Ordinal);
+        prefix.ShouldStartWith("podman exec");
+        var script = new StringBuilder("set -e -o pipefail\n");
+        foreach (Match block in Blocks().Matches(guide))
+        {
+            script.Append(block.Groups[1].Value);
+        }
+
+        string commands = script.ToString();
+        commands.ShouldContain("sha256sum -c SHA256SUMS");
+        foreach (string tool in (string[])["psql", "pg_restore"])
+        {
+            string file = Path.Combine(workspace.Folder, "by-hand", tool);
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            await File.WriteAllTextAsync(file, $"#!/bin/sh\nexec {prefix} {tool} --username=postgres \"$@\"\n", TestContext.Current.CancellationToken);
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        environment["PATH"] = $"{Path.Combine(workspace.Folder, "by-hand")}:{Environment.GetEnvironmentVariable("PATH")}";
+        Outcome outcome = await Shell.RunAsync("bash", ["-s"], environment, folder, commands);
+        outcome.ExitCode.ShouldBe(0, outcome.ToString());
+        IEnumerable<string> errors = outcome.Errors.Split('\n').Where(static l => l.Contains("ERROR", StringComparison.Ordinal) || l.StartsWith("pg_restore: error", StringComparison.Ordinal));
+        errors.Where(static l => !l.Contains("role \"postgres\" already exists", StringComparison.Ordinal)).ShouldBeEmpty();
+    }
+
+    [GeneratedRegex("^```sh\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Blocks();
+
+    [GeneratedRegex("put `([^`]+)` before psql or pg_restore", RegexOptions.Singleline)]
+    private static partial Regex Prefix();
+}

@@ -1,0 +1,155 @@
+namespace PgBackup.IntegrationTests.Support;
+
+/// <summary>A real Postgres server in podman, published on a port of the loopback. Disposing it removes it with its volume.</summary>
+internal sealed class PostgresContainer : IAsyncDisposable
+{
+    /// <summary>Of every container that the tests start.</summary>
+    public const string Label = "olympus-pgbackup-test";
+
+    public const string Password = "the superuser's own: p@ss word";
+
+    private static readonly SemaphoreSlim Sweeping = new(1, 1);
+    private static bool swept;
+
+    private PostgresContainer(string name, int port)
+    {
+        Name = name;
+        Port = port;
+    }
+
+    public string Name { get; }
+
+    public int Port { get; }
+
+    public string Target => "podman:" + Name;
+
+    public static async Task<PostgresContainer> StartAsync(string purpose, params string[] podmanOptions)
+    {
+        string image = Surroundings.Image;
+        await SweepAsync();
+        string name = $"olympus-pgbackup-test-{purpose}-{Guid.NewGuid().ToString("N")[..8]}";
+        await Shell.ReadAsync(
+            "podman",
+            [
+                "run", "--detach", "--name", name, "--label", $"{Label}={Environment.ProcessId}", "--env", "POSTGRES_PASSWORD", "--publish", "127.0.0.1::5432",
+                .. podmanOptions, image, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=60",
+            ],
+            new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Password });
+        string published = await Shell.ReadAsync("podman", ["port", name, "5432"]);
+        var container = new PostgresContainer(name, int.Parse(published.Trim().Split(':')[^1]));
+        await Shell.UntilAsync(
+            async () => (await Shell.RunAsync("podman", ["exec", name, "pg_isready", "--quiet", "--host=127.0.0.1"])).ExitCode == 0, "the server is up", 60);
+        return container;
+    }
+
+    /// <summary>Runs a script of SQL by psql in the container; returns its bare output.</summary>
+    public Task<string> SqlAsync(string database, string sql, bool zero = false) =>
+        Shell.ReadAsync("podman", [.. PsqlArguments(database), .. zero ? ["--record-separator-zero"] : Array.Empty<string>()], input: sql);
+
+    /// <summary>The same, without expecting success.</summary>
+    public Task<Outcome> TrySqlAsync(string database, string sql) => Shell.RunAsync("podman", PsqlArguments(database), input: sql);
+
+    /// <summary>A session that does something, and then waits until it is disposed.</summary>
+    public async Task<IAsyncDisposable> HoldAsync(string database, string sql)
+    {
+        string tag = $"holder-{Guid.NewGuid().ToString("N")[..8]}";
+        string script = $"SET application_name = '{tag}'; BEGIN; {sql}; SELECT pg_sleep(600);";
+        var session = new RunningProgram("podman", PsqlArguments(database), null, null, script);
+        await Shell.UntilAsync(
+            async () => (await SqlAsync("postgres", $"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{tag}' AND wait_event = 'PgSleep'")).Trim() == "1",
+            $"held: {sql}");
+        return new Holder(this, session, tag);
+    }
+
+    /// <summary>Loads the five databases.</summary>
+    public async Task LoadFixtureAsync(params string[] arguments) => await Shell.ReadAsync(
+        "podman", ["exec", "-i", "--env", "PGUSER=postgres", Name, "bash", "-s", "--", .. arguments], input: await File.ReadAllTextAsync(Surroundings.FixtureScript), seconds: 180);
+
+    public Task<Outcome> ExecAsync(params string[] command) => Shell.RunAsync("podman", ["exec", Name, .. command]);
+
+    public async Task<IReadOnlyList<string>> DatabasesAsync() =>
+        [.. (await SqlAsync("postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname COLLATE \"C\"")).Split('\n', StringSplitOptions.RemoveEmptyEntries)];
+
+    /// <summary>As it was when it was new: no databases, no roles.</summary>
+    public async Task EmptyAsync()
+    {
+        if ((await SqlAsync("postgres", "SELECT count(*) FROM pg_subscription")).Trim() != "0")
+        {
+            string owners = await SqlAsync("postgres", "SELECT DISTINCT d.datname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid");
+            foreach (string database in owners.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            {
+                await SqlAsync(
+                    database,
+                    """
+                    SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname), format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname), format('DROP SUBSCRIPTION %I', subname)
+                    FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    \gexec
+                    """);
+            }
+        }
+
+        await SqlAsync(
+            "postgres",
+            """
+            SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
+            \gexec
+            SELECT format('REVOKE ALL ON PARAMETER %I FROM %I', p.parname, a.grantee::regrole::text) FROM pg_parameter_acl p, aclexplode(p.paracl) a WHERE a.grantee::regrole::text <> 'postgres'
+            \gexec
+            SELECT 'DROP ROLE ' || string_agg(format('%I', rolname), ', ') FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres' HAVING count(*) > 0
+            \gexec
+            """);
+    }
+
+    /// <summary>Nothing of a run is left: no backend after a few seconds, no folder with pipes or plaintext.</summary>
+    public async Task ShouldBeCleanAsync(double seconds = 10)
+    {
+        await Shell.UntilAsync(
+            async () => (await SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'")).Trim() == "0",
+            "no backend of a run is left on the server", seconds);
+        await Shell.UntilAsync(
+            async () => (await ExecAsync("sh", "-c", "ls -d /dev/shm/olympus-pgbackup* /tmp/olympus-pgbackup* 2>/dev/null")).Output.Trim().Length == 0,
+            "no folder of a run is left in the container", seconds);
+    }
+
+    public async ValueTask DisposeAsync() => await Shell.RunAsync("podman", ["rm", "--force", "--volumes", "--time", "0", Name]);
+
+    private string[] PsqlArguments(string database) =>
+        ["exec", "--interactive", Name, "psql", "--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1", "--username=postgres", "--dbname", $"dbname='{database.Replace("\\", "\\\\").Replace("'", "\\'")}'"];
+
+    // What a killed test run left. Another run that is under way keeps its own.
+    private static async Task SweepAsync()
+    {
+        await Sweeping.WaitAsync();
+        try
+        {
+            if (swept)
+            {
+                return;
+            }
+
+            swept = true;
+            string found = await Shell.ReadAsync("podman", ["ps", "--all", "--filter", $"label={Label}", "--format", $"{{{{.Names}}}} {{{{index .Labels \"{Label}\"}}}}"]);
+            foreach (string[] line in found.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static l => l.Split(' ')))
+            {
+                if (line.Length < 2 || !Directory.Exists("/proc/" + line[1]))
+                {
+                    await Shell.RunAsync("podman", ["rm", "--force", "--volumes", "--time", "0", line[0]]);
+                }
+            }
+        }
+        finally
+        {
+            Sweeping.Release();
+        }
+    }
+
+    private sealed class Holder(PostgresContainer server, RunningProgram session, string tag) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await server.TrySqlAsync("postgres", $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{tag}'");
+            await session.EndAsync(10);
+            await session.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace PgBackup.IntegrationTests.Support;
+
+/// <summary>What a program left: exit code (128 + n after signal n), stdout, stderr.</summary>
+internal sealed record Outcome(int ExitCode, string Output, string Errors)
+{
+    /// <summary>Both streams: a message is looked for in what a person would see.</summary>
+    public string All => Output + Errors;
+
+    public override string ToString() => $"exit code {ExitCode}\n--- stdout\n{Output}\n--- stderr\n{Errors}";
+}
+
+/// <summary>A program that was started, with everything it writes.</summary>
+internal sealed class RunningProgram : IAsyncDisposable
+{
+    private readonly Process process;
+    private readonly Task<string> output;
+    private readonly Task<string> errors;
+
+    public RunningProgram(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment, string? folder, string? input)
+    {
+        var start = new ProcessStartInfo(program)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+            WorkingDirectory = folder ?? Path.GetTempPath(),
+            StandardInputEncoding = new UTF8Encoding(false),
+        };
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>())
+        {
+            if (value is null)
+            {
+                start.Environment.Remove(name);
+            }
+            else
+            {
+                start.Environment[name] = value;
+            }
+        }
+
+        process = Process.Start(start)!;
+        output = process.StandardOutput.ReadToEndAsync();
+        errors = process.StandardError.ReadToEndAsync();
+        if (input is not null)
+        {
+            process.StandardInput.Write(input);
+        }
+
+        process.StandardInput.Close();
+    }
+
+    public int Id => process.Id;
+
+    public bool HasExited => process.HasExited;
+
+    /// <summary>Sends a signal by <c>kill</c>: TERM, INT, KILL.</summary>
+    public async Task SignalAsync(string name) => await Shell.RunAsync("kill", ["-" + name, $"{process.Id}"]);
+
+    public async Task<Outcome> EndAsync(double seconds = 120)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
+        try
+        {
+            await process.WaitForExitAsync(patience.Token);
+            return new Outcome(process.ExitCode, await output.WaitAsync(TimeSpan.FromSeconds(10)), await errors.WaitAsync(TimeSpan.FromSeconds(10)));
+        }
+        catch (Exception e) when (e is OperationCanceledException or TimeoutException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList.Take(6))} did not end within {seconds} s", e);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!process.HasExited)
+        {
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync();
+        }
+
+        process.Dispose();
+    }
+}
+
+/// <summary>Stock tools of this host.</summary>
+internal static class Shell
+{
+    public static async Task<Outcome> RunAsync(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, string? folder = null, string? input = null, double seconds = 120)
+    {
+        await using var running = new RunningProgram(program, arguments, environment, folder, input);
+        return await running.EndAsync(seconds);
+    }
+
+    /// <summary>Runs it, expects exit code 0, and returns its stdout.</summary>
+    public static async Task<string> ReadAsync(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, string? folder = null, string? input = null, double seconds = 120)
+    {
+        string[] all = [.. arguments];
+        Outcome outcome = await RunAsync(program, all, environment, folder, input, seconds);
+        return outcome.ExitCode == 0 ? outcome.Output : throw new InvalidOperationException($"{program} {string.Join(' ', all)}: {outcome}");
+    }
+
+    /// <summary>Asks again and again until it is so.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> isSo, string what, double seconds = 20)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (!await isSo())
+        {
+            if (Stopwatch.GetElapsedTime(start).TotalSeconds > seconds)
+            {
+                throw new TimeoutException($"not within {seconds} s: {what}");
+            }
+
+            await Task.Delay(100);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+global using PgBackup.IntegrationTests.Support;
+global using Shouldly;
+global using Xunit;
