@@ -33,6 +33,14 @@ internal static partial class Posix
         return new SafePipeHandle(fd, ownsHandle: true);
     }
 
+    /// <summary>Opens a file to read it, without the lock that .NET would take.</summary>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public static SafeFileHandle OpenToRead(string path)
+    {
+        int fd = Open(path, ReadOnly | NoFollow | CloseOnExec, 0);
+        return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+    }
+
     /// <summary>Asks for a larger pipe; the kernel may refuse.</summary>
     public static void SetPipeSize(SafePipeHandle pipe, int bytes)
     {

@@ -69,7 +69,7 @@ internal sealed record DatabaseStatement
             }
 
             quoted ^= statement[i] == '"';
-            if (statement[i] == '\'')
+            if (!quoted && statement[i] == '\'')
             {
                 return -1; // what follows is a value
             }

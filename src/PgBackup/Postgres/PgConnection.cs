@@ -60,7 +60,7 @@ public sealed record PgConnection
     public string? Database => Settings.GetValueOrDefault("PGDATABASE");
 
     /// <summary>True when the server is not on this machine: TLS then has to be asked for.</summary>
-    public bool IsRemote => Host is { Length: > 0 } hosts && hosts.Split(',').Any(static host =>
+    public bool IsRemote => $"{Host},{Settings.GetValueOrDefault("PGHOSTADDR")}".Split(',').Any(static host =>
         host.Length > 0 && host[0] is not ('/' or '@') && host is not ("localhost" or "::1") && !host.StartsWith("127.", StringComparison.Ordinal));
 
     /// <summary>A connection inside a container: its own default socket, as one role.</summary>
@@ -107,25 +107,29 @@ public sealed record PgConnection
             string[] parts = pair.Split('=', 2);
             if (parts.Length != 2)
             {
-                throw new FormatException($"the parameter \"{parts[0]}\" has no value");
+                throw Wrong($"the parameter \"{parts[0]}\" has no value");
             }
 
             string name = parts[0] == "ssl" && parts[1] == "true" ? "sslmode" : parts[0];
             if (!Variables.TryGetValue(name, out string? variable))
             {
-                throw new FormatException($"the parameter \"{name}\" is not supported; supported are {string.Join(", ", Variables.Keys)}");
+                throw Wrong($"the parameter \"{name}\" is not supported; supported are {string.Join(", ", Variables.Keys)}");
             }
 
             Set(settings, variable, name == parts[0] ? parts[1] : "require");
         }
 
         if (settings.TryGetValue("PGPORT", out string? port) &&
-            port.Split(',').Any(static p => p.Length > 0 && !ushort.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
+            port.Split(',').Any(static p => p.Length > 0 && !(ushort.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number) && number > 0)))
         {
-            throw new FormatException($"the port \"{port}\" is no number from 1 to 65535");
+            throw Wrong($"the port \"{port}\" is no number from 1 to 65535");
         }
 
         return new PgConnection { Settings = settings };
+
+        // With a / or ? in a password, what looks like a port or a parameter is a piece of it.
+        FormatException Wrong(string what) =>
+            new(at < 0 && url.Contains('@', StringComparison.Ordinal) ? "a / or ? in the user or password must be written %2F or %3F" : what);
     }
 
     /// <summary>The same connection with one variable set.</summary>

@@ -227,7 +227,7 @@ internal sealed class ScriptReader : IDisposable
                 excerpts[key] = texts = [];
             }
 
-            texts.Add(Text(text.Length > ExcerptLength ? text[..ExcerptLength] : text));
+            texts.Add(Text(text[..ExcerptEnd(text)]));
         }
     }
 
@@ -291,6 +291,17 @@ internal sealed class ScriptReader : IDisposable
         }
 
         return table;
+    }
+
+    private static int ExcerptEnd(ReadOnlySpan<byte> text)
+    {
+        int end = Math.Min(text.Length, ExcerptLength);
+        while (end > 0 && end < text.Length && (text[end] & 0xC0) == 0x80)
+        {
+            end--; // not within a character of UTF-8
+        }
+
+        return end;
     }
 
     private static bool IsBlank(ReadOnlySpan<byte> text) => text.IsEmpty || text.Trim(" \r\t"u8).IsEmpty;

@@ -42,6 +42,9 @@ internal sealed class StatementLexer
                     ended = b == (byte)';' ? parentheses <= 0 : ended && b is (byte)' ' or (byte)'\r';
                     i += Open(line, i);
                     break;
+                case Inside.EscapedLiteral when b == (byte)'\'' && Next(line, i) == (byte)'\'':
+                    i++; // its second half would open a literal without an E before it
+                    break;
                 case Inside.Literal when b == (byte)'\'':
                 case Inside.EscapedLiteral when b == (byte)'\'':
                 case Inside.Name when b == (byte)'"':

@@ -20,7 +20,7 @@ public sealed class LocalStore : IObjectStore
     public LocalStore(string name, string path)
     {
         Name = name;
-        root = Path.GetFullPath(path);
+        root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
     }
 
     /// <inheritdoc/>
@@ -190,7 +190,8 @@ public sealed class LocalStore : IObjectStore
     {
         try
         {
-            await using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            // Any FileStream that opens a file by its path asks for a lock of it, which the holder has.
+            await using var stream = new FileStream(Posix.OpenToRead(path), FileAccess.Read);
             using var reader = new StreamReader(stream);
             string holder = await reader.ReadToEndAsync(cancel);
             return holder.Length > 0 ? holder : "it has just started";
@@ -208,12 +209,11 @@ public sealed class LocalStore : IObjectStore
             return;
         }
 
-        string? parent = Path.GetDirectoryName(folder);
+        // One by one: the mode is that of the last folder only.
+        string parent = Path.GetDirectoryName(folder) ?? "/";
+        MakeFolder(parent);
         Directory.CreateDirectory(folder, FolderMode0700);
-        if (parent is not null)
-        {
-            Posix.SyncFolder(parent);
-        }
+        Posix.SyncFolder(parent);
     }
 
     private static void RemoveQuietly(string path)
@@ -284,8 +284,8 @@ public sealed class LocalStore : IObjectStore
 
     private string PathOf(string key)
     {
-        string path = Path.GetFullPath(Path.Combine(root, key));
-        return path.StartsWith(root, StringComparison.Ordinal) && !key.Contains('\0', StringComparison.Ordinal)
+        string? path = key.Contains('\0', StringComparison.Ordinal) ? null : Path.GetFullPath(Path.Combine(root, key));
+        return path is not null && path.StartsWith(root.EndsWith('/') ? root : root + "/", StringComparison.Ordinal) && path.Length > root.Length + 1
             ? path
             : throw new PgBackupException(ErrorCode.StoreUnavailable, $"the key \"{key}\" leads out of the store {Name}.");
     }
