@@ -49,15 +49,29 @@ internal static class Composition
     /// </summary>
     public static async Task<FoundTools> ToolsToReadAsync(BackupConfig config, int major, CancellationToken cancel)
     {
-        PostgresTools? onHost = (await PostgresTools.OnHostAsync(cancel)).LastOrDefault(t => t.Major >= major);
-        if (onHost is not null)
+        IReadOnlyList<PostgresTools> onHost = await PostgresTools.OnHostAsync(cancel);
+        if (onHost.FirstOrDefault(t => t.Major == major) is { } exact)
         {
-            return new FoundTools { Tools = onHost };
+            return new FoundTools { Tools = exact };
         }
 
+        // The same version words the schema in the same way; a newer one still decodes everything, and compares the rows.
+        PostgresTools? newer = onHost.LastOrDefault(t => t.Major > major);
         if (config.Source.Engine is { } engine)
         {
-            return await ToolFinder.InContainerAsync(engine, config.Source.Container!, cancel);
+            try
+            {
+                return await ToolFinder.InContainerAsync(engine, config.Source.Container!, cancel);
+            }
+            catch (PgBackupException) when (newer is not null)
+            {
+                return new FoundTools { Tools = newer };
+            }
+        }
+
+        if (newer is not null && config.Source.ToolsImage is null)
+        {
+            return new FoundTools { Tools = newer };
         }
 
         return await ToolFinder.OfImageAsync(config.Source.Connection, config.Source.ToolsImage ?? $"docker.io/library/postgres:{major}", cancel);

@@ -76,7 +76,12 @@ internal static class BackupVerb
             Summarise(manifest, store, TimeProvider.System.GetElapsedTime(start));
         }
 
-        return manifest.Failures.Count > 0 ? 3 : 0;
+        return manifest.Failures.Count == 0
+            ? 0
+            : Terminal.Fail(new PgBackupException(
+                ErrorCode.BackupIncomplete,
+                $"part of the backup failed: {string.Join(", ", manifest.Failures.Select(static f => f.Part))}.",
+                "The reasons are above and in `olympus-pgbackup show`. What was stored can be restored; `latest` stays the last complete snapshot."));
     }
 
     private static void Summarise(Manifest manifest, IObjectStore store, TimeSpan elapsed)

@@ -18,7 +18,7 @@ internal static class CheckVerb
         id.CompletionSources.Add(static _ => Completions.Snapshots());
         var all = new Option<bool>("--all") { Description = "Every snapshot of the store" };
         var storeName = new Option<string?>("--store") { Description = "The store to check (default: the first)", HelpName = "NAME" };
-        var readData = new Option<bool>("--read-data") { Description = "Read every stored byte and compare its digest; with an identity also decrypt and decode" };
+        var readData = new Option<bool>("--read-data") { Description = "Read every stored byte and compare its digest; where a private key is at hand also decrypt and decode" };
         IdentityOptions identity = new();
         var command = new Command("check", "Are the objects of a snapshot there, whole, and (with an identity) decodable?") { id, all, storeName, readData };
         identity.AddTo(command);
@@ -33,15 +33,15 @@ internal static class CheckVerb
             IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
             string? snapshot = parsed.GetValue(all) ? null : parsed.GetValue(id) ?? "latest";
             Identity? key = identity.Read(parsed);
-            bool decode = key is not null || (parsed.GetValue(readData) && Composition.ConfiguredIdentity(config) is not null);
-            IReadOnlyList<SnapshotCheck> results = await CheckAsync(config, store, snapshot, parsed.GetValue(readData), decode, key, cancel);
+            CheckDepth depth = key is not null ? CheckDepth.Decode : parsed.GetValue(readData) ? CheckDepth.ReadData : CheckDepth.Present;
+            IReadOnlyList<SnapshotCheck> results = await CheckAsync(config, store, snapshot, depth, key, cancel);
             if (parsed.GetValue(options.Json))
             {
                 Terminal.Line(JsonSerializer.Serialize(results, AppJson.Readable.IReadOnlyListSnapshotCheck));
             }
             else
             {
-                Show(results, parsed.GetValue(readData));
+                Show(results, depth);
             }
 
             return results.All(static r => r.Problems.Count == 0) ? 0 : 1;
@@ -60,18 +60,17 @@ internal static class CheckVerb
             """);
     }
 
-    /// <summary>Runs the check, with a display; the demo does the same.</summary>
-    public static async Task<IReadOnlyList<SnapshotCheck>> CheckAsync(
-        BackupConfig config, IObjectStore store, string? snapshot, bool readData, bool decode, Identity? key, CancellationToken cancel)
+    private static async Task<IReadOnlyList<SnapshotCheck>> CheckAsync(
+        BackupConfig config, IObjectStore store, string? snapshot, CheckDepth depth, Identity? key, CancellationToken cancel)
     {
         FoundTools? tools = null;
         try
         {
             return await ProgressDisplay.ShowAsync(progress => new CheckOperation(
                 store,
-                decode ? manifest => Composition.CipherFor(manifest, config, key) : null,
+                manifest => Composition.CipherFor(manifest, config, key),
                 async (major, c) => (tools ??= await Composition.ToolsToReadAsync(config, major, c)).Tools,
-                progress).RunAsync(snapshot, readData, cancel));
+                progress).RunAsync(snapshot, depth, cancel));
         }
         finally
         {
@@ -82,13 +81,12 @@ internal static class CheckVerb
         }
     }
 
-    /// <summary>Prints what was found.</summary>
-    public static void Show(IReadOnlyList<SnapshotCheck> results, bool readData)
+    private static void Show(IReadOnlyList<SnapshotCheck> results, CheckDepth depth)
     {
         foreach (SnapshotCheck result in results)
         {
             string how = result.Decoded ? $"{ByteSize.Text(result.BytesRead)} read, decrypted and decoded, equal to the proof"
-                : readData ? $"{ByteSize.Text(result.BytesRead)} read, digests right"
+                : depth == CheckDepth.ReadData ? $"{ByteSize.Text(result.BytesRead)} read, digests right (not decrypted: no usable private key here)"
                 : "present, sizes right (--read-data reads every byte)";
             string incomplete = result.IsComplete || result.Problems.Count > 0 ? "" : " (an incomplete snapshot)";
             Terminal.Line(result.Problems.Count == 0 ? $"{result.Id} ok: {how}{incomplete}" : $"{result.Id} DAMAGED:");

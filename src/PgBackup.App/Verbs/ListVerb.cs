@@ -67,8 +67,9 @@ internal static class ListVerb
         }
 
         Terminal.Table(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK", ""], rows, 1, 3, 4, 5, 6);
-        long total = entries.Sum(static e => e.Objects.Values.Sum());
-        Terminal.Line($"{entries.Count} in {store.Name} ({store.Location}), {ByteSize.Text(total)}");
+        List<CatalogEntry> snapshots = [.. entries.Where(static e => e.Manifest is not null)];
+        long total = snapshots.Sum(static e => e.Manifest!.StoredBytes);
+        Terminal.Line($"{snapshots.Count} in {store.Name} ({store.Location}), {ByteSize.Text(total)}");
         return 0;
     }
 

@@ -28,7 +28,7 @@ internal static class RestoreVerb
         var globals = new Option<bool>("--globals") { Description = "First restore the roles, their passwords and memberships" };
         var jobs = new Option<int>("--jobs", "-j")
         {
-            Description = "Jobs of pg_restore for each database; above 1 the dump is decrypted into a private file, in memory where it fits",
+            Description = "Jobs of pg_restore for each database; above 1 the dump is decrypted into a private file first (in /dev/shm, or in /tmp of the target's container)",
             HelpName = "N",
             DefaultValueFactory = static _ => 1,
         };
@@ -40,19 +40,20 @@ internal static class RestoreVerb
             }
         });
         var passwordFile = new Option<string?>("--target-password-file") { Description = "A file with the password of the target's role", HelpName = "FILE" };
+        var weakTls = new Option<bool>("--accept-weak-tls") { Description = "Allow a remote target with less than sslmode=verify-full" };
         var image = new Option<string?>("--tools-image") { Description = "An image whose client tools are used for a URL (default: this host's, if they fit)", HelpName = "IMAGE" };
         var storeName = new Option<string?>("--store") { Description = "The store to restore from (default: the first)", HelpName = "NAME" };
         IdentityOptions identity = new();
         var command = new Command("restore", "Restores databases into a server and proves that they equal the snapshot")
         {
-            id, databases, target, asName, globals, jobs, passwordFile, image, storeName,
+            id, databases, target, asName, globals, jobs, passwordFile, weakTls, image, storeName,
         };
         identity.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
             BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
             IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
-            RestoreTarget to = RestoreTarget.Parse(parsed.GetValue(target)!) with { ToolsImage = parsed.GetValue(image) };
+            RestoreTarget to = RestoreTarget.Parse(parsed.GetValue(target)!, parsed.GetValue(weakTls)) with { ToolsImage = parsed.GetValue(image) };
             if (to.Connection.Settings.ContainsKey("PGPASSWORD"))
             {
                 Terminal.Message("note: a password in --target can be seen in the list of processes; PGPASSWORD, PGPASSFILE or --target-password-file cannot.");
@@ -117,19 +118,21 @@ internal static class RestoreVerb
             [.. report.Databases.Select(static d => (IReadOnlyList<string>)
             [
                 d.Database, d.RestoredAs, d.Tables.ToString(CultureInfo.InvariantCulture), d.Rows.ToString("N0", CultureInfo.InvariantCulture),
-                Terminal.Span(d.RestoreSeconds), Terminal.Span(d.CompareSeconds), d.Problems.Count == 0 ? "equal" : "FAILED",
+                Terminal.Span(d.RestoreSeconds), Terminal.Span(d.CompareSeconds), d.Problems.Count > 0 ? "FAILED" : d.SchemaCompared ? "equal" : "rows equal",
             ])],
             2, 3, 4, 5);
         foreach (DatabaseRestoreReport database in report.Databases.Where(static d => d.Problems.Count > 0))
         {
-            Terminal.Line($"\n{database.RestoredAs}:");
+            Terminal.Line($"\n{database.RestoredAs}: {database.Code}");
             foreach (string problem in database.Problems)
             {
                 Terminal.Line($"  {problem}");
             }
         }
 
-        string verdict = report.Succeeded ? "restored and proven equal" : "restore FAILED";
+        string verdict = !report.Succeeded ? "restore FAILED"
+            : report.Databases.All(static d => d.SchemaCompared) ? "restored and proven equal"
+            : "restored, rows proven equal (the schema was not compared: another version of Postgres)";
         Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
             $"{report.Snapshot} {verdict}: {report.Databases.Count} database{(report.Databases.Count == 1 ? "" : "s")} into {report.Target} in {Terminal.Span(report.TotalSeconds)} (checked before: {Terminal.Span(report.VerifySeconds)}, roles: {Terminal.Span(report.GlobalsSeconds)})"));

@@ -444,7 +444,7 @@ public sealed partial class ConfigReader
         {
             if (keep.Text(tier) is { } length && !Keep().IsMatch(length))
             {
-                keep.Error(tier, $"\"{length}\" is no length of time.", "Write a number with d, w, mo or y, such as 14d or 12mo, or the word forever.");
+                keep.Error(tier, $"\"{length}\" is no length of time.", "Write a number with h, d, w, mo or y, such as 14d or 12mo, or the word forever.");
             }
         }
 

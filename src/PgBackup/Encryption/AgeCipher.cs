@@ -45,6 +45,9 @@ public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identi
     }
 
     /// <inheritdoc/>
+    public Task<bool> HasIdentityAsync(CancellationToken cancel) => Task.FromResult(identity?.File is not null);
+
+    /// <inheritdoc/>
     public Stream Decrypt(Stream stored, CancellationToken cancel)
     {
         if (identity?.File is not { } file)

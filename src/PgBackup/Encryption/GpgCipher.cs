@@ -55,6 +55,26 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     public Stream Encrypt(Stream plain, CancellationToken cancel) => ToolStream.Through(ToolProcess.Start(EncryptCommand([])), plain, cancel);
 
     /// <inheritdoc/>
+    public async Task<bool> HasIdentityAsync(CancellationToken cancel)
+    {
+        if (identity?.File is not null)
+        {
+            return true;
+        }
+
+        foreach (string recipient in recipients)
+        {
+            ToolResult listing = await ToolProcess.TryReadAsync(Gpg([.. Home, "--list-secret-keys", "--", recipient]), cancel);
+            if (listing.ExitCode == 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <inheritdoc/>
     public Stream Decrypt(Stream stored, CancellationToken cancel) => new DecryptedStream(
         Decrypting(stored, cancel),
         ["No secret key", "Bad passphrase", "No pinentry", "Inappropriate ioctl", "Operation cancelled"],

@@ -18,6 +18,9 @@ public interface ICipher
     /// </summary>
     Stream Encrypt(Stream plain, CancellationToken cancel);
 
+    /// <summary>True when a private key for these recipients seems to be at hand; its passphrase may still be unknown.</summary>
+    Task<bool> HasIdentityAsync(CancellationToken cancel);
+
     /// <summary>The plaintext of a stream, which the result owns. Its end means that it was whole and authentic.</summary>
     Stream Decrypt(Stream stored, CancellationToken cancel);
 }

@@ -16,5 +16,8 @@ public sealed class NoCipher : ICipher
     public Stream Encrypt(Stream plain, CancellationToken cancel) => plain;
 
     /// <inheritdoc/>
+    public Task<bool> HasIdentityAsync(CancellationToken cancel) => Task.FromResult(true);
+
+    /// <inheritdoc/>
     public Stream Decrypt(Stream stored, CancellationToken cancel) => stored;
 }

@@ -32,13 +32,13 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {started:yyyy-MM-dd HH:mm:ss} UTC");
         await using IAsyncDisposable storeLock = await store.LockAsync(holder, cancel);
         await store.CheckWritableAsync(cancel);
-        await RemoveLeftoversAsync(cancel);
         Manifest? previous = await PreviousAsync(cancel);
+        await RemoveLeftoversAsync(cancel);
         IReadOnlyList<Recipient> recipients = await cipher.CheckAsync(cancel);
 
         SnapshotId id = await FreeIdAsync(cancel);
         await using SourceCluster cluster = await SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", clock, cancel);
-        progress.Log($"{cluster.Databases.Count} databases of Postgres {cluster.Facts.Version} at one moment, within {cluster.Skew.TotalMilliseconds:0.0} ms");
+        progress.Log($"{cluster.Databases.Count} database{(cluster.Databases.Count == 1 ? "" : "s")} of Postgres {cluster.Facts.Version} at one moment, within {cluster.Skew.TotalMilliseconds:0.0} ms");
         bool finished = false;
         try
         {
@@ -83,6 +83,12 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
             if (entry.IsLeftover)
             {
+                // The mark goes last: killed in here, the next run finds it and goes on.
+                foreach (string name in entry.Objects.Keys.Where(static n => n != SnapshotLayout.InProgress))
+                {
+                    await store.DeleteAsync(SnapshotLayout.Key(id, name), cancel);
+                }
+
                 await store.DeleteFolderAsync(id.ToString(), cancel);
                 progress.Log($"removed what a killed run left of {id}");
             }
@@ -232,7 +238,7 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         long start = clock.GetTimestamp();
         display.State = "dumping";
         // The decoder stands ready before the dump starts; each stream owns the one before it.
-        ArchiveDecoder decoding = await ArchiveDecoder.StartAsync(decoder, database.Server.Tools.Major, keepExcerpts: false, cancel);
+        ArchiveDecoder decoding = await ArchiveDecoder.StartAsync(decoder, keepExcerpts: false, cancel);
         display.Follow(() => decoding.Script.BytesRead);
         var request = new DumpRequest
         {
@@ -301,7 +307,9 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         }
 
         // Before 16, pg_dump knows only the levels of gzip.
-        string level = wanted == "none" ? "0" : wanted.StartsWith("gzip:", StringComparison.Ordinal) ? wanted["gzip:".Length..] : "6";
+        string level = wanted == "none" ? "0"
+            : wanted.StartsWith("gzip:", StringComparison.Ordinal) ? wanted["gzip:".Length..].Replace("level=", "", StringComparison.Ordinal)
+            : "6";
         notes.Add($"compressed with gzip level {level}: pg_dump {tools.Version} does not know {wanted}");
         return level;
     }

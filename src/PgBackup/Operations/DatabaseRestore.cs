@@ -14,6 +14,7 @@ internal sealed class DatabaseRestore
     private readonly IReadOnlyList<DatabaseStatement> statements;
     private readonly bool exists;
     private readonly bool tablespaces;
+    private bool made;
 
     private DatabaseRestore(StoredPart stored, string name, PostgresServer server, IReadOnlyList<DatabaseStatement> statements, bool exists, bool tablespaces)
     {
@@ -34,13 +35,21 @@ internal sealed class DatabaseRestore
     /// <summary>Things that the operator should know.</summary>
     public List<string> Notes { get; } = [];
 
-    /// <summary>Decrypts the archive, reads its schema, and looks at the target; changes nothing.</summary>
+    /// <summary>
+    /// Decrypts the archive, reads its schema, and looks at the target; changes nothing. With <paramref name="rolesCome"/> the globals will
+    /// be restored before this database, and its roles need not be there yet.
+    /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetNotEmpty"/>, <see cref="ErrorCode.IdentityUnusable"/> and others.</exception>
     public static async Task<DatabaseRestore> PrepareAsync(
-        StoredPart stored, string name, PostgresServer server, PsqlSession session, ServerFacts facts, ICipher cipher, CancellationToken cancel)
+        StoredPart stored, string name, PostgresServer server, PsqlSession session, bool rolesCome, ICipher cipher, CancellationToken cancel)
     {
         bool exists = await RequireEmptyAsync(stored, name, server, session, cancel);
         using ScriptReader schema = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: true, cancel);
+        if (!rolesCome)
+        {
+            await RequireRolesAsync(name, schema, session, cancel);
+        }
+
         IReadOnlyList<string> missing = await MissingTablespacesAsync(schema, session, cancel);
         if (missing.Count == 0)
         {
@@ -69,6 +78,7 @@ internal sealed class DatabaseRestore
             {
                 DatabaseStatement create = statements.First(static s => s.Creates);
                 await session.ExecuteAsync(create.For(Name), cancel);
+                made = true;
                 // Nobody but its owner may come in while it is half full; the privileges of the snapshot are given at the end.
                 await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Name)} FROM PUBLIC", cancel);
             }
@@ -81,7 +91,7 @@ internal sealed class DatabaseRestore
 
             foreach (DatabaseStatement statement in statements.Where(static s => !s.Creates))
             {
-                PsqlReply reply = await session.TryAsync(statement.For(Name).TrimEnd(';'), cancel);
+                PsqlReply reply = await session.TryAsync(statement.For(Name), cancel);
                 if (!reply.Succeeded)
                 {
                     problems.Add($"{reply.Message} (SQLSTATE {reply.SqlState}) in: {statement.For(Name)}");
@@ -92,10 +102,20 @@ internal sealed class DatabaseRestore
         double restored = clock.GetElapsedTime(start).TotalSeconds;
         long compareStart = clock.GetTimestamp();
         display.State = "comparing";
-        problems.AddRange(await CompareAsync(cipher, display, cancel));
-        if (problems.Count > 0 && !exists)
+        bool restoreFailed = problems.Count > 0;
+        bool schemaCompared = true;
+        try
         {
-            problems.Add($"{Name} was left as it is, for inspection. Before the next try: DROP DATABASE {Sql.Name(Name)};");
+            schemaCompared = await CompareAsync(cipher, display, problems, cancel);
+        }
+        catch (PgBackupException e)
+        {
+            problems.Add($"the restored database cannot be compared: {e.Message}");
+        }
+
+        if (problems.Count > 0)
+        {
+            problems.AddRange(await CloseAsync(clock));
         }
 
         return new DatabaseRestoreReport
@@ -106,8 +126,37 @@ internal sealed class DatabaseRestore
             Tables = Part.Proof.Tables.Count,
             RestoreSeconds = Math.Round(restored, 3),
             CompareSeconds = Math.Round(clock.GetElapsedTime(compareStart).TotalSeconds, 3),
+            SchemaCompared = schemaCompared,
+            Code = problems.Count == 0 ? null : PgBackupException.CodeTextOf(restoreFailed ? ErrorCode.RestoreFailed : ErrorCode.ProofDiffers),
             Problems = problems,
         };
+    }
+
+    /// <summary>
+    /// Keeps applications out of a database that was made here and is not good: only superusers get in, for inspection.
+    /// Returns what to tell the operator.
+    /// </summary>
+    public async Task<IReadOnlyList<string>> CloseAsync(TimeProvider clock)
+    {
+        if (exists || !made)
+        {
+            return [];
+        }
+
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15));
+        string drop = $"Before the next try: DROP DATABASE {Sql.Name(Name)};";
+        try
+        {
+            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, patience.Token);
+            PsqlReply reply = await session.TryAsync($"ALTER DATABASE {Sql.Name(Name)} CONNECTION LIMIT 0", patience.Token);
+            return [reply.Succeeded
+                ? $"{Name} was left for inspection, open to superusers only (CONNECTION LIMIT 0). {drop}"
+                : $"{Name} was left as it is, and could not be closed: {reply.Message}. {drop}"];
+        }
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
+        {
+            return [$"{Name} was left as it is, and could not be closed: {e.Message} {drop}"];
+        }
     }
 
     private static async Task<bool> RequireEmptyAsync(
@@ -147,6 +196,36 @@ internal sealed class DatabaseRestore
                 ErrorCode.TargetInvalid,
                 $"the empty database \"{name}\" has the encoding {encoding}, and the original has {stored.Part.Encoding}.",
                 $"Drop it (DROP DATABASE {Sql.Name(name)}): the restore makes it as it was.");
+    }
+
+    // Without its owners a database comes back wrong, and with rows missing: better said before anything is made.
+    private static async Task RequireRolesAsync(string name, ScriptReader schema, PsqlSession session, CancellationToken cancel)
+    {
+        const string Owner = " OWNER TO ";
+        HashSet<string> owners = new(StringComparer.Ordinal);
+        foreach (string statement in schema.Statements.Where(static s => s.StartsWith("ALTER ", StringComparison.Ordinal) && s.EndsWith(';')))
+        {
+            int at = statement.LastIndexOf(Owner, StringComparison.Ordinal);
+            if (at > 0 && Sql.ReadName(statement, at + Owner.Length) is (string owner, int end) && end == statement.Length - 1)
+            {
+                owners.Add(owner);
+            }
+        }
+
+        HashSet<string> present = new(StringComparer.Ordinal);
+        foreach (JsonElement row in await session.QueryAsync("SELECT rolname FROM pg_roles", cancel))
+        {
+            present.Add(row.GetProperty("rolname").GetString()!);
+        }
+
+        List<string> missing = [.. owners.Where(o => !present.Contains(o)).Order(StringComparer.Ordinal)];
+        if (missing.Count > 0)
+        {
+            throw new PgBackupException(
+                ErrorCode.TargetInvalid,
+                $"the target lacks roles that own things in {name}: {string.Join(", ", missing)}; nothing was changed.",
+                "Add --globals, which restores the roles first, or make them by hand.");
+        }
     }
 
     // What the archive places somewhere: SET default_tablespace = x, and TABLESPACE = x of the database itself.
@@ -229,17 +308,20 @@ internal sealed class DatabaseRestore
                     refused = true; // its exit code tells whether that was right
                 }
             }
-
-            await restore.Input.DisposeAsync();
-        }
-        catch (IOException) when (!cancel.IsCancellationRequested)
-        {
-            // closing the pipe of a tool that has ended
         }
         catch
         {
             restore.Kill(); // before its stdin closes: a cut archive must not look like a whole one
             throw;
+        }
+
+        try
+        {
+            await restore.Input.DisposeAsync();
+        }
+        catch (IOException)
+        {
+            // the pipe of a tool that has ended
         }
     }
 
@@ -256,25 +338,20 @@ internal sealed class DatabaseRestore
         problems.AddRange(lines.Count == 0 && ignored == 0 ? errors.TakeLast(6) : lines.Take(12));
     }
 
-    private async Task<IReadOnlyList<string>> CompareAsync(ICipher cipher, PartProgress display, CancellationToken cancel)
+    // Returns whether the schema could be compared too.
+    private async Task<bool> CompareAsync(ICipher cipher, PartProgress display, List<string> problems, CancellationToken cancel)
     {
-        // The same major wrote the snapshot's script only if the target's tools are of it; the manifest says which.
         using var script = new ScriptReader(keepExcerpts: true);
         display.Follow(() => script.BytesRead);
-        try
+        await using (ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Name, Part.Encoding!, cancel), cancel))
         {
-            await using ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Name, Part.Encoding!, cancel), cancel);
             await ArchiveDecoder.ReadAsync(dump, script, cancel);
-        }
-        catch (PgBackupException e)
-        {
-            return [$"the restored database cannot be dumped for the comparison: {e.Message}"];
         }
 
         ProofComparison comparison = ProofComparison.Of(Part.Proof, script.Finish(server.Tools.Major));
         if (!comparison.SchemaCompared)
         {
-            Notes.Add($"the target is Postgres {server.Tools.Major}: rows, sequences and large objects were compared, the wording of the schema was not.");
+            Notes.Add($"the target is Postgres {server.Tools.Major}, the snapshot was made by pg_dump {Part.Proof.DumpMajor}: rows, sequences and large objects were compared, the wording of the schema was not.");
         }
 
         List<string> differences = [.. comparison.Differences.Select(static d => "differs from the original: " + d)];
@@ -283,13 +360,14 @@ internal sealed class DatabaseRestore
             differences.AddRange(await ExplainSchemaAsync(cipher, script, cancel));
         }
 
-        return differences;
+        problems.AddRange(differences);
+        return comparison.SchemaCompared;
     }
 
     // Which statements differ: the archive's script once more, this time with their texts.
     private async Task<IReadOnlyList<string>> ExplainSchemaAsync(ICipher cipher, ScriptReader found, CancellationToken cancel)
     {
-        ArchiveDecoder decoder = await ArchiveDecoder.StartAsync(server.Tools, Part.Proof.DumpMajor, keepExcerpts: true, cancel);
+        ArchiveDecoder decoder = await ArchiveDecoder.StartAsync(server.Tools, keepExcerpts: true, cancel);
         await using (var proving = new ProvingStream(new DeferredStream(async c => await stored.OpenPlainAsync(cipher, c), cancel), decoder))
         {
             byte[] buffer = new byte[256 * 1024];

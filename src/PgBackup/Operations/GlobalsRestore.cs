@@ -40,7 +40,7 @@ internal sealed partial class GlobalsRestore
         List<string> notes = [];
         foreach (string statement in statements)
         {
-            PsqlReply reply = await session.TryAsync(Own(statement).TrimEnd(';'), cancel);
+            PsqlReply reply = await session.TryAsync(Own(statement), cancel);
             if (reply.Succeeded || (reply.SqlState == AlreadyThere && Creates().IsMatch(statement)))
             {
                 continue;

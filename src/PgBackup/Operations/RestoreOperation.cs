@@ -77,6 +77,12 @@ public sealed record DatabaseRestoreReport
     /// <summary>Seconds for comparing.</summary>
     public required double CompareSeconds { get; init; }
 
+    /// <summary>True when the schema was compared too; false when another major version words it differently.</summary>
+    public bool SchemaCompared { get; init; }
+
+    /// <summary>The code of the failure (<c>PGB-0073</c>: the restore, <c>PGB-0074</c>: the comparison), or null.</summary>
+    public string? Code { get; init; }
+
     /// <summary>Errors of pg_restore and differences from the proof; empty when all is well.</summary>
     public required IReadOnlyList<string> Problems { get; init; }
 }
@@ -88,7 +94,10 @@ public sealed record DatabaseRestoreReport
 public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher> cipherFor, TimeProvider clock, Progress progress)
 {
     /// <summary>Restores. A database that was made and could not be filled stays for inspection; the report says how to remove it.</summary>
-    /// <exception cref="PgBackupException">Nothing was changed at the target, or only roles were (<see cref="ErrorCode.GlobalsFailed"/>).</exception>
+    /// <exception cref="PgBackupException">
+    /// Nothing was changed at the target, or only roles were (<see cref="ErrorCode.GlobalsFailed"/>). Failures of single databases are in
+    /// the report instead. A cancellation leaves databases half filled; their names were announced to the progress.
+    /// </exception>
     public async Task<RestoreReport> RunAsync(RestoreRequest request, RestoreTarget target, CancellationToken cancel)
     {
         long start = clock.GetTimestamp();
@@ -109,10 +118,11 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
                 ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
                 RequireVersion(manifest, facts, server);
+                ToolFinder.RequireFit(server.Tools, facts, server.Description);
                 var restores = new List<DatabaseRestore>();
                 foreach (StoredPart part in parts)
                 {
-                    restores.Add(await DatabaseRestore.PrepareAsync(part, request.As ?? part.Part.Database!, server, session, facts, cipher, cancel));
+                    restores.Add(await DatabaseRestore.PrepareAsync(part, request.As ?? part.Part.Database!, server, session, request.Globals, cipher, cancel));
                 }
 
                 var globalsRestore = globals is null ? null : await GlobalsRestore.PrepareAsync(globals, cipher, facts, cancel);
@@ -217,13 +227,13 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             await slots.WaitAsync(cancel);
             try
             {
-                DatabaseRestoreReport report = await restore.RunAsync(request.Jobs, cipher, clock, display, cancel);
+                DatabaseRestoreReport report = await RunAsync(restore, request.Jobs, cipher, display, cancel);
                 display.State = report.Problems.Count == 0 ? "done" : "failed";
                 progress.Log(report.Problems.Count == 0
                     ? string.Create(
                         CultureInfo.InvariantCulture,
                         $"{restore.Name}: {report.Rows:N0} rows in {report.Tables} tables restored in {report.RestoreSeconds:0.0} s, equal to the original (compared in {report.CompareSeconds:0.0} s)")
-                    : $"{restore.Name}: FAILED.\n  {string.Join("\n  ", report.Problems)}");
+                    : $"{restore.Name}: FAILED, see below");
                 return report;
             }
             finally
@@ -231,6 +241,30 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 slots.Release();
             }
         }));
+    }
+
+    // One database that cannot be restored at all must not take the report of the others with it.
+    private async Task<DatabaseRestoreReport> RunAsync(DatabaseRestore restore, int jobs, ICipher cipher, PartProgress display, CancellationToken cancel)
+    {
+        long start = clock.GetTimestamp();
+        try
+        {
+            return await restore.RunAsync(jobs, cipher, clock, display, cancel);
+        }
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+        {
+            return new DatabaseRestoreReport
+            {
+                Database = restore.Part.Database!,
+                RestoredAs = restore.Name,
+                Rows = 0,
+                Tables = 0,
+                RestoreSeconds = Seconds(start),
+                CompareSeconds = 0,
+                Code = e.CodeText,
+                Problems = [e.Message, .. e.Remedy is null ? Array.Empty<string>() : ["what to do: " + e.Remedy], .. await restore.CloseAsync(clock)],
+            };
+        }
     }
 
     private double Seconds(long start) => Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);

@@ -18,8 +18,8 @@ public sealed record RestoreTarget
     public string? ToolsImage { get; init; }
 
     /// <summary>Reads <c>podman:NAME</c>, <c>podman:USER@NAME</c>, <c>docker:...</c> or a libpq URL.</summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
-    public static RestoreTarget Parse(string text)
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/> or <see cref="ErrorCode.ConnectionRefusedByPolicy"/>.</exception>
+    public static RestoreTarget Parse(string text, bool acceptWeakTls = false)
     {
         foreach (string engine in (string[])["podman", "docker"])
         {
@@ -43,8 +43,11 @@ public sealed record RestoreTarget
         {
             PgConnection connection = PgConnection.Parse(text);
             return ConnectionPolicy.PoolerRemedy(connection) is { } direct
-                ? throw new PgBackupException(ErrorCode.TargetInvalid, $"the host {connection.Host} is a connection pooler, which a restore cannot go through.", direct)
-                : new RestoreTarget { Connection = connection };
+                ? throw new PgBackupException(ErrorCode.ConnectionRefusedByPolicy, $"the host {connection.Host} is a connection pooler, which a restore cannot go through.", direct)
+                : !acceptWeakTls && ConnectionPolicy.WeakTls(connection) is { } weak
+                    ? throw new PgBackupException(
+                        ErrorCode.ConnectionRefusedByPolicy, weak, "Add ?sslmode=verify-full to the URL (and sslrootcert=system for a public authority), or say --accept-weak-tls.")
+                    : new RestoreTarget { Connection = connection };
         }
         catch (FormatException e)
         {
@@ -55,10 +58,11 @@ public sealed record RestoreTarget
     /// <summary>Opens the tools for it.</summary>
     internal async Task<(FoundTools Found, PostgresServer Server)> OpenAsync(TimeProvider clock, CancellationToken cancel)
     {
+        PgConnection connection = Engine is null ? Connection.WithSurroundings() : Connection;
         FoundTools found = Engine is not null
             ? await ToolFinder.InContainerAsync(Engine, Container!, cancel)
-            : await ToolFinder.ForUrlAsync(Connection, ToolsImage, hostOnly: false, TimeSpan.FromSeconds(Connection.IsRemote ? 60 : 0), clock, cancel);
-        return (found, new PostgresServer(found.Tools, Connection.WithSystemCertificates(found.Tools.Major), "olympus-pgbackup restore"));
+            : await ToolFinder.ForUrlAsync(connection, ToolsImage, hostOnly: false, TimeSpan.FromSeconds(Connection.IsRemote ? 60 : 0), clock, cancel);
+        return (found, new PostgresServer(found.Tools, connection, "olympus-pgbackup restore"));
     }
 
     private static PgBackupException Invalid(string text, string why)

@@ -49,12 +49,13 @@ internal sealed class SourceCluster : IAsyncDisposable
         SourceConfig source, IReadOnlyList<DatabaseConfig> databases, string applicationName, TimeProvider clock, CancellationToken cancel)
     {
         PgConnection connection = source.Connection.WithPasswordOf(source.PasswordFile);
+        connection = source.Engine is null ? connection.WithSurroundings() : connection;
         FoundTools found = source.Engine is not null
             ? await ToolFinder.InContainerAsync(source.Engine, source.Container!, cancel)
             : await ToolFinder.ForUrlAsync(connection, source.ToolsImage, source.HostToolsOnly, source.ConnectRetry, clock, cancel);
         var cluster = new SourceCluster(found, applicationName, clock)
         {
-            Server = new PostgresServer(found.Tools, connection.WithSystemCertificates(found.Tools.Major), applicationName),
+            Server = new PostgresServer(found.Tools, connection, applicationName),
         };
         try
         {
@@ -125,7 +126,7 @@ internal sealed class SourceCluster : IAsyncDisposable
                 ? Server
                 : new PostgresServer(
                     Tools,
-                    (database.Connection ?? Server.Connection).WithPasswordOf(database.PasswordFile).WithSystemCertificates(Tools.Major),
+                    (database.Connection ?? Server.Connection).WithPasswordOf(database.PasswordFile).WithSurroundings(),
                     applicationName);
             session = await server.ConnectAsync(database.Name, source.ConnectRetry, clock, cancel);
             ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);

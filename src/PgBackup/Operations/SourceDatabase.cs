@@ -30,7 +30,7 @@ internal sealed class SourceDatabase
     /// <summary>The exported snapshot.</summary>
     public string SnapshotName { get; private set; } = "";
 
-    /// <summary>Asks for size, encoding, and what will be missing from a dump without any error (WRINKLES of pg_dump).</summary>
+    /// <summary>Asks for size, encoding, and what pg_dump leaves out without an error.</summary>
     public static async Task<SourceDatabase> DescribeAsync(
         string name, PostgresServer server, PsqlSession session, ServerFacts facts, CancellationToken cancel)
     {

@@ -105,7 +105,8 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part)
         }
         else
         {
-            ArchiveDecoder decoder = await ArchiveDecoder.StartAsync(tools, part.Proof.DumpMajor, keepExcerpts: false, cancel);
+            // The wording of the schema is that of the pg_restore which reads it.
+            ArchiveDecoder decoder = await ArchiveDecoder.StartAsync(tools, keepExcerpts: false, cancel);
             display.Follow(() => decoder.Script.BytesRead);
             await using var proving = new ProvingStream(new DeferredStream(async c => await OpenPlainAsync(cipher, c), cancel), decoder);
             while (await proving.ReadAsync(buffer, cancel) > 0)

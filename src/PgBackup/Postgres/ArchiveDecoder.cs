@@ -10,15 +10,15 @@ namespace PgBackup.Postgres;
 internal sealed class ArchiveDecoder : IAsyncDisposable
 {
     private readonly ToolProcess restore;
-    private readonly int dumpMajor;
+    private readonly int major;
     private readonly ScriptReader script;
     private readonly Task reading;
     private bool refused;
 
-    private ArchiveDecoder(ToolProcess restore, int dumpMajor, bool keepExcerpts, CancellationToken cancel)
+    private ArchiveDecoder(ToolProcess restore, int major, bool keepExcerpts, CancellationToken cancel)
     {
         this.restore = restore;
-        this.dumpMajor = dumpMajor;
+        this.major = major;
         script = new ScriptReader(keepExcerpts);
         reading = ReadAsync(restore.Output, script, cancel);
     }
@@ -27,12 +27,12 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
     public ScriptReader Script => script;
 
     /// <summary>Starts pg_restore, without a server, at one place. Tablespaces are left out: they are placement, not content.</summary>
-    public static async Task<ArchiveDecoder> StartAsync(PostgresTools tools, int dumpMajor, bool keepExcerpts, CancellationToken cancel)
+    public static async Task<ArchiveDecoder> StartAsync(PostgresTools tools, bool keepExcerpts, CancellationToken cancel)
     {
         ToolProcess restore = await tools.Host.StartAsync(
             new ToolCommand("pg_restore", "--create", "--no-tablespaces", "--file=-") { Label = "pg_restore (reading the dump back)", MayStopReading = true },
             cancel);
-        return new ArchiveDecoder(restore, dumpMajor, keepExcerpts, cancel);
+        return new ArchiveDecoder(restore, tools.Major, keepExcerpts, cancel);
     }
 
     /// <summary>Reads a script from a tool's output to its end.</summary>
@@ -93,7 +93,7 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
                 $"the dump cannot be read back: {ToolFailure.Of(restore.Command, exitCode, restore.Errors).Message}");
         }
 
-        return script.Finish(dumpMajor);
+        return script.Finish(major);
     }
 
     /// <inheritdoc/>

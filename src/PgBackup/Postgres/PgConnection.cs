@@ -40,6 +40,9 @@ public sealed record PgConnection
         ["application_name"] = "PGAPPNAME",
     };
 
+    // The bundles of Debian and of Red Hat; as a file they serve every version of libpq, and images that have none.
+    private static readonly string[] SystemCertificates = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+
     // What must not leak from the operator's shell into a connection that the config defines.
     private static readonly string[] Inherited =
     [
@@ -156,15 +159,27 @@ public sealed record PgConnection
     }
 
     /// <summary>
-    /// verify-full without a root certificate would look for ~/.postgresql/root.crt: where that is not, the system's authorities are
-    /// used, which libpq knows since version 16.
+    /// The same connection with what libpq would take from the operator's surroundings, said outright, so that it also holds for tools
+    /// in a container: the password of PGPASSWORD, else the file of PGPASSFILE or ~/.pgpass; and for verified TLS without a named root
+    /// certificate ~/.postgresql/root.crt, else the system's authorities.
     /// </summary>
-    public PgConnection WithSystemCertificates(int toolsMajor)
+    public PgConnection WithSurroundings()
     {
-        string own = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".postgresql", "root.crt");
-        return toolsMajor >= 16 && Settings.GetValueOrDefault("PGSSLMODE") == "verify-full" && !Settings.ContainsKey("PGSSLROOTCERT") && !File.Exists(own)
-            ? With("PGSSLROOTCERT", "system")
-            : this;
+        PgConnection result = this;
+        string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        if (!Settings.ContainsKey("PGPASSWORD") && !Settings.ContainsKey("PGPASSFILE"))
+        {
+            string? file = Environment.GetEnvironmentVariable("PGPASSFILE") ?? Path.Combine(home, ".pgpass");
+            result = Environment.GetEnvironmentVariable("PGPASSWORD") is { Length: > 0 } password ? result.With("PGPASSWORD", password)
+                : File.Exists(file) ? result.With("PGPASSFILE", Path.GetFullPath(file))
+                : result;
+        }
+
+        bool system = Settings.GetValueOrDefault("PGSSLROOTCERT") is null or "system";
+        string? root = new[] { Path.Combine(home, ".postgresql", "root.crt") }.Concat(SystemCertificates).FirstOrDefault(File.Exists);
+        return system && root is not null && Settings.GetValueOrDefault("PGSSLMODE") is "verify-full" or "verify-ca"
+            ? result.With("PGSSLROOTCERT", Settings.ContainsKey("PGSSLROOTCERT") ? SystemCertificates.FirstOrDefault(File.Exists) ?? "system" : root)
+            : result;
     }
 
     /// <summary>

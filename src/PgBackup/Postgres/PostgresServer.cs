@@ -58,7 +58,7 @@ public sealed class PostgresServer(PostgresTools tools, PgConnection connection,
         JsonElement row = await session.QueryRowAsync(
             """
             SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number, current_user AS role,
-                   r.rolsuper AS superuser, pg_has_role(current_user, 'pg_read_all_data', 'USAGE') AS reads_all,
+                   r.rolsuper AS superuser,
                    has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS reads_passwords
             FROM pg_roles r WHERE r.rolname = current_user
             """,

@@ -34,8 +34,13 @@ public sealed class PsqlSession : IAsyncDisposable
         {
             await session.ExecuteAsync(
                 """
-                SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET search_path = pg_catalog; SET DateStyle = ISO;
-                SET row_security = off; SET client_min_messages = warning;
+                SELECT set_config('client_encoding', 'UTF8', false), set_config('standard_conforming_strings', 'on', false),
+                    set_config('search_path', 'pg_catalog', false), set_config('DateStyle', 'ISO', false), set_config('row_security', 'off', false),
+                    set_config('client_min_messages', 'warning', false)
+                """,
+                cancel);
+            await session.ExecuteAsync(
+                """
                 SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
                     'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')
                 """,
@@ -110,7 +115,8 @@ public sealed class PsqlSession : IAsyncDisposable
 
     private async Task<PsqlReply> SendAsync(string statement, CancellationToken cancel)
     {
-        string text = $"{statement}\n;\n\\echo {marker} :ERROR :LAST_ERROR_SQLSTATE\n\\echo :LAST_ERROR_MESSAGE\n\\echo {marker}\n";
+        // psql resets :ERROR at an empty statement: exactly one semicolon may follow.
+        string text = $"{statement.TrimEnd().TrimEnd(';')}\n;\n\\echo {marker} :ERROR :LAST_ERROR_SQLSTATE\n\\echo :LAST_ERROR_MESSAGE\n\\echo {marker}\n";
         try
         {
             await psql.Input.WriteAsync(Encoding.UTF8.GetBytes(text), cancel);

@@ -8,9 +8,10 @@ namespace PgBackup.Postgres;
 /// </summary>
 public static class ToolFinder
 {
-    /// <summary>The image whose psql asks for the version when this host has no psql at all.</summary>
+    /// <summary>The official image, without its version.</summary>
     private const string DefaultImage = "docker.io/library/postgres:";
 
+    /// <summary>The image whose psql asks for the version when this host has no psql at all.</summary>
     private const int NewestKnownMajor = 18;
 
     /// <summary>The tools inside a running container.</summary>
@@ -50,7 +51,7 @@ public static class ToolFinder
             return hostOnly
                 ? throw new PgBackupException(
                     ErrorCode.ToolMissing, "there are no client tools of Postgres on this host.", "Install postgresql-client of the server's major version, or use tools: { image: \"postgres:17\" }.")
-                : await OfImageAsync(connection, $"{DefaultImage}{NewestKnownMajor}", cancel);
+                : await ByAskingAsync(connection, patience, clock, cancel);
         }
 
         var server = new PostgresServer(onHost[0], connection, "olympus-pgbackup");
@@ -95,6 +96,30 @@ public static class ToolFinder
                 ErrorCode.ToolVersion,
                 $"{server} runs Postgres {facts.Version}, but pg_dump {tools.Host.Place} is {tools.Version}.",
                 $"Use client tools of version {facts.Major}: install postgresql-client-{facts.Major}, or write tools: {{ image: \"postgres:{facts.Major}\" }} below source.");
+        }
+    }
+
+    // The newest psql asks any server for its version; its pg_dump would write what an older server cannot read back.
+    private static async Task<FoundTools> ByAskingAsync(PgConnection connection, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+    {
+        FoundTools newest = await OfImageAsync(connection, $"{DefaultImage}{NewestKnownMajor}", cancel);
+        try
+        {
+            var server = new PostgresServer(newest.Tools, connection, "olympus-pgbackup");
+            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, patience, clock, cancel);
+            ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
+            if (facts.Major == newest.Tools.Major)
+            {
+                return newest;
+            }
+
+            await newest.DisposeAsync();
+            return await OfImageAsync(connection, $"{DefaultImage}{facts.Major}", cancel);
+        }
+        catch
+        {
+            await newest.DisposeAsync();
+            throw;
         }
     }
 

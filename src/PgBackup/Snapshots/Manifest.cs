@@ -42,8 +42,8 @@ public sealed record Manifest
     public required DateTimeOffset Finished { get; init; }
 
     /// <summary>
-    /// An upper bound, in milliseconds, of the time between the moments of any two databases: from before the first transaction
-    /// was opened until after the last one's snapshot was exported.
+    /// An upper bound, in milliseconds, of the time between the moments of any two databases: from before the first
+    /// snapshot was asked for until after the last one was exported.
     /// </summary>
     public required double SkewMs { get; init; }
 

@@ -33,9 +33,9 @@ public sealed class LocalStore : IObjectStore
     public async Task CheckWritableAsync(CancellationToken cancel)
     {
         using var probe = new MemoryStream(Encoding.UTF8.GetBytes("write test\n"));
-        string key = $".write-test-{Guid.NewGuid():N}";
-        await PutAsync(key, probe, cancel);
-        await DeleteAsync(key, cancel);
+        const string Key = ".write-test";
+        await PutAsync(Key, probe, cancel);
+        await DeleteAsync(Key, cancel);
     }
 
     /// <inheritdoc/>

@@ -41,6 +41,7 @@ internal sealed class ContainerShell : IAsyncDisposable
             (
               ( exec <"$id.in" >"$id.out" 2>"$id.err"
                 n=0; while [ $n -lt $envs ]; do export "$1"; shift; n=$((n + 1)); done
+                until [ -s "$id.pid" ]; do :; done
                 echo "started $id" >&3; exec 3>&-; trap - HUP INT TERM; exec "$@" ) &
               p=$!; echo $p >"$id.pid"; wait $p; c=$?; rm -f "$id.pid"; echo "exit $id $c" >&3
             ) </dev/null & ;;

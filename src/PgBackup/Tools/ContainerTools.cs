@@ -35,8 +35,16 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         ToolProcess exec = ToolProcess.Start(
             new ToolCommand(engine.Program, ["exec", "--interactive", container, "sh", .. ContainerShell.Arguments(folder)])
                 .Named($"{engine.Program} exec {container}"));
-        ContainerShell? shell = await ContainerShell.OpenAsync(
-            exec, _ => Task.FromResult<string?>($"/proc/{pid}/root{folder}"), cancel);
+        ContainerShell? shell = null;
+        try
+        {
+            shell = await ContainerShell.OpenAsync(exec, _ => Task.FromResult<string?>($"/proc/{pid}/root{folder}"), cancel);
+        }
+        catch (PgBackupException)
+        {
+            await exec.DisposeAsync(); // no sh, or nowhere to put the pipes: each tool by an exec of its own then
+        }
+
         return new ContainerTools(engine, container, shell, folder, $"in the container {container}");
     }
 

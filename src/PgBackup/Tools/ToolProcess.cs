@@ -5,7 +5,7 @@ namespace PgBackup.Tools;
 
 /// <summary>
 /// A running child process as streams: <see cref="Input"/>, <see cref="Output"/>, the last lines of its stderr, and its exit.
-/// The only place where a process is started. Disposing a process that still runs kills it.
+/// Disposing a process that still runs kills it.
 /// </summary>
 public sealed class ToolProcess : IAsyncDisposable
 {
