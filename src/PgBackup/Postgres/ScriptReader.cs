@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -6,7 +7,7 @@ namespace PgBackup.Postgres;
 
 /// <summary>
 /// Reads the SQL script that pg_dump, pg_restore or pg_dumpall writes, in pieces of any size, and builds the proof of it on the
-/// fly. Memory is bounded by the longest statement, never by a row or a table.
+/// fly. Memory is bounded by the longest statement (and row of a table that inherits), never by a table.
 /// </summary>
 internal sealed class ScriptReader : IDisposable
 {
@@ -25,6 +26,9 @@ internal sealed class ScriptReader : IDisposable
     private readonly Dictionary<string, List<string>>? excerpts;
     private readonly List<byte> line = [];
 
+    private readonly HashSet<string> inheriting = new(StringComparer.Ordinal);
+    private readonly List<byte> sortedRow = [];
+    private int[]? columnOrder;
     private Table? copying;
     private bool complete;
     private long rowLength;
@@ -143,10 +147,25 @@ internal sealed class ScriptReader : IDisposable
         }
 
         rowLength += content.Length;
-        row.AppendData(content);
+        if (columnOrder is null)
+        {
+            row.AppendData(content);
+        }
+        else
+        {
+            line.AddRange(content);
+        }
+
         if (!complete)
         {
             return;
+        }
+
+        if (columnOrder is not null)
+        {
+            InheritedOrder.Reorder(CollectionsMarshal.AsSpan(line), columnOrder, sortedRow);
+            row.AppendData(CollectionsMarshal.AsSpan(sortedRow));
+            line.Clear();
         }
 
         row.GetHashAndReset(hash);
@@ -189,7 +208,12 @@ internal sealed class ScriptReader : IDisposable
     {
         if (text.StartsWith("COPY "u8) && text.EndsWith(" FROM stdin;"u8))
         {
-            copying = TableOf(text);
+            text = StartCopy(text);
+        }
+        else if (text.IndexOf("\nINHERITS ("u8) > 0 && InheritedOrder.Definition(Text(text)) is (string table, string sorted))
+        {
+            inheriting.Add(table);
+            text = Encoding.UTF8.GetBytes(sorted);
         }
         else if (text.StartsWith("SELECT pg_catalog."u8) && ReadCall(text["SELECT pg_catalog.".Length..]))
         {
@@ -274,7 +298,7 @@ internal sealed class ScriptReader : IDisposable
     }
 
     // COPY schema.table (columns) FROM stdin;
-    private Table TableOf(ReadOnlySpan<byte> copy)
+    private ReadOnlySpan<byte> StartCopy(ReadOnlySpan<byte> copy)
     {
         int end = "COPY ".Length;
         bool quoted = false;
@@ -290,7 +314,15 @@ internal sealed class ScriptReader : IDisposable
             tables[name] = table = new Table();
         }
 
-        return table;
+        copying = table;
+        columnOrder = null;
+        if (!inheriting.Contains(name))
+        {
+            return copy;
+        }
+
+        columnOrder = InheritedOrder.Columns(Text(copy));
+        return Encoding.UTF8.GetBytes($"COPY {name} with the columns of its definition"); // they are in that digest already
     }
 
     private static int ExcerptEnd(ReadOnlySpan<byte> text)
