@@ -8,8 +8,20 @@ internal static class TestRun
     /// <summary>The folder with the solution file, above the tests that run.</summary>
     public static string Repository { get; } = FindRepository(AppContext.BaseDirectory);
 
-    /// <summary>A text kept in a file beside the tests.</summary>
-    public static string Expected(string name) => File.ReadAllText(Path.Combine(Repository, "tests", "PgBackup.Tests", "Expected", name));
+    /// <summary>
+    /// Compares a text that people read with the file of it in Expected. With ACCEPT_EXPECTED=1 in the environment the file is
+    /// written instead; look at the difference before you commit it.
+    /// </summary>
+    public static void ShouldBeAsExpected(this string text, string name)
+    {
+        string file = Path.Combine(Repository, "tests", "PgBackup.Tests", "Expected", name);
+        if (Environment.GetEnvironmentVariable("ACCEPT_EXPECTED") == "1")
+        {
+            File.WriteAllText(file, text);
+        }
+
+        text.ShouldBe(File.ReadAllText(file), $"another text than in {file}; ACCEPT_EXPECTED=1 accepts it");
+    }
 
     /// <summary>Reads a stream to its end.</summary>
     public static async Task<byte[]> AllOfAsync(Stream stream)

@@ -286,6 +286,10 @@ public sealed partial class ConfigReader
             {
                 databases.Add(new DatabaseConfig { Name = name });
             }
+            else if (node is YamlScalarNode)
+            {
+                root.Error("databases", "a name is empty.", "Write the name, or remove the item.");
+            }
         }
 
         if (databases.Count == 0)
@@ -413,7 +417,7 @@ public sealed partial class ConfigReader
                 section.Error("name", $"\"{name}\" is the name of an earlier store too.", "Give each store a name of its own.");
             }
 
-            if (folder.Length > 0 && stores.Any(s => s.Path.Length > 0 && Path.GetFullPath(s.Path) == Path.GetFullPath(folder)))
+            if (folder.Length > 0 && stores.Any(s => s.Path.Length > 0 && FullPath(s.Path) == FullPath(folder)))
             {
                 section.Error("path", $"{folder} is the folder of an earlier store too.", "Give each store a folder of its own.");
             }
@@ -462,6 +466,8 @@ public sealed partial class ConfigReader
 
         return string.IsNullOrEmpty(file) ? null : file;
     }
+
+    private static string FullPath(string folder) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     private static partial Regex ClusterName();

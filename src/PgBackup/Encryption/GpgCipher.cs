@@ -96,13 +96,13 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
 
     private DeferredStream Decrypting(Stream stored, CancellationToken cancel) => new(async c =>
     {
-        List<string> arguments = [.. await KeyringOptionsAsync(c), "--decrypt"];
+        List<string> arguments = [.. await KeyringOptionsAsync(c), "--status-fd", "2", "--decrypt"];
         if (identity?.PassphraseFile is { } passphrase)
         {
             arguments.InsertRange(0, ["--pinentry-mode", "loopback", "--passphrase-file", passphrase]);
         }
 
-        return ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c);
+        return new GpgPlaintext(ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c));
     }, cancel);
 
     private static ToolCommand Gpg(IEnumerable<string> arguments) =>
@@ -123,10 +123,14 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         return Gpg([.. arguments, "--encrypt"]).Named("gpg --encrypt");
     }
 
+    // A bare address would also be found within a longer one (ops@ in devops@); in angle brackets it is the whole address.
+    private static string UserId(string recipient) =>
+        recipient.Contains('@', StringComparison.Ordinal) && !recipient.AsSpan().ContainsAny(" <>=") && !recipient.StartsWith('@') ? $"<{recipient}>" : recipient;
+
     // `gpg --with-colons` (GnuPG's doc/DETAILS): pub, then its fpr and uids.
     private async Task<Recipient> FindAsync(string recipient, CancellationToken cancel)
     {
-        ToolResult listing = await ToolProcess.TryReadAsync(Gpg([.. Home, "--with-colons", "--fixed-list-mode", "--list-keys", "--", recipient]), cancel);
+        ToolResult listing = await ToolProcess.TryReadAsync(Gpg([.. Home, "--with-colons", "--fixed-list-mode", "--list-keys", "--", UserId(recipient)]), cancel);
         List<(string Validity, string Capabilities, string Expires, string Fingerprint)> keys = [];
         string[]? key = null;
         foreach (string line in listing.Output.Split('\n'))

@@ -46,7 +46,7 @@ public sealed class ScriptReaderTests
     {
         byte[] first = [.. "COPY public.\"\xe4\" (a) FROM stdin;\n1\n\\.\n".Select(static c => (byte)c)];
         byte[] second = [.. "COPY public.\"\xf6\" (a) FROM stdin;\n1\n\\.\n".Select(static c => (byte)c)];
-        using ScriptReader reader = Read([first, second]);
+        using ScriptReader reader = Read([first, second, Encoding.UTF8.GetBytes(End)]);
 
         reader.Finish(17).Tables.Count.ShouldBe(2);
     }

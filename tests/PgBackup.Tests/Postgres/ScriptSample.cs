@@ -7,6 +7,9 @@ namespace PgBackup.Tests.Postgres;
 /// <summary>Scripts as pg_dump writes them, and their proofs.</summary>
 internal static class ScriptSample
 {
+    /// <summary>What stands at the end of every script, and says that it is whole.</summary>
+    public const string End = "-- PostgreSQL database dump complete\n";
+
     /// <summary>Everything that is hard to read in a script, once. A tab is written as an arrow.</summary>
     public static string Rich { get; } =
         """"
@@ -118,11 +121,10 @@ internal static class ScriptSample
     /// <summary>A table of some rows.</summary>
     public static string Table(string name, params string[] rows) => $"COPY {name} (a) FROM stdin;\n{string.Concat(rows.Select(static r => r + "\n"))}\\.\n";
 
-    public static Proof ProofOf(string script) => ProofOf([script]);
-
-    public static Proof ProofOf(IEnumerable<string> pieces)
+    /// <summary>The proof of a script, to which the last line is added.</summary>
+    public static Proof ProofOf(string script)
     {
-        using ScriptReader reader = Read(pieces.Select(Encoding.UTF8.GetBytes));
+        using ScriptReader reader = Read(script + End);
         return reader.Finish(17);
     }
 

@@ -1,0 +1,105 @@
+using System.Text.Json.Nodes;
+using PgBackup.Snapshots;
+using PgBackup.Tests.Snapshots;
+
+namespace PgBackup.Tests.App;
+
+/// <summary>list, show and check, on a store with made-up snapshots.</summary>
+public sealed class CatalogVerbsTests : IDisposable
+{
+    private readonly TestFolder folder = new();
+
+    public CatalogVerbsTests()
+    {
+        folder.Write("olympus-pgbackup.yaml", $"cluster: olympus\nsource: {{ podman: x }}\ndatabases: [olympus]\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task An_empty_store_is_listed_as_such()
+    {
+        AppResult result = await AppProcess.RunAsync(folder.Path, "list");
+
+        (result.ExitCode, result.Errors).ShouldBe((0, ""));
+        result.Output.ShouldContain($"({folder["store"]}) has no snapshots yet.");
+        JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "list", "--json")).Output)!.AsArray().ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Each_snapshot_is_listed_with_its_state()
+    {
+        Put(ManifestSample.Of(ManifestSample.Id));
+        Put(ManifestSample.Incomplete(SnapshotId.TryParse("20260302T030000Z")!.Value));
+        Directory.CreateDirectory(folder["store/20260303T030000Z"]);
+        Directory.CreateDirectory(folder["store/20260304T030000Z"]);
+        File.WriteAllText(folder["store/20260304T030000Z/manifest.json"], "{");
+
+        JsonArray listed = JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "list", "--json")).Output)!.AsArray();
+        string[] lines = (await AppProcess.RunAsync(folder.Path, "list")).Output.Split('\n');
+
+        listed.Select(static l => $"{l!["id"]} {l["state"]}").ShouldBe(
+            ["20260301T030000Z complete", "20260302T030000Z incomplete", "20260303T030000Z unfinished", "20260304T030000Z unreadable"]);
+        lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries).ShouldBe(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK"]);
+        lines[1].ShouldContain("complete            2  2,469,134  164.2 MB  3.5 s");
+        lines[2].ShouldEndWith("failed: olympus");
+        lines[4].ShouldContain("PGB-0063");
+    }
+
+    [Fact]
+    public async Task One_snapshot_is_shown_in_full()
+    {
+        Put(ManifestSample.Incomplete(ManifestSample.Id));
+
+        AppResult result = await AppProcess.RunAsync(folder.Path, "show", "20260301T030000Z", "--tables");
+
+        result.ExitCode.ShouldBe(0);
+        result.Output.Replace(folder["store"], "/backups").ShouldBeAsExpected("show.txt");
+    }
+
+    [Fact]
+    public async Task Shown_as_json_it_is_the_manifest_itself()
+    {
+        Manifest manifest = ManifestSample.Of(ManifestSample.Id);
+        Put(manifest);
+
+        AppResult result = await AppProcess.RunAsync(folder.Path, "show", "--json");
+
+        Manifest.Read(System.Text.Encoding.UTF8.GetBytes(result.Output), "x").ToJson().ShouldBe(manifest.ToJson());
+    }
+
+    [Theory]
+    [InlineData("show", 1, "PGB-0062")]
+    [InlineData("show 20260309T030000Z", 1, "PGB-0062")]
+    [InlineData("show yesterday", 2, "PGB-0002")]
+    [InlineData("check", 1, "PGB-0062")]
+    [InlineData("check 20260301T030000Z --all", 2, "PGB-0002")]
+    [InlineData("list --store other", 2, "PGB-0002")]
+    [InlineData("restore -t podman:x", 1, "PGB-0062")]
+    [InlineData("restore -t nowhere", 1, "PGB-0070")]
+    public async Task What_is_not_there_is_said_with_its_code(string arguments, int exitCode, string code)
+    {
+        AppResult result = await AppProcess.RunAsync(folder.Path, arguments.Split(' '));
+
+        result.Errors.ShouldStartWith($"olympus-pgbackup: {code}: ");
+        result.Errors.ShouldContain("\n  what to do: ");
+        (result.ExitCode, result.Output).ShouldBe((exitCode, ""));
+    }
+
+    [Fact]
+    public async Task A_check_of_a_snapshot_whose_objects_are_gone_fails()
+    {
+        Put(ManifestSample.Of(ManifestSample.Id, "none"));
+
+        AppResult result = await AppProcess.RunAsync(folder.Path, "check");
+
+        result.ExitCode.ShouldBe(1);
+        result.Output.ShouldContain("20260301T030000Z-ciam_kratos.dump");
+    }
+
+    private void Put(Manifest manifest)
+    {
+        Directory.CreateDirectory(folder["store/" + manifest.Id]);
+        File.WriteAllBytes(folder[$"store/{manifest.Id}/manifest.json"], manifest.ToJson());
+    }
+}

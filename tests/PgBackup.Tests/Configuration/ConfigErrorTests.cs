@@ -1,0 +1,111 @@
+using static PgBackup.Tests.Configuration.ConfigText;
+
+namespace PgBackup.Tests.Configuration;
+
+/// <summary>Each error has its line, its key, what is wrong, and what to write instead.</summary>
+public sealed class ConfigErrorTests
+{
+    private const string Source = "podman: { container: olympus-postgres, user: backup }";
+
+    [Fact]
+    public void All_errors_are_reported_at_once_in_the_order_of_their_lines() => ErrorsOf(
+        """
+        cluster: "olympus 1"
+        source:
+          url: postgres://r@ep-x-pooler.eu.neon.tech/
+          password_file: /nowhere/password
+          conect_retry: 5m
+        databases: [a, b, a]
+        dump:
+          lock_timeout: soon
+          jobs: 0
+          compress: zip
+        encryption:
+          gpg: { recipients: ["${PGBT_NOT_SET}"] }
+          age: {}
+        stores:
+          - { name: local, path: /backups, keep: { all: long } }
+          - { name: local, path: /backups/ }
+        verbose: true
+        """).ShouldBe(
+    [
+        "line 1: cluster: \"olympus 1\" is not allowed. Use letters, digits, dots, dashes and underscores.",
+        "line 3: source.url: the host ep-x-pooler.eu.neon.tech is a connection pooler, which cannot hold the snapshot of a dump. Use the direct host: ep-x.eu.neon.tech",
+        "line 3: source.url: ep-x-pooler.eu.neon.tech is another machine, and the connection would use no sslmode (which accepts plain text). " +
+            "Add ?sslmode=verify-full to the URL (and sslrootcert=system for a public authority), or write accept_weak_tls: true beside it.",
+        "line 4: source.password_file: the file /nowhere/password does not exist. Make it (mode 0600) with nothing but the password in it.",
+        "line 5: source.conect_retry: there is no such key. Did you mean connect_retry?",
+        "line 6: databases: \"a\" is named 2 times. Name each database once.",
+        "line 8: dump.lock_timeout: \"soon\" is no length of time. Write a number with s, m, h, d or w, such as 30s or 14d.",
+        "line 9: dump.jobs: \"0\" is not allowed. Write a whole number from 1 to 64.",
+        "line 10: dump.compress: \"zip\" is not allowed. Write a method of pg_dump and perhaps a level: zstd:1, lz4, gzip:6 or none.",
+        "line 12: encryption.gpg: gpg and age exclude each other. Write exactly one of them.",
+        "line 12: encryption.gpg.recipients: the environment variable PGBT_NOT_SET is not set. " +
+            "Set PGBT_NOT_SET for the user (and in the crontab) that runs the backup, or write the value.",
+        "line 14: stores: 2 stores are named; this version writes to one, and has no replicas yet. Name one store.",
+        "line 15: stores[0].keep.all: \"long\" is no length of time. Write a number with d, w, mo or y, such as 14d or 12mo, or the word forever.",
+        "line 16: stores[1].name: \"local\" is the name of an earlier store too. Give each store a name of its own.",
+        "line 16: stores[1].path: /backups/ is the folder of an earlier store too. Give each store a folder of its own.",
+        "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, schedule, drill, notify.",
+    ]);
+
+    [Fact]
+    public void An_empty_mapping_lacks_everything_that_must_be_there() => ErrorsOf("dump: { jobs: 1 }").Select(static e => e.Split(": ")[1])
+        .ShouldBe(["cluster", "source", "databases", "encryption", "stores"]);
+
+    [Theory]
+    [InlineData("cluster: olympus", "cluster: [a]", "line 1: cluster: one value is expected here, not a list.")]
+    [InlineData("cluster: olympus", "cluster:", "line 1: cluster: it is missing.")]
+    [InlineData("cluster: olympus", "Cluster: olympus", "line 1: Cluster: there is no such key. Did you mean cluster?")]
+    [InlineData(Source, "nothing: 1", "line 3: source.podman: nothing says where the databases are. Write exactly one of podman:, docker: and url:.")]
+    [InlineData(Source, "podman: x\n  url: postgres://localhost/", "line 4: source.url: podman and url exclude each other.")]
+    [InlineData(Source, "podman: { user: x }", "line 3: source.podman.container: it is missing. Write the container's name")]
+    [InlineData(Source, "podman: { container: x, usr: y }", "line 3: source.podman.usr: there is no such key. Did you mean user?")]
+    [InlineData(Source, "podman: [x]", "line 3: source.podman: keys and values are expected here, not a list.")]
+    [InlineData(Source, "podman: x\n  tools: host", "line 4: source.tools: it is for url: only.")]
+    [InlineData(Source, "url: db:5432", "line 3: source.url: it is no connection URL: it must start with postgres:// or postgresql://.")]
+    [InlineData(Source, "url: postgres://db:x/?sslmode=verify-full", "line 3: source.url: it is no connection URL: the port \"x\" is no number from 1 to 65535.")]
+    [InlineData(Source, "url: postgres://r@db/?sslmode=require", "line 3: source.url: db is another machine, and the connection would use sslmode=require.")]
+    [InlineData(Source, "url: postgres://localhost/\n  tools: docker", "line 4: source.tools: \"docker\" is not allowed. Write host, or { image: \"postgres:17\" }.")]
+    [InlineData(Source, "url: postgres://localhost/\n  accept_weak_tls: yes", "line 4: source.accept_weak_tls: \"yes\" is neither true nor false.")]
+    [InlineData(Source, "url: postgres://localhost/\n  connect_retry: 60", "line 4: source.connect_retry: \"60\" is no length of time.")]
+    [InlineData("[ciam_kratos, olympus]", "ciam_kratos", "line 4: databases: a list is expected here, not \"ciam_kratos\".")]
+    [InlineData("[ciam_kratos, olympus]", "[]", "line 4: databases: no database is named.")]
+    [InlineData("[ciam_kratos, olympus]", "[a, \"\"]", "line 4: databases: a name is empty.")]
+    [InlineData("[ciam_kratos, olympus]", "[{ url: \"postgres://localhost/\" }]", "line 4: databases[0].name: it is missing.")]
+    [InlineData("[ciam_kratos, olympus]", "[{ name: a, url: \"postgres://localhost/\" }]", "line 4: databases[0].url: a database of its own URL needs a source with a URL.")]
+    [InlineData("age: {", "pgp: {", "line 6: encryption.gpg: neither gpg: nor age: is there. Write exactly one of them.")]
+    [InlineData("age: {", "agee: {", "line 6: encryption.agee: there is no such key. Did you mean age?")]
+    [InlineData("[age1x, age1y]", "[]", "line 6: encryption.age.recipients: nobody could decrypt. Name at least one recipient")]
+    [InlineData("age: { recipients: [age1x, age1y], identity_file: /keys/age }", "provider: sse", "line 6: encryption.provider: encryption by the store needs stores that encrypt")]
+    [InlineData("- { name: local, path: /backups }", "- /backups", "line 7: stores: each store is a mapping. Write - { name: local, path: /backups }.")]
+    [InlineData("path: /backups", "rclone: \"b2:x\"", "line 8: stores[0].rclone: this version stores into folders only, not by rclone.")]
+    [InlineData(", path: /backups", "", "line 8: stores[0].path: it is missing. Write the folder")]
+    [InlineData("name: local, ", "", "line 8: stores[0].name: it is missing. Give the store a name")]
+    [InlineData("cluster: olympus", "cluster: olympus\nencryption: gpg", "line 6: (YAML): Duplicate key encryption")]
+    [InlineData("cluster: olympus", "cluster: \"olympus", "(YAML): ")]
+    [InlineData("  - { name: local", "\t- { name: local", "(YAML): ")]
+    public void An_error_says_where_it_is_and_what_to_write(string piece, string instead, string error) =>
+        ErrorsOf(With(piece, instead)).ShouldContain(line => line.Contains(error));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("just words")]
+    [InlineData("- a\n- b")]
+    [InlineData("a: 1\n---\nb: 2")]
+    public void A_file_that_is_no_mapping_is_told_where_to_start(string text) =>
+        ErrorsOf(text).ShouldBe(["line 1: (file): keys and values are expected. Start from `olympus-pgbackup init`."]);
+
+    [Fact]
+    public void A_weak_tls_can_be_accepted_in_so_many_words() => Should.NotThrow(() =>
+        PgBackup.Configuration.ConfigReader.Parse(With(Source, "url: postgres://r@db/?sslmode=require\n  accept_weak_tls: true"), "x"));
+
+    [Fact]
+    public void A_password_is_never_part_of_an_error()
+    {
+        string[] errors = ErrorsOf(With(Source, "url: postgres://r:hunter2@db-pooler.neon.tech:99999/?sslmode=require\n  tols: 1"));
+
+        errors.Length.ShouldBe(2);
+        errors.ShouldAllBe(static e => !e.Contains("hunter2"));
+    }
+}

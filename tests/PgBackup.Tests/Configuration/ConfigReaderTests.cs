@@ -1,0 +1,129 @@
+using PgBackup.App.Verbs;
+using PgBackup.Configuration;
+using static PgBackup.Tests.Configuration.ConfigText;
+
+namespace PgBackup.Tests.Configuration;
+
+public sealed class ConfigReaderTests
+{
+    [Fact]
+    public void The_template_of_init_is_a_config_without_errors()
+    {
+        BackupConfig config = ConfigReader.Parse(InitVerb.Template, "olympus-pgbackup.yaml");
+
+        config.Cluster.ShouldBe("olympus");
+        config.Databases.Select(static d => d.Name).ShouldBe(["ciam_kratos", "ciam_hydra", "iam_kratos", "iam_hydra", "olympus"]);
+        (config.Source.Engine, config.Source.Container, config.Source.Connection.User).ShouldBe(("podman", "olympus-postgres", "postgres"));
+        config.Dump.LockTimeout.ShouldBe(TimeSpan.FromSeconds(30));
+        config.Dump.Jobs.ShouldBe(5);
+        (config.Encryption.Kind, config.Encryption.Recipients.Count).ShouldBe(("gpg", 2));
+        config.Stores.ShouldBe([new StoreConfig { Name = "local", Path = "/backups" }]);
+        config.Notices.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("          podman: {", "          # podman: {", "          # url:", "          url:")]
+    [InlineData("          podman: {", "          # podman: {", "          # docker:", "          docker:")]
+    [InlineData("          gpg: {", "          # gpg: {", "          # age: {", "          age: {")]
+    [InlineData("          # compress:", "          compress:", "          # jobs:", "          jobs:")]
+    public void What_the_template_offers_in_comments_is_right_too(string off, string on, string from, string to)
+    {
+        static string Plain(string text) => text["        ".Length..];
+        string text = InitVerb.Template;
+        text.ShouldContain(Plain(off));
+        text.ShouldContain(Plain(from));
+
+        Should.NotThrow(() => ConfigReader.Parse(text.Replace(Plain(off), Plain(on)).Replace(Plain(from), Plain(to)), "olympus-pgbackup.yaml"));
+    }
+
+    [Fact]
+    public void Every_value_is_read()
+    {
+        using var folder = new TestFolder();
+        string password = folder.Write("password", "secret\n");
+
+        BackupConfig config = ConfigReader.Parse(
+            $$"""
+            cluster: olympus.eu-1
+            source:
+              url: postgres://reader@ep-x.eu-central-1.aws.neon.tech/?sslmode=verify-full
+              password_file: {{password}}
+              tools: { image: "postgres:17" }
+              connect_retry: 5m
+            databases:
+              - ciam_kratos
+              - { name: "My Db", url: "postgres://other@db2/?sslmode=verify-full", password_file: {{password}} }
+            dump: { compress: "zstd:3", jobs: 2, lock_timeout: 90s }
+            encryption:
+              gpg: { recipients: [ops@example.com], home: /keys/gpg, identity_file: /keys/secret, passphrase_file: /keys/pass }
+            stores:
+              - { name: local, path: /backups, keep: { all: 14d, yearly: forever } }
+            schedule: { backup: "0 3 * * *" }
+            """,
+            "x.yaml");
+
+        config.File.ShouldBe("x.yaml");
+        config.Cluster.ShouldBe("olympus.eu-1");
+        (config.Source.Connection.Host, config.Source.PasswordFile, config.Source.ToolsImage, config.Source.ConnectRetry)
+            .ShouldBe(("ep-x.eu-central-1.aws.neon.tech", password, "postgres:17", TimeSpan.FromMinutes(5)));
+        (config.Databases[1].Name, config.Databases[1].Connection?.Host, config.Databases[1].PasswordFile).ShouldBe(("My Db", "db2", password));
+        config.Dump.ShouldBe(new DumpConfig { Compression = "zstd:3", Jobs = 2, LockTimeout = TimeSpan.FromSeconds(90) });
+        (config.Encryption.HomeFolder, config.Encryption.IdentityFile, config.Encryption.PassphraseFile).ShouldBe(("/keys/gpg", "/keys/secret", "/keys/pass"));
+        config.Notices.Count.ShouldBe(2);
+        config.Notices.ShouldContain(static n => n.StartsWith("keep: this version removes nothing"));
+        config.Notices.ShouldContain(static n => n.StartsWith("schedule: this version does not act on it yet"));
+    }
+
+    [Fact]
+    public void What_is_left_out_has_its_default()
+    {
+        BackupConfig config = ConfigReader.Parse(Right, "x.yaml");
+
+        config.Dump.ShouldBe(new DumpConfig { Compression = null, Jobs = 2, LockTimeout = TimeSpan.FromSeconds(30) });
+        config.Source.ConnectRetry.ShouldBe(TimeSpan.Zero);
+        config.Source.HostToolsOnly.ShouldBeFalse();
+        ConfigReader.Parse(With("podman: { container: olympus-postgres, user: backup }", "url: postgres://r@db/?sslmode=verify-full"), "x").Source.ConnectRetry
+            .ShouldBe(TimeSpan.FromSeconds(60));
+        ConfigReader.Parse(With("podman: { container: olympus-postgres, user: backup }", "docker: olympus-postgres"), "x").Source.Container.ShouldBe("olympus-postgres");
+        ConfigReader.Parse(With("age: { recipients: [age1x, age1y], identity_file: /keys/age }", "").Replace("encryption:", "encryption: none"), "x").Encryption.Kind.ShouldBe("none");
+    }
+
+    [Fact]
+    public void Variables_of_the_environment_are_put_in()
+    {
+        Environment.SetEnvironmentVariable("PGBT_CONTAINER", "pg-1");
+
+        BackupConfig config = ConfigReader.Parse(With("container: olympus-postgres", "container: \"x-${PGBT_CONTAINER}-$HOME\""), "x");
+
+        config.Source.Container.ShouldBe("x-pg-1-$HOME");
+    }
+
+    [Fact]
+    public void A_password_in_a_url_is_taken_with_a_word_of_warning()
+    {
+        BackupConfig config = ConfigReader.Parse(With("podman: { container: olympus-postgres, user: backup }", "url: postgres://r:hunter2@localhost/"), "x");
+
+        config.Source.Connection.Settings["PGPASSWORD"].ShouldBe("hunter2");
+        config.Notices.ShouldHaveSingleItem().ShouldBe("url: the password stands in the config; password_file is safer.");
+    }
+
+    [Fact]
+    public void A_named_file_that_is_missing_is_said_to_be()
+    {
+        PgBackupException error = Should.Throw<PgBackupException>(() => ConfigReader.Find("/nowhere/config.yaml"));
+
+        error.Code.ShouldBe(ErrorCode.ConfigMissing);
+        error.ExitCode.ShouldBe(2);
+        error.Message.ShouldBe("the config file /nowhere/config.yaml (from --config) does not exist.");
+        error.Remedy.ShouldNotBeNull().ShouldContain("olympus-pgbackup init");
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_read_is_said_to_be()
+    {
+        PgBackupException error = Should.Throw<PgBackupException>(() => ConfigReader.Read("/"));
+
+        error.Code.ShouldBe(ErrorCode.ConfigInvalid);
+        error.Message.ShouldStartWith("the config file / cannot be read: ");
+    }
+}

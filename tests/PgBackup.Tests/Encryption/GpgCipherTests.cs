@@ -1,0 +1,176 @@
+using PgBackup.Encryption;
+using PgBackup.Tools;
+
+namespace PgBackup.Tests.Encryption;
+
+public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassFixture<GpgKeys>, IAsyncLifetime
+{
+    private readonly List<GpgCipher> made = [];
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (GpgCipher cipher in made)
+        {
+            await cipher.DisposeAsync();
+        }
+    }
+
+    protected override ICipher Encrypting() => For("ops@example.com", keys.Fingerprints["escrow"]);
+
+    protected override ICipher Decrypting(string who) => DecryptingWith(keys.File(who));
+
+    protected override ICipher DecryptingWith(string identityFile) => Make(["ops@example.com", keys.Fingerprints["escrow"]], new Identity { File = identityFile });
+
+    protected override ToolCommand StockDecryption(string file) => new("gpg", "--homedir", keys.SecretHome, "--batch", "--decrypt", file);
+
+    [Fact]
+    public async Task Its_recipients_are_known_by_fingerprint_and_have_a_last_day()
+    {
+        ICipher cipher = Encrypting();
+
+        IReadOnlyList<Recipient> recipients = await cipher.CheckAsync(Cancel);
+
+        (cipher.Kind, cipher.Extension).ShouldBe(("gpg", ".gpg"));
+        recipients.Select(static r => (r.Name, r.Fingerprint)).ShouldBe(
+            [("ops@example.com", keys.Fingerprints["ops"]), (keys.Fingerprints["escrow"], keys.Fingerprints["escrow"])]);
+        recipients.ShouldAllBe(static r => r.Expires > TimeProvider.System.GetUtcNow().AddDays(360) && r.Expires < TimeProvider.System.GetUtcNow().AddDays(370));
+    }
+
+    [Theory]
+    [InlineData("nobody@example.com", "gpg knows no such key", "gpg --import")]
+    [InlineData("expired@example.com", "expired on 2020-12-31 (today is 20", "gpg --quick-set-expire")]
+    [InlineData("revoked@example.com", "is revoked", "Name another")]
+    [InlineData("twin@example.com", "2 keys match it", "Write the fingerprint")]
+    [InlineData("signer@example.com", "has no usable encryption key", "add or extend an encryption subkey")]
+    [InlineData("--version", "gpg knows no such key", "gpg --import")]
+    public async Task A_recipient_that_cannot_be_used_is_refused_with_the_reason(string recipient, string reason, string remedy)
+    {
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => For("ops@example.com", recipient).CheckAsync(Cancel));
+
+        error.Code.ShouldBe(ErrorCode.RecipientUnusable);
+        error.Message.ShouldStartWith($"the gpg recipient \"{recipient}\" cannot be used: ");
+        error.Message.ShouldContain(reason);
+        error.Remedy.ShouldNotBeNull().ShouldContain(remedy);
+    }
+
+    [Fact]
+    public async Task An_ambiguous_recipient_is_told_both_fingerprints()
+    {
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => For("twin@example.com").CheckAsync(Cancel));
+
+        error.Remedy.ShouldNotBeNull().ShouldContain(keys.Fingerprints["twin1"]);
+        error.Remedy.ShouldContain(keys.Fingerprints["twin2"]);
+    }
+
+    [Fact]
+    public async Task One_of_two_keys_of_an_address_can_be_meant_by_its_fingerprint() =>
+        (await For(keys.Fingerprints["twin2"]).CheckAsync(Cancel)).Single().Fingerprint.ShouldBe(keys.Fingerprints["twin2"]);
+
+    [Fact]
+    public async Task An_address_is_not_found_within_a_longer_one() =>
+        (await Should.ThrowAsync<PgBackupException>(() => For("ops2@example.com").CheckAsync(Cancel))).Message.ShouldContain("gpg knows no such key");
+
+    [Fact]
+    public async Task A_message_that_is_not_encrypted_is_refused()
+    {
+        using var folder = new TestFolder();
+        await GpgKeys.GpgAsync(keys.SecretHome, ["--output", folder["object"], "--store", folder.Write("plain", "a forged dump")]);
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await DecryptAsync("ops", await File.ReadAllBytesAsync(folder["object"], Cancel)));
+
+        error.Message.ShouldStartWith("gpg --decrypt found no whole encrypted message");
+    }
+
+    [Fact]
+    public async Task A_message_cut_within_its_list_of_recipients_is_refused_though_gpg_is_content()
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        for (int length = 20; length < 190; length += 34)
+        {
+            await Should.ThrowAsync<PgBackupException>(() => DecryptAsync("ops", stored[..length]), $"cut after {length}");
+        }
+    }
+
+    [Fact]
+    public async Task The_lines_of_gpg_that_are_for_programs_are_not_quoted()
+    {
+        byte[] stored = await EncryptAsync(new byte[100_000]);
+        stored[^1000] ^= 1;
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => DecryptAsync("ops", stored));
+
+        error.Message.ShouldContain("gpg: ");
+        error.Message.ShouldNotContain("[GNUPG:]");
+    }
+
+    [Fact]
+    public async Task Without_a_secret_key_in_the_keyring_it_says_so()
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(Make(["ops@example.com"], null).Decrypt(new MemoryStream(stored), Cancel)));
+
+        error.Code.ShouldBe(ErrorCode.IdentityUnusable);
+        error.Message.ShouldContain("in its keyring");
+    }
+
+    [Fact]
+    public async Task The_keyring_of_the_home_folder_decrypts_when_it_has_the_secret_key()
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        var cipher = new GpgCipher(["ops@example.com"], keys.SecretHome, null, TimeProvider.System);
+
+        (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+    }
+
+    [Fact]
+    public async Task A_key_with_a_passphrase_needs_the_file_with_it()
+    {
+        using var folder = new TestFolder();
+        GpgCipher encrypting = For("locked@example.com");
+        await encrypting.CheckAsync(Cancel);
+        byte[] stored = await AllOfAsync(encrypting.Encrypt(new MemoryStream([1, 2, 3]), Cancel));
+
+        async Task<byte[]> WithAsync(string? passphrase)
+        {
+            string? file = passphrase is null ? null : folder.Write("passphrase", passphrase);
+            await using var cipher = new GpgCipher(["locked@example.com"], keys.PublicHome, new Identity { File = keys.File("locked"), PassphraseFile = file }, TimeProvider.System);
+            return await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
+        }
+
+        (await WithAsync("open sesame\n")).ShouldBe([1, 2, 3]);
+        (await Should.ThrowAsync<PgBackupException>(() => WithAsync("open barley\n"))).Code.ShouldBe(ErrorCode.IdentityUnusable);
+        (await Should.ThrowAsync<PgBackupException>(() => WithAsync(null))).Code.ShouldBe(ErrorCode.IdentityUnusable);
+    }
+
+    [Fact]
+    public async Task An_identity_from_a_file_stays_out_of_the_operators_keyring_and_is_forgotten()
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        string[] before = Imported();
+        var cipher = new GpgCipher(["ops@example.com"], keys.PublicHome, new Identity { File = keys.File("ops") }, TimeProvider.System);
+
+        await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
+        await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
+        string folder = Imported().Except(before).ShouldHaveSingleItem();
+        await cipher.DisposeAsync();
+
+        Directory.Exists(folder).ShouldBeFalse();
+        (await GpgKeys.GpgAsync(keys.PublicHome, ["--list-secret-keys"])).ShouldBeEmpty();
+    }
+
+    // Other test classes make private folders at the same time, but none with a keyring.
+    private static string[] Imported() =>
+        [.. Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*").Where(static f => Directory.Exists(Path.Combine(f, "private-keys-v1.d")))];
+
+    private GpgCipher For(params string[] recipients) => Make(recipients, null);
+
+    private GpgCipher Make(string[] recipients, Identity? identity)
+    {
+        var cipher = new GpgCipher(recipients, keys.PublicHome, identity, TimeProvider.System);
+        made.Add(cipher);
+        return cipher;
+    }
+}

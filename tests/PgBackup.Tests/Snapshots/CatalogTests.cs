@@ -1,0 +1,156 @@
+using System.Text;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+
+namespace PgBackup.Tests.Snapshots;
+
+public sealed class CatalogTests : IDisposable
+{
+    private readonly TestFolder folder = new();
+    private readonly LocalStore store;
+    private readonly Catalog catalog;
+
+    public CatalogTests()
+    {
+        store = new LocalStore("local", folder["store"]);
+        catalog = new Catalog(store);
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public async Task A_store_that_was_never_written_to_has_no_snapshots()
+    {
+        (await catalog.ReadAsync(Cancel)).ShouldBeEmpty();
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.LatestAsync(Cancel))).Code.ShouldBe(ErrorCode.SnapshotMissing);
+    }
+
+    [Fact]
+    public async Task Snapshots_are_listed_oldest_first_with_their_objects()
+    {
+        await PutAsync(ManifestSample.Of(Id(2)));
+        await PutAsync(ManifestSample.Of(Id(1)));
+        await PutAsync(Id(1), "RESTORE.md", "how to");
+
+        IReadOnlyList<CatalogEntry> entries = await catalog.ReadAsync(Cancel);
+
+        entries.Select(static e => e.Id).ShouldBe([Id(1), Id(2)]);
+        entries.ShouldAllBe(static e => e.Manifest != null && e.Error == null && !e.IsLeftover);
+        entries[0].Objects.Keys.Order(StringComparer.Ordinal).ShouldBe(["RESTORE.md", "manifest.json"]);
+        entries[0].Objects["RESTORE.md"].ShouldBe(6);
+    }
+
+    [Fact]
+    public async Task Other_folders_and_files_are_no_snapshots()
+    {
+        await store.PutAsync("drills/x.json", new MemoryStream([1]), Cancel);
+        await store.PutAsync("20260301/20260301-olympus.dump", new MemoryStream([1]), Cancel);
+        await store.PutAsync("20260301T030000Z", new MemoryStream([1]), Cancel);
+
+        (await catalog.ReadAsync(Cancel)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_rest_of_a_killed_run_is_never_a_snapshot()
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+        await PutAsync(Id(2), SnapshotLayout.InProgress, "");
+        await PutAsync(Id(2), "20260302T030000Z-olympus.dump.gpg", "half a night");
+        Directory.CreateDirectory(folder["store/20260303T030000Z"]);
+
+        IReadOnlyList<CatalogEntry> entries = await catalog.ReadAsync(Cancel);
+
+        entries.Select(static e => (e.IsLeftover, e.Manifest is null)).ShouldBe([(false, false), (true, true), (true, true)]);
+        (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(1));
+        (await catalog.FindAsync("latest", Cancel)).Id.ShouldBe(Id(1));
+        await MissingAsync(Id(2));
+        await MissingAsync(Id(3));
+    }
+
+    [Fact]
+    public async Task Objects_that_lost_their_manifest_are_no_snapshot_but_nobodys_leftover_either()
+    {
+        await PutAsync(Id(1), "20260301T030000Z-olympus.dump.gpg", "somebody removed the manifest");
+
+        CatalogEntry entry = (await catalog.ReadAsync(Cancel)).ShouldHaveSingleItem();
+
+        (entry.Manifest, entry.IsLeftover).ShouldBe((null, false));
+        await MissingAsync(Id(1));
+    }
+
+    [Fact]
+    public async Task A_snapshot_with_a_manifest_is_one_though_its_run_was_killed_right_after()
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+        await PutAsync(Id(1), SnapshotLayout.InProgress, "");
+
+        (await catalog.ReadAsync(Cancel)).Single().IsLeftover.ShouldBeFalse();
+        (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(1));
+    }
+
+    [Fact]
+    public async Task The_manifest_of_another_snapshot_is_refused()
+    {
+        await PutAsync(Id(1), SnapshotLayout.Manifest, Encoding.UTF8.GetString(ManifestSample.Of(Id(2)).ToJson()));
+
+        CatalogEntry entry = (await catalog.ReadAsync(Cancel)).Single();
+
+        (entry.Manifest, entry.IsLeftover).ShouldBe((null, false));
+        entry.Error.ShouldNotBeNull().Code.ShouldBe(ErrorCode.ManifestUnreadable);
+        entry.Error.Message.ShouldContain("is that of another snapshot (20260302T030000Z)");
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(Id(1).ToString(), Cancel))).Code.ShouldBe(ErrorCode.ManifestUnreadable);
+    }
+
+    [Fact]
+    public async Task A_manifest_that_cannot_be_read_does_not_hide_the_others()
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+        await PutAsync(Id(2), SnapshotLayout.Manifest, "{");
+        await PutAsync(Id(3), SnapshotLayout.Manifest, "{\"format\": 7}");
+
+        (await catalog.ReadAsync(Cancel)).Select(static e => e.Error?.Code).ShouldBe([null, ErrorCode.ManifestUnreadable, ErrorCode.ManifestTooNew]);
+        (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(1));
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(Id(3).ToString(), Cancel))).Code.ShouldBe(ErrorCode.ManifestTooNew);
+    }
+
+    [Fact]
+    public async Task Latest_is_the_newest_complete_one()
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+        await PutAsync(ManifestSample.Of(Id(2)));
+        await PutAsync(ManifestSample.Incomplete(Id(3)));
+        await PutAsync(ManifestSample.Of(Id(4)) with { LeftOut = ["olympus"] });
+
+        (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(2));
+        (await catalog.FindAsync(Id(3).ToString(), Cancel)).Manifest.Failures.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task When_there_are_only_incomplete_ones_latest_says_how_to_name_them()
+    {
+        await PutAsync(ManifestSample.Incomplete(Id(3)));
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync("latest", Cancel));
+
+        error.Code.ShouldBe(ErrorCode.SnapshotMissing);
+        error.Message.ShouldContain("has no complete snapshot");
+        error.Remedy.ShouldNotBeNull().ShouldContain("olympus-pgbackup list");
+    }
+
+    [Theory]
+    [InlineData("yesterday")]
+    [InlineData("20260301")]
+    [InlineData("../20260301T030000Z")]
+    public async Task What_is_no_id_is_wrong_usage(string id) =>
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(id, Cancel))).Code.ShouldBe(ErrorCode.Usage);
+
+    private static SnapshotId Id(int day) => SnapshotId.At(new DateTimeOffset(2026, 3, day, 3, 0, 0, TimeSpan.Zero));
+
+    private Task PutAsync(Manifest manifest) =>
+        store.PutAsync($"{manifest.Id}/{SnapshotLayout.Manifest}", new MemoryStream(manifest.ToJson()), Cancel);
+
+    private Task PutAsync(SnapshotId id, string name, string text) => store.PutAsync(SnapshotLayout.Key(id, name), new MemoryStream(Encoding.UTF8.GetBytes(text)), Cancel);
+
+    private async Task MissingAsync(SnapshotId id) =>
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(id.ToString(), Cancel))).Code.ShouldBe(ErrorCode.SnapshotMissing);
+}

@@ -1,0 +1,109 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using PgBackup.Snapshots;
+
+namespace PgBackup.Tests.Snapshots;
+
+public sealed class ManifestTests
+{
+    [Fact]
+    public void Its_json_is_as_documented() => Encoding.UTF8.GetString(ManifestSample.Incomplete(ManifestSample.Id).ToJson()).ShouldBeAsExpected("manifest.json");
+
+    [Theory]
+    [InlineData("gpg")]
+    [InlineData("age")]
+    [InlineData("none")]
+    public void What_was_written_reads_back_the_same(string encryption)
+    {
+        Manifest manifest = ManifestSample.Of(ManifestSample.Id, encryption) with { LeftOut = ["a"] };
+
+        Manifest read = Manifest.Read(manifest.ToJson(), "x");
+
+        read.ToJson().ShouldBe(manifest.ToJson());
+        read.Recipients.ShouldBe(manifest.Recipients);
+        read.Databases.Select(static p => p.Database).ShouldBe(["ciam_kratos", "it's \"odd\" | größe"]);
+        read.Parts[1].Proof.Tables.ShouldBe(manifest.Parts[1].Proof.Tables);
+        read.Started.ShouldBe(ManifestSample.Id.Time);
+    }
+
+    [Fact]
+    public void It_is_complete_when_nothing_failed_and_nothing_was_left_out()
+    {
+        Manifest manifest = ManifestSample.Of(ManifestSample.Id);
+
+        manifest.IsComplete.ShouldBeTrue();
+        (manifest with { LeftOut = ["a"] }).IsComplete.ShouldBeFalse();
+        ManifestSample.Incomplete(ManifestSample.Id).IsComplete.ShouldBeFalse();
+        manifest.StoredBytes.ShouldBe((2 * 82_100_000) + 1200);
+        manifest.Globals.ShouldNotBeNull().Object.ShouldBe("20260301T030000Z-globals.sql.gpg");
+        (manifest with { Parts = [.. manifest.Databases] }).Globals.ShouldBeNull();
+    }
+
+    [Fact]
+    public void A_newer_format_is_refused_with_the_way_out()
+    {
+        PgBackupException error = Should.Throw<PgBackupException>(() => Manifest.Read("""{"format": 2, "something": "new"}"""u8.ToArray(), "the manifest x"));
+
+        error.Code.ShouldBe(ErrorCode.ManifestTooNew);
+        error.Message.ShouldBe("the manifest x has format 2; this version of olympus-pgbackup reads up to 1.");
+        error.Remedy.ShouldNotBeNull().ShouldContain("RESTORE.md");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("\"text\"")]
+    [InlineData("{}")]
+    [InlineData("{\"format\": \"1\"}")]
+    [InlineData("{\"format\": 1}")]
+    [InlineData("{\"format\": 1.5}")]
+    [InlineData("{\"format\": 99999999999}")]
+    [InlineData("\0\0\0\0")]
+    [InlineData("<html>")]
+    public void What_is_no_manifest_is_unreadable(string text) => Unreadable(Encoding.UTF8.GetBytes(text));
+
+    [Fact]
+    public void A_manifest_that_is_cut_anywhere_is_unreadable()
+    {
+        byte[] json = ManifestSample.Of(ManifestSample.Id).ToJson();
+        for (int i = 0; i < json.Length; i += 37)
+        {
+            Unreadable(json[..i]);
+        }
+    }
+
+    [Theory]
+    [InlineData("id")]
+    [InlineData("cluster")]
+    [InlineData("parts")]
+    [InlineData("recipients")]
+    [InlineData("failures")]
+    [InlineData("encryption")]
+    public void A_manifest_without_a_value_that_must_be_there_is_unreadable(string name)
+    {
+        JsonObject json = JsonNode.Parse(ManifestSample.Of(ManifestSample.Id).ToJson())!.AsObject();
+        json.Remove(name).ShouldBeTrue();
+        Unreadable(Encoding.UTF8.GetBytes(json.ToJsonString()));
+
+        json[name] = null;
+        Unreadable(Encoding.UTF8.GetBytes(json.ToJsonString()));
+    }
+
+    [Fact]
+    public void Values_that_this_version_does_not_know_are_passed_over()
+    {
+        JsonObject json = JsonNode.Parse(ManifestSample.Of(ManifestSample.Id).ToJson())!.AsObject();
+        json["signature"] = "new";
+
+        Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x").Id.ShouldBe("20260301T030000Z");
+    }
+
+    private static void Unreadable(byte[] json)
+    {
+        PgBackupException error = Should.Throw<PgBackupException>(() => Manifest.Read(json, "the manifest x"));
+        error.Code.ShouldBe(ErrorCode.ManifestUnreadable);
+        error.Message.ShouldStartWith("the manifest x cannot be read: ");
+        error.Remedy.ShouldNotBeNull();
+    }
+}
