@@ -12,7 +12,8 @@ internal static class DumpAdvice
             "GRANT SELECT ON LARGE OBJECT ... TO the backup role (pg_read_all_data does not cover large objects), or back up as a superuser.",
         _ when message.Contains("permission denied for", StringComparison.Ordinal) =>
             "GRANT pg_read_all_data TO the backup role: it then reads every table, those of later migrations too.",
-        _ when message.Contains("lock timeout", StringComparison.Ordinal) =>
+        // --lock-wait-timeout is a statement_timeout around LOCK TABLE, and is told as one.
+        _ when message.Contains("lock timeout", StringComparison.Ordinal) || message.Contains("Query was: LOCK TABLE", StringComparison.Ordinal) =>
             "A migration or another long transaction holds a lock on a table. Run the backup again when it has ended, or raise dump.lock_timeout.",
         _ when message.Contains("terminating connection", StringComparison.Ordinal) || message.Contains("server closed the connection", StringComparison.Ordinal) =>
             "The server ended the dump's session (a restart, a dropped database, or an administrator). Run the backup again.",
