@@ -130,14 +130,17 @@ public sealed class PgConnectionTests
     }
 
     [Fact]
-    public void Verify_full_without_a_certificate_uses_the_systems_authorities_from_version_16()
+    public void Verified_tls_without_a_named_certificate_uses_one_of_this_host()
     {
-        PgConnection connection = PgConnection.Parse("postgres://u@db/?sslmode=verify-full");
-        bool hasOwn = File.Exists(Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".postgresql", "root.crt"));
+        string own = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".postgresql", "root.crt");
+        string[] places = [own, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-        connection.WithSystemCertificates(16).Settings.GetValueOrDefault("PGSSLROOTCERT").ShouldBe(hasOwn ? null : "system");
-        connection.WithSystemCertificates(15).ShouldBeSameAs(connection);
-        connection.With("PGSSLROOTCERT", "/ca.pem").WithSystemCertificates(17).Settings["PGSSLROOTCERT"].ShouldBe("/ca.pem");
-        PgConnection.Parse("postgres://u@db/").WithSystemCertificates(17).Settings.Keys.ShouldNotContain("PGSSLROOTCERT");
+        PgConnection.Parse("postgres://u@db/?sslmode=verify-full").WithSurroundings().Settings.GetValueOrDefault("PGSSLROOTCERT").ShouldBe(Array.Find(places, File.Exists));
+        PgConnection.Parse("postgres://u@db/?sslmode=verify-full&sslrootcert=/ca.pem").WithSurroundings().Settings["PGSSLROOTCERT"].ShouldBe("/ca.pem");
+        PgConnection.Parse("postgres://u@db/").WithSurroundings().Settings.Keys.ShouldNotContain("PGSSLROOTCERT");
     }
+
+    [Fact]
+    public void A_password_in_the_url_is_not_replaced_by_that_of_the_surroundings() =>
+        PgConnection.Parse("postgres://u:own@db/").WithSurroundings().Settings["PGPASSWORD"].ShouldBe("own");
 }

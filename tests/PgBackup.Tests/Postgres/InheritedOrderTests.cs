@@ -1,0 +1,56 @@
+using PgBackup.Postgres;
+using static PgBackup.Tests.Postgres.ScriptSample;
+
+namespace PgBackup.Tests.Postgres;
+
+public sealed class InheritedOrderTests
+{
+    private const string Original = "CREATE TABLE public.child (\n    b integer,\n    a integer\n)\nINHERITS (public.parent);\n";
+    private const string Restored = "CREATE TABLE public.child (\n    a integer,\n    b integer\n)\nINHERITS (public.parent);\n";
+
+    [Fact]
+    public void A_child_table_is_the_same_whatever_the_order_of_its_columns()
+    {
+        Proof original = ProofOf(Original + "COPY public.child (b, a, \"Odd, name\") FROM stdin;\n1\t2\tx\n\\N\t4\t\n\\.\n");
+        Proof restored = ProofOf(Restored + "COPY public.child (\"Odd, name\", a, b) FROM stdin;\n\t4\t\\N\nx\t2\t1\n\\.\n");
+
+        ProofComparison.Of(original, restored).Differences.ShouldBeEmpty();
+        original.Tables["public.child"].Rows.ShouldBe(2);
+    }
+
+    [Fact]
+    public void Values_that_changed_columns_are_a_difference()
+    {
+        Proof original = ProofOf(Original + "COPY public.child (b, a) FROM stdin;\n1\t2\n\\.\n");
+        Proof swapped = ProofOf(Restored + "COPY public.child (a, b) FROM stdin;\n1\t2\n\\.\n");
+
+        ProofComparison.Of(original, swapped).Differences.ShouldHaveSingleItem().ShouldContain("public.child");
+    }
+
+    [Fact]
+    public void The_order_of_columns_counts_where_nothing_is_inherited()
+    {
+        Proof one = ProofOf("CREATE TABLE public.t (\n    b integer,\n    a integer\n);\nCOPY public.t (b, a) FROM stdin;\n1\t2\n\\.\n");
+        Proof other = ProofOf("CREATE TABLE public.t (\n    a integer,\n    b integer\n);\nCOPY public.t (a, b) FROM stdin;\n2\t1\n\\.\n");
+
+        ProofComparison.Of(one, other).Differences.Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public void Another_type_of_a_childs_column_is_a_difference()
+    {
+        Proof other = ProofOf(Original.Replace("b integer", "b bigint", StringComparison.Ordinal));
+
+        ProofComparison.Of(ProofOf(Original), other).Differences.ShouldHaveSingleItem().ShouldContain("schema");
+    }
+
+    [Fact]
+    public void Rows_of_a_child_table_may_come_in_pieces()
+    {
+        byte[] script = System.Text.Encoding.UTF8.GetBytes(Original + "COPY public.child (b, a) FROM stdin;\n1\t2\n33\t44\n\\.\n" + End);
+        using ScriptReader whole = Read([script]);
+        using ScriptReader byByte = Read(script.Select(static b => new[] { b }));
+
+        Everything(byByte).ShouldBe(Everything(whole));
+    }
+}
