@@ -41,6 +41,10 @@ internal static class CommandLine
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
             return await parsed.InvokeAsync(configuration, stop.Token);
         }
+        catch (PgBackupException e) when (e.Code == ErrorCode.Cancelled)
+        {
+            return Terminal.Fail(new PgBackupException(ErrorCode.Cancelled, $"cancelled by {signal}: {e.Message}", e.Remedy, e));
+        }
         catch (Exception) when (stop.IsCancellationRequested)
         {
             return Terminal.Fail(new PgBackupException(

@@ -101,4 +101,26 @@ public sealed class DamagedSnapshotTests(BadDaysCluster cluster)
         IReadOnlyDictionary<string, string> after = own.Contents();
         before.Keys.ShouldAllBe(f => after.ContainsKey(f) && after[f] == before[f]);
     }
+
+    [Fact]
+    public async Task What_is_restored_must_equal_the_proof_to_the_last_digit()
+    {
+        using Workspace own = cluster.Plain("small");
+        string id = await own.BackupAsync();
+        string digest = own.Manifest(id).Databases.Single().Proof.Tables.Single(static t => t.Key.Contains("secret")).Value.Digest;
+        string file = Path.Combine(own.SnapshotFolder(id), SnapshotLayout.Manifest);
+        string other = digest[..^1] + (digest[^1] == '0' ? '1' : '0');
+        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).Replace(digest, other, StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        try
+        {
+            Outcome restore = await own.RunAsync(1, "restore", "-t", cluster.Server.Target, "-d", "small", "--as", "suspect");
+            restore.Output.ShouldContain("restore FAILED");
+            restore.Output.ShouldContain("secret");
+            restore.Output.ShouldContain("DROP DATABASE \"suspect\"");
+        }
+        finally
+        {
+            await cluster.Server.SqlAsync("postgres", "DROP DATABASE IF EXISTS suspect");
+        }
+    }
 }

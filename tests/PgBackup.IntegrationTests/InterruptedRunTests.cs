@@ -183,4 +183,105 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
             await Shell.ReadAsync("umount", [disk]);
         }
     }
+
+    [Fact]
+    public async Task All_databases_are_of_one_moment_though_one_dump_starts_later()
+    {
+        using Workspace own = cluster.Plain("small", "tiny");
+        await cluster.Server.SqlAsync("small", "CREATE TABLE moves (n int); CREATE TABLE gate (n int)");
+        await cluster.Server.SqlAsync("tiny", "CREATE TABLE moves (n int)");
+        const string Writer = "while [ ! -e /tmp/stop ]; do for d in small tiny; do psql -XqU postgres -d $d -c 'INSERT INTO moves VALUES (1)'; done; done";
+        await using var writer = new RunningProgram("podman", ["exec", cluster.Server.Name, "sh", "-c", Writer], null, null, null);
+        try
+        {
+            RunningProgram run;
+            await using (await cluster.Server.HoldAsync("small", "LOCK TABLE gate IN ACCESS EXCLUSIVE MODE"))
+            {
+                run = own.Start();
+                await Shell.UntilAsync(
+                    async () => (await cluster.Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%' AND wait_event_type = 'Lock'")).Trim() == "1",
+                    "the dump of small waits for the lock");
+                await Task.Delay(1500, TestContext.Current.CancellationToken);
+            }
+
+            await using (run)
+            {
+                Outcome outcome = await run.EndAsync();
+                outcome.ExitCode.ShouldBe(0, outcome.ToString());
+                Snapshots.Manifest manifest = own.Manifest(outcome.Output.Split(' ')[0]);
+                long[] rows = [.. manifest.Databases.Select(static p => p.Proof.Tables.Single(static t => t.Key.Contains("moves")).Value.Rows)];
+                long now = long.Parse(await cluster.Server.SqlAsync("small", "SELECT count(*) FROM moves"));
+                (now - rows[0]).ShouldBeGreaterThan(5, "the writer went on");
+                Math.Abs(rows[0] - rows[1]).ShouldBeLessThanOrEqualTo(1);
+                manifest.SkewMs.ShouldBeLessThan(1000);
+            }
+        }
+        finally
+        {
+            await cluster.Server.ExecAsync("touch", "/tmp/stop");
+            await writer.EndAsync(10);
+            await cluster.Server.SqlAsync("small", "DROP TABLE moves, gate");
+            await cluster.Server.SqlAsync("tiny", "DROP TABLE moves");
+        }
+    }
+
+    [Fact]
+    public async Task A_server_whose_container_dies_in_mid_dump_fails_the_run_at_once()
+    {
+        await using PostgresContainer doomed = await PostgresContainer.StartAsync("doomed");
+        await doomed.SqlAsync("postgres", "CREATE DATABASE big");
+        await doomed.SqlAsync("big", "CREATE TABLE noise AS SELECT g, (SELECT string_agg(md5(format('%s/%s', g, i)), '') FROM generate_series(1, 30) i) AS v FROM generate_series(1, 16000) g");
+        using var own = Workspace.ForContainer(doomed.Name, Workspace.Gpg(cluster.Keys, Keys.Ops), ["big"]);
+        string earlier = await own.BackupAsync();
+        IReadOnlyDictionary<string, string> before = own.Contents();
+        using var hold = new Hold(own);
+        await using RunningProgram run = own.Start();
+        await hold.EnteredAsync(2);
+        await Shell.ReadAsync("podman", ["kill", doomed.Name]);
+        hold.Release();
+        Outcome outcome = await run.EndAsync(40);
+        outcome.ExitCode.ShouldBe(1, outcome.ToString());
+        own.Contents().ShouldBe(before);
+        (await own.RunAsync(0, "show", "latest")).Output.ShouldContain(earlier);
+    }
+
+    [Fact]
+    public async Task A_cipher_that_stops_reading_fails_its_part_even_if_it_says_that_all_is_well()
+    {
+        using Workspace own = cluster.Gpg("big", "tiny");
+        own.PutOnPath(
+            "gpg",
+            """
+            #!/bin/sh
+            case " $* " in
+            *" --armor "*|*" --list-keys "*) exec /usr/bin/gpg "$@" ;;
+            esac
+            head -c 300000 | /usr/bin/gpg "$@"
+            """);
+        Outcome outcome = await own.RunAsync(3);
+        outcome.Errors.ShouldContain("FAILED: big");
+        own.Manifest(outcome.Output.Split(' ')[0]).Databases.Select(static p => p.Database).ShouldBe(["tiny"]);
+        await own.RunAsync(0, "check", outcome.Output.Split(' ')[0], "-i", cluster.Keys.OpsSecret);
+    }
+
+    [Fact]
+    public async Task A_cipher_that_is_killed_fails_its_part_and_leaves_no_half_object()
+    {
+        using Workspace own = cluster.Gpg("big", "tiny");
+        own.PutOnPath(
+            "gpg",
+            """
+            #!/bin/sh
+            case " $* " in
+            *" --armor "*|*" --list-keys "*) exec /usr/bin/gpg "$@" ;;
+            esac
+            exec perl -e 'read(STDIN, $d, 2000000); if (length($d) == 2000000) { print substr($d, 0, 100000); $| = 1; kill 9, $$ } open($g, "|-", "/usr/bin/gpg", @ARGV); print $g $d; close($g); exit($? >> 8)' -- "$@"
+            """);
+        Outcome outcome = await own.RunAsync(3);
+        outcome.Errors.ShouldContain("FAILED: big");
+        outcome.Errors.ShouldContain("gpg");
+        string id = outcome.Output.Split(' ')[0];
+        Directory.GetFiles(own.SnapshotFolder(id)).ShouldNotContain(static f => f.Contains("big"));
+        await own.RunAsync(0, "check", id, "-i", cluster.Keys.OpsSecret);
+    }
 }

@@ -221,26 +221,48 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         List<DatabaseRestore> restores, RestoreRequest request, ICipher cipher, CancellationToken cancel)
     {
         using var slots = new SemaphoreSlim(Math.Max(1, request.DatabasesAtOnce));
-        return await Task.WhenAll(restores.OrderByDescending(static r => r.Part.PlainSize).Select(async restore =>
+        List<string> unfinished = [];
+        try
         {
-            PartProgress display = progress.Add($"restore {restore.Name}", restore.Part.Proof.Bytes);
-            await slots.WaitAsync(cancel);
-            try
+            return await Task.WhenAll(restores.OrderByDescending(static r => r.Part.PlainSize).Select(async restore =>
             {
-                DatabaseRestoreReport report = await RunAsync(restore, request.Jobs, cipher, display, cancel);
-                display.State = report.Problems.Count == 0 ? "done" : "failed";
-                progress.Log(report.Problems.Count == 0
-                    ? string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"{restore.Name}: {report.Rows:N0} rows in {report.Tables} tables restored in {report.RestoreSeconds:0.0} s, equal to the original (compared in {report.CompareSeconds:0.0} s)")
-                    : $"{restore.Name}: FAILED, see below");
-                return report;
-            }
-            finally
-            {
-                slots.Release();
-            }
-        }));
+                PartProgress display = progress.Add($"restore {restore.Name}", restore.Part.Proof.Bytes);
+                await slots.WaitAsync(cancel);
+                lock (unfinished)
+                {
+                    unfinished.Add(restore.Name);
+                }
+
+                try
+                {
+                    DatabaseRestoreReport report = await RunAsync(restore, request.Jobs, cipher, display, cancel);
+                    display.State = report.Problems.Count == 0 ? "done" : "failed";
+                    progress.Log(report.Problems.Count == 0
+                        ? string.Create(
+                            CultureInfo.InvariantCulture,
+                            $"{restore.Name}: {report.Rows:N0} rows in {report.Tables} tables restored in {report.RestoreSeconds:0.0} s, equal to the original (compared in {report.CompareSeconds:0.0} s)")
+                        : $"{restore.Name}: FAILED, see below");
+                    lock (unfinished)
+                    {
+                        unfinished.Remove(restore.Name);
+                    }
+
+                    return report;
+                }
+                finally
+                {
+                    slots.Release();
+                }
+            }));
+        }
+        catch (Exception e) when (cancel.IsCancellationRequested && unfinished.Count > 0)
+        {
+            throw new PgBackupException(
+                ErrorCode.Cancelled,
+                $"the tools were ended; not restored to the end: {string.Join(", ", unfinished)}.",
+                $"Before the next try, for each that is there: {string.Join(" ", unfinished.Select(static n => $"DROP DATABASE {Sql.Name(n)};"))}",
+                e);
+        }
     }
 
     // One database that cannot be restored at all must not take the report of the others with it.

@@ -21,13 +21,17 @@ namespace PgBackup.Tools;
 /// </remarks>
 internal sealed class ContainerShell : IAsyncDisposable
 {
+    // The first process of the container is Postgres itself. It takes every orphan that it inherits for one of its own backends, and
+    // when one ends by a signal, or with another status than 0 or 1, it ends all connections and goes into crash recovery. So nothing
+    // here may outlive its parent: the script waits for all it started, a reader that is gone is an error and no SIGPIPE, and a tool is
+    // ended by TERM, upon which pg_restore ends its workers first; KILL is for one that does not go.
     // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, all escaped for printf %b; "kill ID".
     // Replies: "pipes ID", "started ID", "exit ID CODE". Every value is ended by a dot, since $( ) strips trailing newlines.
     private const string Script =
         """
         umask 077; d=$1; scratch=$2; mkdir -p "$d" && cd "$d" || exit 1
         exec 3>&1
-        trap '' HUP INT TERM
+        trap '' HUP INT TERM PIPE
         echo "ready $$" >&3
         while IFS= read -r line; do
           set -- $line
@@ -38,18 +42,25 @@ internal sealed class ContainerShell : IAsyncDisposable
             set --
             n=0; while [ $n -lt $envs ]; do IFS= read -r v; v=$(printf '%b.' "$v"); set -- "$@" "${v%.}"; n=$((n + 1)); done
             n=0; while [ $n -lt $args ]; do IFS= read -r v; v=$(printf '%b.' "$v"); set -- "$@" "${v%.}"; n=$((n + 1)); done
+            : >"$id.pid"
             (
               ( exec <"$id.in" >"$id.out" 2>"$id.err"
                 n=0; while [ $n -lt $envs ]; do export "$1"; shift; n=$((n + 1)); done
                 until [ -s "$id.pid" ]; do :; done
                 echo "started $id" >&3; exec 3>&-; trap - HUP INT TERM; exec "$@" ) &
-              p=$!; echo $p >"$id.pid"; wait $p; c=$?; rm -f "$id.pid"; echo "exit $id $c" >&3
-            ) </dev/null & ;;
-          kill) kill -9 "$(cat "$id.pid" 2>/dev/null)" 2>/dev/null ;;
+              p=$!; echo $p >"$id.pid"; wait $p; c=$?; rm -f "$id.pid"; echo "exit $id $c" >&3; exit 0
+            ) 2>/dev/null </dev/null & ;;
+          kill) kill "$(cat "$id.pid" 2>/dev/null)" 2>/dev/null ;;
           done) rm -f "$id.in" "$id.out" "$id.err" ;;
           esac
         done
-        for f in *.pid; do [ -e "$f" ] && kill -9 "$(cat "$f")" 2>/dev/null; done
+        n=0 with=TERM
+        while :; do
+          set -- *.pid; [ -e "$1" ] || break
+          [ $n -lt 30 ] || with=KILL
+          for f; do kill -$with "$(cat "$f" 2>/dev/null)" 2>/dev/null; done; sleep 0.1; n=$((n + 1))
+        done
+        wait
         cd / && rm -rf "$d" "$scratch"
         """;
 

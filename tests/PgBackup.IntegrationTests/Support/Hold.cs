@@ -2,13 +2,14 @@ namespace PgBackup.IntegrationTests.Support;
 
 /// <summary>
 /// Stops a run in mid-dump, as long as the test wants: a <c>gpg</c> before the real one on PATH that, when it encrypts a dump, passes on
-/// 256 KiB and then waits. The dumps of databases larger than the pipes then stand still in the middle of a COPY.
+/// 256 KiB and then waits. The dumps of databases larger than the pipes then stand still in the middle of a COPY. With
+/// <c>--decrypt</c> it stops a restore in the same way, after letting some calls pass.
 /// </summary>
 internal sealed class Hold : IDisposable
 {
     private readonly string folder;
 
-    public Hold(Workspace workspace)
+    public Hold(Workspace workspace, string doing = "--encrypt", int passing = 0)
     {
         folder = Path.Combine(workspace.Folder, "hold-" + Guid.NewGuid().ToString("N")[..8]);
         Directory.CreateDirectory(folder);
@@ -17,9 +18,12 @@ internal sealed class Hold : IDisposable
             $$"""
             #!/bin/sh
             case " $* " in
-            *" --armor "*|*" --list-keys "*|*" --decrypt "*|*" --import "*) exec /usr/bin/gpg "$@" ;;
+            *" --armor "*) exec /usr/bin/gpg "$@" ;;
+            *" {{doing}} "*|*" {{doing}}") ;;
+            *) exec /usr/bin/gpg "$@" ;;
             esac
             [ ! -e {{folder}}/go ] || exec /usr/bin/gpg "$@"
+            n=0; while [ $n -lt {{passing}} ]; do if mkdir {{folder}}/pass-$n 2>/dev/null; then exec /usr/bin/gpg "$@"; fi; n=$((n + 1)); done
             { dd bs=64k count=4 iflag=fullblock 2>/dev/null; : >{{folder}}/in-$$; while [ -d {{folder}} ] && [ ! -e {{folder}}/go ]; do sleep 0.05; done; cat; } | /usr/bin/gpg "$@"
             """);
     }

@@ -100,7 +100,10 @@ internal sealed class PostgresContainer : IAsyncDisposable
             """);
     }
 
-    /// <summary>Nothing of a run is left: no backend after a few seconds, no folder with pipes or plaintext.</summary>
+    /// <summary>
+    /// Nothing of a run is left: no backend after a few seconds, no folder with pipes or plaintext. And the server noticed nothing: as the
+    /// first process of its container it inherits orphans, and goes into crash recovery when one of them dies by a signal.
+    /// </summary>
     public async Task ShouldBeCleanAsync(double seconds = 10)
     {
         await Shell.UntilAsync(
@@ -109,6 +112,7 @@ internal sealed class PostgresContainer : IAsyncDisposable
         await Shell.UntilAsync(
             async () => (await ExecAsync("sh", "-c", "ls -d /dev/shm/olympus-pgbackup* /tmp/olympus-pgbackup* 2>/dev/null")).Output.Trim().Length == 0,
             "no folder of a run is left in the container", seconds);
+        (await Shell.RunAsync("podman", ["logs", Name])).All.ShouldNotContain("terminating any other active server processes");
     }
 
     public async ValueTask DisposeAsync() => await Shell.RunAsync("podman", ["rm", "--force", "--volumes", "--time", "0", Name]);
