@@ -36,7 +36,7 @@ public sealed class PlainExecTests(OlympusCluster cluster) : IAsyncLifetime
     // podman tells a process that is not there, as if this user could not look at it.
     private Workspace Blind()
     {
-        Workspace night = Workspace.ForContainer(cluster.Source.Name, Workspace.Gpg(cluster.Keys, cluster.Keys.Ops), OlympusCluster.Databases);
+        Workspace night = Workspace.ForContainer(cluster.Source.Name, Workspace.Gpg(cluster.Keys, Keys.Ops), OlympusCluster.Databases);
         string podman = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(static f => Path.Combine(f, "podman")).First(File.Exists);
         night.PutOnPath("podman", $"""
             #!/bin/sh

@@ -59,8 +59,12 @@ internal static class InheritedOrder
         sorted.Clear();
         foreach (int i in order)
         {
+            if (sorted.Count > 0 || i != order[0])
+            {
+                sorted.Add((byte)'\t');
+            }
+
             sorted.AddRange(row[fields[i]]);
-            sorted.Add((byte)'\t');
         }
     }
 }
