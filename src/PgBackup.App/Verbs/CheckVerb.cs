@@ -18,7 +18,7 @@ internal static class CheckVerb
         id.CompletionSources.Add(static _ => Completions.Snapshots());
         var all = new Option<bool>("--all") { Description = "Every snapshot of the store" };
         var storeName = new Option<string?>("--store") { Description = "The store to check (default: the first)", HelpName = "NAME" };
-        var readData = new Option<bool>("--read-data") { Description = "Read every stored byte and compare its digest; where a private key is at hand also decrypt and decode" };
+        var readData = new Option<bool>("--read-data") { Description = "Read every stored byte and compare its digest; where a private key is at hand also decrypt and decode (--identity always does)" };
         IdentityOptions identity = new();
         var command = new Command("check", "Are the objects of a snapshot there, whole, and (with an identity) decodable?") { id, all, storeName, readData };
         identity.AddTo(command);
@@ -55,7 +55,7 @@ internal static class CheckVerb
             """,
             """
             0  everything that was looked at is right
-            1  something is damaged or missing
+            1  something is damaged or missing, or the identity does not decrypt it
             2  wrong usage or config
             """);
     }

@@ -41,7 +41,7 @@ internal static class RestoreVerb
         });
         var passwordFile = new Option<string?>("--target-password-file") { Description = "A file with the password of the target's role", HelpName = "FILE" };
         var weakTls = new Option<bool>("--accept-weak-tls") { Description = "Allow a remote target with less than sslmode=verify-full" };
-        var image = new Option<string?>("--tools-image") { Description = "An image whose client tools are used for a URL (default: this host's, if they fit)", HelpName = "IMAGE" };
+        var image = new Option<string?>("--tools-image") { Description = "An image whose client tools are used for a URL (default: this host's, if they fit the server, else postgres:MAJOR)", HelpName = "IMAGE" };
         var storeName = new Option<string?>("--store") { Description = "The store to restore from (default: the first)", HelpName = "NAME" };
         IdentityOptions identity = new();
         var command = new Command("restore", "Restores databases into a server and proves that they equal the snapshot")
@@ -94,7 +94,7 @@ internal static class RestoreVerb
             """,
             """
             0  everything was restored, and equals the snapshot
-            1  something failed or differs; the report says what, and what was left
+            1  something failed or differs (the report says what, and what was left), or was refused before anything was changed
             2  wrong usage or config
             """);
     }
