@@ -23,9 +23,6 @@ internal sealed record DatabaseStatement
     /// <summary>True for the statement that makes the database.</summary>
     public bool Creates => Template.StartsWith("CREATE DATABASE ", StringComparison.Ordinal);
 
-    /// <summary>True for the statement that gives it to its owner.</summary>
-    public bool SetsOwner => Template.StartsWith($"ALTER DATABASE {Hole} OWNER TO ", StringComparison.Ordinal);
-
     /// <summary>A quick look at the first words, before the text is decoded.</summary>
     public static bool MayBe(ReadOnlySpan<byte> statement) =>
         statement.StartsWith("CREATE DATABASE "u8) || statement.StartsWith("ALTER DATABASE "u8) || statement.StartsWith("COMMENT ON DATABASE "u8) ||
