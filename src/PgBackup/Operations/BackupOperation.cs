@@ -83,13 +83,7 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
             if (entry.IsLeftover)
             {
-                // The mark goes last: killed in here, the next run finds it and goes on.
-                foreach (string name in entry.Objects.Keys.Where(static n => n != SnapshotLayout.InProgress))
-                {
-                    await store.DeleteAsync(SnapshotLayout.Key(id, name), cancel);
-                }
-
-                await store.DeleteFolderAsync(id.ToString(), cancel);
+                await RemoveAsync(entry, cancel);
                 progress.Log($"removed what a killed run left of {id}");
             }
             else if (entry.Objects.ContainsKey(SnapshotLayout.InProgress))
@@ -98,6 +92,17 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
                 await store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), cancel);
             }
         }
+    }
+
+    // The mark goes last: killed in here, the next run finds it and goes on.
+    private async Task RemoveAsync(CatalogEntry unfinished, CancellationToken cancel)
+    {
+        foreach (string name in unfinished.Objects.Keys.Where(static n => n != SnapshotLayout.InProgress))
+        {
+            await store.DeleteAsync(SnapshotLayout.Key(unfinished.Id, name), cancel);
+        }
+
+        await store.DeleteFolderAsync(unfinished.Id.ToString(), cancel);
     }
 
     private async Task<Manifest?> PreviousAsync(CancellationToken cancel)
@@ -340,9 +345,10 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
     {
         try
         {
-            if ((await catalog.ReadEntryAsync(id, CancellationToken.None)).Manifest is null)
+            CatalogEntry entry = await catalog.ReadEntryAsync(id, CancellationToken.None);
+            if (entry.Manifest is null)
             {
-                await store.DeleteFolderAsync(id.ToString(), CancellationToken.None);
+                await RemoveAsync(entry, CancellationToken.None);
             }
         }
         catch (PgBackupException e)
