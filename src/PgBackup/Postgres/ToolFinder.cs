@@ -54,9 +54,7 @@ public static class ToolFinder
                 : await ByAskingAsync(connection, patience, clock, cancel);
         }
 
-        var server = new PostgresServer(onHost[0], connection, "olympus-pgbackup");
-        await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, patience, clock, cancel);
-        ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
+        ServerFacts facts = await AskAsync(onHost[0], connection, patience, clock, cancel);
         PostgresTools? fitting = onHost.FirstOrDefault(t => t.Major == facts.Major);
         if (fitting is not null)
         {
@@ -69,7 +67,7 @@ public static class ToolFinder
             throw new PgBackupException(
                 ErrorCode.ToolVersion,
                 $"the server runs Postgres {facts.Version}, and this host has no client tools of version {facts.Major}; found: {found}.",
-                $"Install postgresql-client-{facts.Major}, or (with podman) write tools: {{ image: \"postgres:{facts.Major}\" }} below source.");
+                $"Install postgresql-client-{facts.Major}, or (with podman) name an image: {ImageAdvice(facts.Major)}.");
         }
 
         try
@@ -81,7 +79,7 @@ public static class ToolFinder
             throw new PgBackupException(
                 ErrorCode.ToolVersion,
                 $"the server runs Postgres {facts.Version}; this host has client tools of {found}, and the image cannot be used either: {e.Message}",
-                $"Install postgresql-client-{facts.Major}, or name an image that is here: tools: {{ image: \"...\" }} below source.",
+                $"Install postgresql-client-{facts.Major}, or name an image that is here: {ImageAdvice(facts.Major)}.",
                 e);
         }
     }
@@ -95,32 +93,42 @@ public static class ToolFinder
             throw new PgBackupException(
                 ErrorCode.ToolVersion,
                 $"{server} runs Postgres {facts.Version}, but pg_dump {tools.Host.Place} is {tools.Version}.",
-                $"Use client tools of version {facts.Major}: install postgresql-client-{facts.Major}, or write tools: {{ image: \"postgres:{facts.Major}\" }} below source.");
+                $"Use client tools of version {facts.Major}: install postgresql-client-{facts.Major}, or name an image: {ImageAdvice(facts.Major)}.");
         }
     }
+
+    private static string ImageAdvice(int major) => $"tools: {{ image: \"postgres:{major}\" }} below source, or --tools-image for the target of a restore";
 
     // The newest psql asks any server for its version; its pg_dump would write what an older server cannot read back.
     private static async Task<FoundTools> ByAskingAsync(PgConnection connection, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
     {
         FoundTools newest = await OfImageAsync(connection, $"{DefaultImage}{NewestKnownMajor}", cancel);
+        ServerFacts facts;
         try
         {
-            var server = new PostgresServer(newest.Tools, connection, "olympus-pgbackup");
-            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, patience, clock, cancel);
-            ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
-            if (facts.Major == newest.Tools.Major)
-            {
-                return newest;
-            }
-
-            await newest.DisposeAsync();
-            return await OfImageAsync(connection, $"{DefaultImage}{facts.Major}", cancel);
+            facts = await AskAsync(newest.Tools, connection, patience, clock, cancel);
         }
         catch
         {
             await newest.DisposeAsync();
             throw;
         }
+
+        if (facts.Major == newest.Tools.Major)
+        {
+            return newest;
+        }
+
+        await newest.DisposeAsync();
+        return await OfImageAsync(connection, $"{DefaultImage}{facts.Major}", cancel);
+    }
+
+    private static async Task<ServerFacts> AskAsync(
+        PostgresTools tools, PgConnection connection, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+    {
+        var server = new PostgresServer(tools, connection, "olympus-pgbackup");
+        await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, patience, clock, cancel);
+        return await PostgresServer.ReadFactsAsync(session, cancel);
     }
 
     /// <summary>The tools of an image, in a throw-away container on the network of this host.</summary>
