@@ -93,12 +93,16 @@ internal sealed partial class GlobalsRestore
             : statement;
     }
 
-    private static bool IsTablespace(string statement) => statement.Contains(" TABLESPACE ", StringComparison.Ordinal);
+    private static bool IsTablespace(string statement) => OfTablespace().IsMatch(statement);
 
     private static string Redact(string statement) => RolePassword().Replace(statement, " PASSWORD '***'").ReplaceLineEndings(" ");
 
     [GeneratedRegex(@" PASSWORD '(?:[^']|'')*'")]
     private static partial Regex RolePassword();
+
+    // By the first words: a comment on a role may speak of one.
+    [GeneratedRegex(@"^(CREATE|ALTER|COMMENT ON|SECURITY LABEL FOR \S+ ON|(GRANT|REVOKE) [A-Z ,]+ ON) TABLESPACE ")]
+    private static partial Regex OfTablespace();
 
     [GeneratedRegex(@"^CREATE (ROLE|TABLESPACE) ")]
     private static partial Regex Creates();
