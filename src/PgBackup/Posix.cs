@@ -3,7 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace PgBackup;
 
-/// <summary>The few calls of the C library that .NET does not offer: named pipes, pipe sizes, and fsync of a folder.</summary>
+/// <summary>The few calls of the C library that .NET does not offer: named pipes, pipe sizes, reading without a lock, and fsync of a
+/// folder.</summary>
 internal static partial class Posix
 {
     public const int ReadOnly = 0;

@@ -56,7 +56,7 @@ public sealed partial record PostgresTools
         return [.. found.OrderByDescending(static t => t.Major)];
     }
 
-    /// <summary>The major version of <c>17.11</c>, <c>18beta1</c> or <c>170011</c>'s text form.</summary>
+    /// <summary>The major version of <c>17.11</c> or <c>18beta1</c>.</summary>
     public static int MajorOf(string version) =>
         int.Parse(LeadingDigits().Match(version).Value, CultureInfo.InvariantCulture);
 

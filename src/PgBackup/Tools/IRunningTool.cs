@@ -15,6 +15,6 @@ internal interface IRunningTool : IAsyncDisposable
     /// <summary>Completes with the exit code when the tool has ended.</summary>
     Task<int> Exit { get; }
 
-    /// <summary>Ends it at once; nothing happens when it has ended already.</summary>
+    /// <summary>Asks for its end without waiting for it; nothing happens when it has ended already.</summary>
     void Kill();
 }

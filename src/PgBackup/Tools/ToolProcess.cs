@@ -101,7 +101,10 @@ public sealed class ToolProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Kills the process (SIGKILL). May be called twice, and after its end.</summary>
+    /// <summary>
+    /// Asks for its end without waiting for it: SIGKILL on this host, SIGTERM in a container (see <see cref="ContainerShell"/>). May be called
+    /// twice, and after its end.
+    /// </summary>
     public void Kill() => running.Kill();
 
     /// <inheritdoc/>
