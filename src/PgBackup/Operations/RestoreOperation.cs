@@ -89,14 +89,15 @@ public sealed record DatabaseRestoreReport
 
 /// <summary>
 /// Restores databases of one snapshot into empty or missing databases of a target, and compares each with its proof. Everything that
-/// can be checked is checked before the target is touched: every stored byte, the identity, the target's version, the names.
+/// can be checked is checked before the target is touched: every stored byte, the identity, the target's version and tools, the names,
+/// the roles that own something.
 /// </summary>
 public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher> cipherFor, TimeProvider clock, Progress progress)
 {
     /// <summary>Restores. A database that was made and could not be filled stays for inspection; the report says how to remove it.</summary>
     /// <exception cref="PgBackupException">
     /// Nothing was changed at the target, or only roles were (<see cref="ErrorCode.GlobalsFailed"/>). Failures of single databases are in
-    /// the report instead. A cancellation leaves databases half filled; their names were announced to the progress.
+    /// the report instead. A cancellation leaves databases half filled, which <see cref="ErrorCode.Cancelled"/> then names.
     /// </exception>
     public async Task<RestoreReport> RunAsync(RestoreRequest request, RestoreTarget target, CancellationToken cancel)
     {
@@ -119,6 +120,11 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
                 RequireVersion(manifest, facts, server);
                 ToolFinder.RequireFit(server.Tools, facts, server.Description);
+                if (request.Jobs > 1)
+                {
+                    server.Tools.Host.RequireStaging();
+                }
+
                 var restores = new List<DatabaseRestore>();
                 foreach (StoredPart part in parts)
                 {

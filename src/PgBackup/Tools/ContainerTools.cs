@@ -44,6 +44,11 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         {
             await exec.DisposeAsync(); // no sh, or nowhere to put the pipes: each tool by an exec of its own then
         }
+        catch
+        {
+            await exec.DisposeAsync();
+            throw;
+        }
 
         return new ContainerTools(engine, container, shell, folder, $"in the container {container}");
     }
@@ -95,6 +100,11 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
                 e.Remedy ?? $"Try it by hand: {engine.Program} run --rm {image} pg_dump --version",
                 e);
         }
+        catch
+        {
+            await run.DisposeAsync();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -111,8 +121,7 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>In the container's /tmp: its /dev/shm is small. The script in the container removes the folder when it ends.</remarks>
-    public override async Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel)
+    public override void RequireStaging()
     {
         if (shell is null)
         {
@@ -121,7 +130,13 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
                 $"several jobs need a decrypted file in the container {container}, and this user cannot see to it that it is removed (rootless or remote {engine.Program}).",
                 "Leave out --jobs, or run olympus-pgbackup as root.");
         }
+    }
 
+    /// <inheritdoc/>
+    /// <remarks>In the container's /tmp: its /dev/shm is small. The script in the container removes the folder when it ends.</remarks>
+    public override async Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel)
+    {
+        RequireStaging();
         string path = $"{scratch}/{Guid.NewGuid():N}";
         await using (ToolProcess writer = await StartAsync(
             new ToolCommand("sh", "-c", "umask 077; mkdir -p \"$1\" && exec cat >\"$2\"", "stage", scratch, path).Named("cat (into the container)"), cancel))

@@ -12,10 +12,17 @@ public abstract class ToolHost
     /// </summary>
     public abstract Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel);
 
+    /// <summary>Refuses where a staged file might stay behind, before anything was done.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
+    public virtual void RequireStaging()
+    {
+    }
+
     /// <summary>
     /// Writes a stream into a private file that the tools can open, for tools that need to seek. It is removed when the result is
     /// disposed, and what a killed process left by the next one.
     /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>, as by <see cref="RequireStaging"/>.</exception>
     public abstract Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel);
 }
 
