@@ -43,7 +43,7 @@ public sealed class ConfigErrorTests
         "line 12: encryption.gpg.recipients: the environment variable PGBT_NOT_SET is not set. " +
             "Set PGBT_NOT_SET for the user (and in the crontab) that runs the backup, or write the value.",
         "line 14: stores: 2 stores are named; this version writes to one, and has no replicas yet. Name one store.",
-        "line 15: stores[0].keep.all: \"long\" is no length of time. Write a number with d, w, mo or y, such as 14d or 12mo, or the word forever.",
+        "line 15: stores[0].keep.all: \"long\" is no length of time. Write a number with h, d, w, mo or y, such as 14d or 12mo, or the word forever.",
         "line 16: stores[1].name: \"local\" is the name of an earlier store too. Give each store a name of its own.",
         "line 16: stores[1].path: /backups/ is the folder of an earlier store too. Give each store a folder of its own.",
         "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, schedule, drill, notify.",
