@@ -23,9 +23,6 @@ internal sealed record DatabaseStatement
     /// <summary>True for the statement that makes the database.</summary>
     public bool Creates => Template.StartsWith("CREATE DATABASE ", StringComparison.Ordinal);
 
-    /// <summary>True for the statement that gives it to its owner.</summary>
-    public bool SetsOwner => Template.StartsWith($"ALTER DATABASE {Hole} OWNER TO ", StringComparison.Ordinal);
-
     /// <summary>A quick look at the first words, before the text is decoded.</summary>
     public static bool MayBe(ReadOnlySpan<byte> statement) =>
         statement.StartsWith("CREATE DATABASE "u8) || statement.StartsWith("ALTER DATABASE "u8) || statement.StartsWith("COMMENT ON DATABASE "u8) ||
@@ -55,7 +52,11 @@ internal sealed record DatabaseStatement
     }
 
     /// <summary>The statement for a database of another name.</summary>
-    public string For(string database) => Template.Replace(Hole, Sql.Name(database), StringComparison.Ordinal);
+    public string For(string database)
+    {
+        int hole = Template.IndexOf(Hole, StringComparison.Ordinal);
+        return string.Concat(Template.AsSpan(0, hole), Sql.Name(database), Template.AsSpan(hole + Hole.Length));
+    }
 
     // The position of the words outside of quotes: a role may be called "x ON DATABASE y".
     private static int Find(string statement, string words)
