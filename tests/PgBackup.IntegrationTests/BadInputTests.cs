@@ -23,8 +23,7 @@ public sealed class BadInputTests(BadDaysCluster cluster)
             """);
         Outcome outcome = await own.RunAsync(2);
         outcome.Errors.ShouldContain("PGB-0011");
-        outcome.Errors.ShouldContain("7 errors");
-        foreach (string expected in (string[])["line 4: source.password_file", "line 5: databses", "NO_SUCH_VARIABLE", "line 7: dump.jobs", "30 parsecs", "line 11: stores"])
+        foreach (string expected in (string[])["line 4: source.password_file", "line 5: databses", "NO_SUCH_VARIABLE", "line 7: dump.jobs", "30 parsecs", "line 11: stores[1].name"])
         {
             outcome.Errors.ShouldContain(expected);
         }
@@ -61,35 +60,24 @@ public sealed class BadInputTests(BadDaysCluster cluster)
     public async Task Any_database_name_is_backed_up_and_restored()
     {
         string[] names = ["it's", "say \"when\"", " two  spaces ", "zwölf Ü ☂ 漢字", "a=b host=elsewhere", "postgres://x/y", "-c", "back\\slash", "50%|$HOME;`id`"];
-        foreach (string name in names)
-        {
-            await cluster.Server.SqlAsync("postgres", $"CREATE DATABASE \"{name.Replace("\"", "\"\"")}\"");
-            await cluster.Server.SqlAsync(name, "CREATE TABLE t AS SELECT current_database()::text AS v");
-        }
-
+        string drop = string.Concat(names.Select(static n => $"DROP DATABASE IF EXISTS \"{n.Replace("\"", "\"\"")}\";\n"));
+        await cluster.Server.SqlAsync("postgres", string.Concat(names.Select(static n => $"CREATE DATABASE \"{n.Replace("\"", "\"\"")}\" TEMPLATE tiny;\n")));
         try
         {
             using Workspace own = cluster.Plain(names);
             string id = await own.BackupAsync();
             own.Manifest(id).Databases.Select(static p => p.Database).ShouldBe(names);
             (await own.RunAsync(0, "check", "--read-data")).Output.ShouldContain("ok");
-            foreach (string name in names)
-            {
-                await cluster.Server.SqlAsync("postgres", $"DROP DATABASE \"{name.Replace("\"", "\"\"")}\"");
-            }
-
+            await cluster.Server.SqlAsync("postgres", drop);
             await own.RunAsync(0, "restore", "-t", cluster.Server.Target);
             foreach (string name in names)
             {
-                (await cluster.Server.SqlAsync(name, "SELECT v FROM t")).TrimEnd('\n').ShouldBe(name);
+                (await cluster.Server.SqlAsync(name, "SELECT v, current_database() FROM t")).ShouldBe($"one row|{name}\n");
             }
         }
         finally
         {
-            foreach (string name in names)
-            {
-                await cluster.Server.SqlAsync("postgres", $"DROP DATABASE IF EXISTS \"{name.Replace("\"", "\"\"")}\"");
-            }
+            await cluster.Server.SqlAsync("postgres", drop);
         }
     }
 

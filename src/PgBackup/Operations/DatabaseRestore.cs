@@ -84,8 +84,9 @@ internal sealed class DatabaseRestore
             }
 
             await FillAsync(jobs, cipher, display, problems, cancel);
-            if (!exists && statements.All(static s => !s.Template.Contains(" ON DATABASE ", StringComparison.Ordinal)))
+            if (!exists)
             {
+                // A dump says how privileges differ from those of a new database: back to these first.
                 await session.ExecuteAsync($"GRANT CONNECT ON DATABASE {Sql.Name(Name)} TO PUBLIC", cancel);
             }
 

@@ -52,7 +52,11 @@ internal sealed record DatabaseStatement
     }
 
     /// <summary>The statement for a database of another name.</summary>
-    public string For(string database) => Template.Replace(Hole, Sql.Name(database), StringComparison.Ordinal);
+    public string For(string database)
+    {
+        int hole = Template.IndexOf(Hole, StringComparison.Ordinal);
+        return string.Concat(Template.AsSpan(0, hole), Sql.Name(database), Template.AsSpan(hole + Hole.Length));
+    }
 
     // The position of the words outside of quotes: a role may be called "x ON DATABASE y".
     private static int Find(string statement, string words)

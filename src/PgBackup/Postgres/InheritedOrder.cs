@@ -29,8 +29,13 @@ internal static class InheritedOrder
     /// <summary>The positions of a COPY's columns in the order of their names, or null when they stand in it already.</summary>
     public static int[]? Columns(string copy)
     {
-        int open = copy.LastIndexOf(" (", copy.Length - " FROM stdin;".Length, StringComparison.Ordinal);
-        string list = open < 0 ? "" : copy[(open + 2)..copy.LastIndexOf(')')];
+        int open = "COPY ".Length;
+        for (bool quoted = false; open < copy.Length && (quoted || copy[open] != ' '); open++)
+        {
+            quoted ^= copy[open] == '"'; // names may hold blanks and parentheses
+        }
+
+        string list = string.CompareOrdinal(copy, open, " (", 0, 2) == 0 ? copy[(open + 2)..copy.LastIndexOf(')')] : "";
         List<string> names = [];
         int at = 0;
         while (at < list.Length && Sql.ReadName(list, at) is (string name, int end))

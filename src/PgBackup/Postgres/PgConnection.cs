@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 
 namespace PgBackup.Postgres;
 
@@ -64,7 +65,7 @@ public sealed record PgConnection
 
     /// <summary>True when the server is not on this machine: TLS then has to be asked for.</summary>
     public bool IsRemote => $"{Host},{Settings.GetValueOrDefault("PGHOSTADDR")}".Split(',').Any(static host =>
-        host.Length > 0 && host[0] is not ('/' or '@') && host is not ("localhost" or "::1") && !host.StartsWith("127.", StringComparison.Ordinal));
+        host.Length > 0 && host[0] is not ('/' or '@') && host is not "localhost" && !(IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address)));
 
     /// <summary>A connection inside a container: its own default socket, as one role.</summary>
     public static PgConnection InContainer(string user, string? password) => new()

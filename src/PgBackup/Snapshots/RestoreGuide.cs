@@ -21,7 +21,11 @@ public static class RestoreGuide
             (psql, pg_restore), run in this folder. Tell them the server by PGHOST, PGPORT, PGUSER and PGPASSWORD (a superuser). For a
             server in a container, put `podman exec -i --env PGOPTIONS CONTAINER` before psql or pg_restore and add `--username=postgres`.
 
+            In bash, say `set -o pipefail` first: a decryption that fails then fails its whole line.
+
             ## 1. Are the files whole?
+
+            Go on only if every line says OK: gpg may turn a damaged file into less than it held, and not complain.
 
             ```sh
             sha256sum -c SHA256SUMS
@@ -37,7 +41,8 @@ public static class RestoreGuide
                 ## {step++}. Roles first
 
                 Without its roles, a database loses owners and privileges, and rows that name a role do not come back at all.
-                "role ... already exists" is expected for the roles that the server has; every other error is not.
+                "role ... already exists" is expected for the roles that the server has; every other error is not. Roles that exist get
+                the attributes and the password of the snapshot, the superuser too: know that password before you go on.
 
                 ```sh
                 {Decrypt(manifest.Encryption, globals.Object)} | psql --no-psqlrc --dbname=postgres
@@ -64,7 +69,7 @@ public static class RestoreGuide
         text.Append("""
             ```
 
-            Under another name: make it with `createdb --template=template0 NAME` and leave out `--create`; the database's own owner, settings,
+            Under another name: make it with `createdb --template=template0 NAME`, and use `--dbname=NAME` without `--create`; the database's own owner, settings,
             privileges and comment are then not restored. If the server lacks a tablespace of the original, add `--no-tablespaces`.
 
             """);

@@ -122,6 +122,7 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         byte[] stored = await EncryptAsync([1, 2, 3]);
         var cipher = new GpgCipher(["ops@example.com"], keys.SecretHome, null, TimeProvider.System);
 
+        (await cipher.HasIdentityAsync(Cancel)).ShouldBeTrue();
         (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
     }
 

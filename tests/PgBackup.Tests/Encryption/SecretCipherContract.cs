@@ -98,6 +98,13 @@ public abstract class SecretCipherContract : CipherContract
         recipients.ShouldAllBe(recipient => error.Remedy!.Contains(recipient.Name));
     }
 
+    [Fact]
+    public async Task Whether_a_private_key_is_at_hand_is_known_beforehand()
+    {
+        (await Encrypting().HasIdentityAsync(Cancel)).ShouldBeFalse();
+        (await Decrypting("ops").HasIdentityAsync(Cancel)).ShouldBeTrue();
+    }
+
     [Theory]
     [InlineData("/nowhere/key")]
     [InlineData("/etc/hostname")]

@@ -44,6 +44,29 @@ public sealed class InheritedOrderTests
         ProofComparison.Of(ProofOf(Original), other).Differences.ShouldHaveSingleItem().ShouldContain("schema");
     }
 
+    [Theory]
+    [InlineData("(z, \"x (d, a\", b)")]
+    [InlineData("(z, \"x (\", b)")]
+    [InlineData("(z, \"c) FROM stdin;\", \"(b\")")]
+    public void Every_column_counts_whatever_its_name(string columns)
+    {
+        string copy = $"COPY public.child {columns} FROM stdin;\n";
+        string digest = ProofOf($"{Original}{copy}1\t2\t3\n\\.\n").Tables["public.child"].Digest;
+
+        foreach (string other in (string[])["0\t2\t3", "1\t0\t3", "1\t2\t0", "1\t3\t2", "3\t2\t1"])
+        {
+            ProofOf($"{Original}{copy}{other}\n\\.\n").Tables["public.child"].Digest.ShouldNotBe(digest, other);
+        }
+    }
+
+    [Fact]
+    public void A_child_table_may_have_no_columns_and_an_odd_name()
+    {
+        Proof proof = ProofOf("CREATE TABLE public.\"a (b\" (\n)\nINHERITS (public.parent);\nCOPY public.\"a (b\"  FROM stdin;\n\n\n\\.\n");
+
+        proof.Tables["public.\"a (b\""].Rows.ShouldBe(2);
+    }
+
     [Fact]
     public void Rows_of_a_child_table_may_come_in_pieces()
     {

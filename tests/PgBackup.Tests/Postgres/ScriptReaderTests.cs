@@ -11,7 +11,7 @@ public sealed class ScriptReaderTests
     [Fact]
     public void Rows_bytes_and_digest_of_a_table_are_those_of_its_lines()
     {
-        string[] rows = ["1\tone", "2\t\\N", "3\tüber", "3\tüber", "\\\\.\tx", "\\\\.", "\\.x", "\\", "", "SELECT 1;", "-- x"];
+        string[] rows = ["1\tone", "2\t\\N", "3\tüber", "3\tüber", "\\\\.\tx", "\\\\.", "\\.x", "\\N", "\\\\", "x.", "..", "\\", "", "SELECT 1;", "-- x"];
 
         TableProof table = ProofOf(Table("public.t", rows)).Tables["public.t"];
 
@@ -26,8 +26,8 @@ public sealed class ScriptReaderTests
         Proof proof = ProofOf(Rich);
 
         proof.Tables.Select(static t => (t.Key, t.Value.Rows)).ShouldBe(
-            [("public.\"a \"\"b\"\".c d\"", 3L), ("public.none", 0L), ("public.nothing", 3L), ("public.t", 10L)]);
-        proof.Rows.ShouldBe(16);
+            [("public.\"a \"\"b\"\".c d\"", 3L), ("public.none", 0L), ("public.nothing", 3L), ("public.t", 11L)]);
+        proof.Rows.ShouldBe(17);
         proof.Tables["public.nothing"].Bytes.ShouldBe(3);
         proof.Tables["public.none"].Digest.ShouldBe(new string('0', 64));
         proof.DumpMajor.ShouldBe(17);
@@ -93,7 +93,7 @@ public sealed class ScriptReaderTests
             }
 
             Proof after = ProofOf($"{Rich[..i]}{(char)(Rich[i] ^ 1)}{Rich[(i + 1)..]}");
-            ProofComparison.Of(before, after).Differences.ShouldBe(["table public.t: the 10 rows have other contents"]);
+            ProofComparison.Of(before, after).Differences.ShouldBe(["table public.t: the 11 rows have other contents"]);
             changes++;
         }
 

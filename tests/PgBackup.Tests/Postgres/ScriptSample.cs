@@ -67,6 +67,7 @@ internal static class ScriptSample
         \\.→a value that starts like the end
         \\.
         \.x
+        \N
         \
         SELECT 1;
         -- no comment→x

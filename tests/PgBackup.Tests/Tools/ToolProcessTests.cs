@@ -116,7 +116,7 @@ public sealed class ToolProcessTests
     public async Task A_grandchild_that_keeps_stderr_open_is_not_waited_for()
     {
         // It ends by itself, since nothing kills what outlived its parent.
-        ToolResult result = await ToolProcess.TryReadAsync(FakeTool.Of("sleep 8 > /dev/null & echo said >&2"), Cancel).WaitAsync(TimeSpan.FromSeconds(5), Cancel);
+        ToolResult result = await ToolProcess.TryReadAsync(FakeTool.Of("sleep 15 > /dev/null & echo said >&2"), Cancel).WaitAsync(TimeSpan.FromSeconds(12), Cancel);
 
         result.Errors.ShouldBe(["said"]);
     }
