@@ -21,7 +21,7 @@ public interface IObjectStore
     /// </summary>
     Task<long> PutAsync(string key, Stream content, CancellationToken cancel);
 
-    /// <summary>Opens an object.</summary>
+    /// <summary>Opens an object, to be read from its start to its end; reading it may fail as opening it may.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ObjectDamaged"/> when there is none.</exception>
     Task<Stream> OpenAsync(string key, CancellationToken cancel);
 

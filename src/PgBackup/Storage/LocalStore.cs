@@ -73,14 +73,15 @@ public sealed class LocalStore : IObjectStore
         string path = PathOf(key);
         try
         {
-            return Task.FromResult<Stream>(new FileStream(path, new FileStreamOptions
+            var file = new FileStream(path, new FileStreamOptions
             {
                 Mode = FileMode.Open,
                 Access = FileAccess.Read,
                 Share = FileShare.ReadWrite | FileShare.Delete,
                 Options = FileOptions.Asynchronous | FileOptions.SequentialScan,
                 BufferSize = 0,
-            }));
+            });
+            return Task.FromResult<Stream>(new StoredFile(this, file));
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -180,10 +181,18 @@ public sealed class LocalStore : IObjectStore
             throw Unavailable(e);
         }
 
-        stream.SetLength(0);
-        await stream.WriteAsync(Encoding.UTF8.GetBytes(holder), cancel);
-        await stream.FlushAsync(cancel);
-        return stream;
+        try
+        {
+            stream.SetLength(0);
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(holder), cancel);
+            await stream.FlushAsync(cancel);
+            return stream;
+        }
+        catch (IOException e)
+        {
+            await stream.DisposeAsync();
+            throw Unavailable(e);
+        }
     }
 
     private static async Task<string> HolderAsync(string path, CancellationToken cancel)
@@ -329,5 +338,23 @@ public sealed class LocalStore : IObjectStore
             full ? $"the store {Name} ({root}) is full." : $"the store {Name} ({root}) cannot be used: {e.Message}",
             full ? "Make room, or name a larger disk in the config; nothing half-written was left." : "Check that the folder exists or can be made, and belongs to the user that runs the backup.",
             e);
+    }
+
+    // A disk that fails while it is read is a store that cannot be read, not an unforeseen error.
+    private sealed class StoredFile(LocalStore store, FileStream file) : ForwardStream
+    {
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            try
+            {
+                return await file.ReadAsync(buffer, cancellationToken);
+            }
+            catch (IOException e)
+            {
+                throw store.Unavailable(e);
+            }
+        }
+
+        protected override ValueTask DisposeOnceAsync() => file.DisposeAsync();
     }
 }
