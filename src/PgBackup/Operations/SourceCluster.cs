@@ -17,6 +17,8 @@ internal sealed class SourceCluster : IAsyncDisposable
     private readonly FoundTools found;
     private readonly string applicationName;
     private readonly TimeProvider clock;
+    private ErrorCode? firstCode;
+    private string? firstRemedy;
 
     private SourceCluster(FoundTools found, string applicationName, TimeProvider clock)
     {
@@ -75,7 +77,7 @@ internal sealed class SourceCluster : IAsyncDisposable
     public async Task TerminateBackendsAsync()
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15));
-        foreach (PostgresServer server in Databases.Select(static d => d.Server).Append(Server).DistinctBy(static s => s.Connection.Host))
+        foreach (PostgresServer server in Databases.Select(static d => d.Server).Append(Server).DistinctBy(static s => s.Description))
         {
             try
             {
@@ -106,16 +108,13 @@ internal sealed class SourceCluster : IAsyncDisposable
         if (Databases.Count == 0)
         {
             throw new PgBackupException(
-                Enum.TryParse(firstCode, out ErrorCode code) ? code : ErrorCode.BackupFailed,
+                firstCode ?? ErrorCode.BackupFailed,
                 $"no database can be opened.\n{string.Join("\n", Failures.Select(static f => $"  {f.Part}: {f.Message}").Distinct())}",
                 firstRemedy);
         }
 
         Facts = Databases[0].Facts;
     }
-
-    private string firstCode = "";
-    private string? firstRemedy;
 
     private async Task<SourceDatabase?> TryOpenAsync(SourceConfig source, DatabaseConfig database, CancellationToken cancel)
     {
@@ -142,7 +141,7 @@ internal sealed class SourceCluster : IAsyncDisposable
 
             lock (Failures)
             {
-                firstCode = firstCode.Length == 0 ? e.Code.ToString() : firstCode;
+                firstCode ??= e.Code;
                 firstRemedy ??= e.Remedy;
                 Failures.Add(new PartFailure { Part = database.Name, Code = e.CodeText, Message = e.Remedy is null ? e.Message : $"{e.Message}\n  what to do: {e.Remedy}" });
             }
