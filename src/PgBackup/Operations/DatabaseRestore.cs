@@ -41,9 +41,9 @@ internal sealed class DatabaseRestore
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetNotEmpty"/>, <see cref="ErrorCode.IdentityUnusable"/> and others.</exception>
     public static async Task<DatabaseRestore> PrepareAsync(
-        StoredPart stored, string name, PostgresServer server, PsqlSession session, bool rolesCome, ICipher cipher, CancellationToken cancel)
+        StoredPart stored, string name, PostgresServer server, PsqlSession session, bool rolesCome, ICipher cipher, TimeProvider clock, CancellationToken cancel)
     {
-        bool exists = await RequireEmptyAsync(stored, name, server, session, cancel);
+        bool exists = await RequireEmptyAsync(stored, name, server, session, clock, cancel);
         using ScriptReader schema = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: true, cancel);
         if (!rolesCome)
         {
@@ -161,7 +161,7 @@ internal sealed class DatabaseRestore
     }
 
     private static async Task<bool> RequireEmptyAsync(
-        StoredPart stored, string name, PostgresServer server, PsqlSession session, CancellationToken cancel)
+        StoredPart stored, string name, PostgresServer server, PsqlSession session, TimeProvider clock, CancellationToken cancel)
     {
         IReadOnlyList<JsonElement> found = await session.QueryAsync(
             $"SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = {Sql.Literal(name)}", cancel);
@@ -170,7 +170,7 @@ internal sealed class DatabaseRestore
             return false;
         }
 
-        await using PsqlSession inside = await server.ConnectAsync(name, TimeSpan.Zero, TimeProvider.System, cancel);
+        await using PsqlSession inside = await server.ConnectAsync(name, TimeSpan.Zero, clock, cancel);
         JsonElement row = await inside.QueryRowAsync(
             """
             SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
@@ -356,7 +356,7 @@ internal sealed class DatabaseRestore
         }
 
         List<string> differences = [.. comparison.Differences.Select(static d => "differs from the original: " + d)];
-        if (differences.Exists(static d => d.Contains("statements expected", StringComparison.Ordinal)))
+        if (!comparison.StatementsEqual)
         {
             differences.AddRange(await ExplainSchemaAsync(cipher, script, cancel));
         }

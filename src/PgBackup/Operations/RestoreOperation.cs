@@ -128,7 +128,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 var restores = new List<DatabaseRestore>();
                 foreach (StoredPart part in parts)
                 {
-                    restores.Add(await DatabaseRestore.PrepareAsync(part, request.As ?? part.Part.Database!, server, session, request.Globals, cipher, cancel));
+                    restores.Add(await DatabaseRestore.PrepareAsync(part, request.As ?? part.Part.Database!, server, session, request.Globals, cipher, clock, cancel));
                 }
 
                 var globalsRestore = globals is null ? null : await GlobalsRestore.PrepareAsync(globals, cipher, facts, cancel);

@@ -11,6 +11,9 @@ public sealed record ProofComparison
     /// <summary>False when the schema could not be compared, because another major version of pg_dump words it differently.</summary>
     public required bool SchemaCompared { get; init; }
 
+    /// <summary>False when statements of the schema, or of the database itself, are among the differences.</summary>
+    public required bool StatementsEqual { get; init; }
+
     /// <summary>Both are equal, as far as they could be compared.</summary>
     public bool IsEqual => Differences.Count == 0;
 
@@ -58,7 +61,8 @@ public sealed record ProofComparison
             Compare(differences, "settings, owner or privileges of the database itself", expected.Database, found.Database);
         }
 
-        return new ProofComparison { Differences = differences, SchemaCompared = comparable };
+        bool statementsDiffer = comparable && (expected.Schema != found.Schema || expected.Database != found.Database);
+        return new ProofComparison { Differences = differences, SchemaCompared = comparable, StatementsEqual = !statementsDiffer };
     }
 
     private static void Compare(List<string> differences, string what, StatementsProof expected, StatementsProof found)
