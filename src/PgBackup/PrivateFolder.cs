@@ -19,13 +19,19 @@ internal sealed class PrivateFolder : IDisposable
     public static PrivateFolder Create(long bytesNeeded = 0)
     {
         string root = RootFor(bytesNeeded);
-        Sweep("/dev/shm");
-        Sweep(System.IO.Path.GetTempPath());
+        Sweep();
         string name = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{Environment.ProcessId}-{Guid.NewGuid():N}");
         // Short: the socket of a gpg-agent inside must fit into 107 bytes.
         string path = System.IO.Path.Combine(root, name[..Math.Min(name.Length, 36)]);
         Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return new PrivateFolder(path);
+    }
+
+    /// <summary>Removes the folders of processes that are no more.</summary>
+    public static void Sweep()
+    {
+        Sweep("/dev/shm");
+        Sweep(System.IO.Path.GetTempPath());
     }
 
     /// <inheritdoc/>

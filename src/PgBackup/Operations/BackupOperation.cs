@@ -32,6 +32,7 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {started:yyyy-MM-dd HH:mm:ss} UTC");
         await using IAsyncDisposable storeLock = await store.LockAsync(holder, cancel);
         await store.CheckWritableAsync(cancel);
+        PrivateFolder.Sweep();
         Manifest? previous = await PreviousAsync(cancel);
         await RemoveLeftoversAsync(cancel);
         IReadOnlyList<Recipient> recipients = await cipher.CheckAsync(cancel);
