@@ -14,7 +14,7 @@ internal static class ProgressDisplay
     {
         if (!Terminal.IsInteractive)
         {
-            return await operation(new Progress { Log = Terminal.Log });
+            return await Task.Run(() => operation(new Progress { Log = Terminal.Log }));
         }
 
         IAnsiConsole console = Terminal.OnError();
@@ -30,7 +30,7 @@ internal static class ProgressDisplay
             .StartAsync(async context =>
             {
                 var progress = new Progress { Log = line => console.WriteLine(line) };
-                Task<T> work = operation(progress);
+                Task<T> work = Task.Run(() => operation(progress));
                 Dictionary<PartProgress, ProgressTask> bars = [];
                 while (!work.IsCompleted)
                 {

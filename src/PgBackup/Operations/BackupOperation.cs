@@ -35,10 +35,10 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         PrivateFolder.Sweep();
         Manifest? previous = await PreviousAsync(cancel);
         await RemoveLeftoversAsync(cancel);
-        IReadOnlyList<Recipient> recipients = await cipher.CheckAsync(cancel);
-
         SnapshotId id = await FreeIdAsync(cancel);
-        await using SourceCluster cluster = await SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", clock, cancel);
+        Task<IReadOnlyList<Recipient>> checking = cipher.CheckAsync(cancel); // while the sessions are opened
+        await using SourceCluster cluster = await OpenAsync(id, wanted, checking, cancel);
+        IReadOnlyList<Recipient> recipients = await checking;
         progress.Log($"{cluster.Databases.Count} database{(cluster.Databases.Count == 1 ? "" : "s")} of Postgres {cluster.Facts.Version} at one moment, within {cluster.Skew.TotalMilliseconds:0.0} ms");
         bool finished = false;
         try
@@ -58,6 +58,19 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
                 await RemoveUnfinishedAsync(id);
             }
         }
+    }
+
+    private async Task<SourceCluster> OpenAsync(SnapshotId id, IReadOnlyList<DatabaseConfig> wanted, Task<IReadOnlyList<Recipient>> checking, CancellationToken cancel)
+    {
+        Task<SourceCluster> opening = SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", clock, cancel);
+        await Task.WhenAll(checking, opening).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        if (!checking.IsCompletedSuccessfully && opening.IsCompletedSuccessfully)
+        {
+            await (await opening).DisposeAsync();
+        }
+
+        await checking; // a recipient that cannot be used is told first: no dump has started
+        return await opening;
     }
 
     private List<DatabaseConfig> Select(IReadOnlyCollection<string>? only)
@@ -163,10 +176,11 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             long expected = previous?.Databases.FirstOrDefault(p => p.Database == database.Name)?.Proof.Bytes ?? database.Bytes * 2 / 3;
             PartProgress display = progress.Add(database.Name, expected);
             // Semaphores serve in order: the largest starts first.
-            work.Add(GuardAsync(database.Name, display, failures, slots, () => StoreDatabaseAsync(id, database, decoder, compression, display, cancel), cancel));
+            Task turn = slots.WaitAsync(cancel);
+            work.Add(Task.Run(() => GuardAsync(database.Name, display, failures, turn, slots, () => StoreDatabaseAsync(id, database, decoder, compression, display, cancel), cancel), CancellationToken.None));
         }
 
-        work.Add(GuardAsync("globals", globals, failures, null, () => StoreGlobalsAsync(id, cluster, globals, cancel), cancel));
+        work.Add(Task.Run(() => GuardAsync("globals", globals, failures, Task.CompletedTask, null, () => StoreGlobalsAsync(id, cluster, globals, cancel), cancel), CancellationToken.None));
         Part?[] parts = await Task.WhenAll(work);
         cancel.ThrowIfCancellationRequested();
         List<Part> stored = [.. parts.OfType<Part>().OrderBy(static p => p.Kind == Part.GlobalsKind ? 0 : 1).ThenBy(p => Order(p.Database))];
@@ -200,13 +214,9 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
     private int Order(string? database) => config.Databases.Select(static d => d.Name).ToList().IndexOf(database ?? "");
 
     private async Task<Part?> GuardAsync(
-        string name, PartProgress display, List<PartFailure> failures, SemaphoreSlim? slots, Func<Task<Part>> make, CancellationToken cancel)
+        string name, PartProgress display, List<PartFailure> failures, Task turn, SemaphoreSlim? slots, Func<Task<Part>> make, CancellationToken cancel)
     {
-        if (slots is not null)
-        {
-            await slots.WaitAsync(cancel);
-        }
-
+        await turn;
         try
         {
             Part part = await make();
@@ -302,7 +312,7 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
 
     // Reading back needs no server: the tools of this host do it, if they are of the same version, without a container between.
     private static async Task<PostgresTools> DecoderAsync(PostgresTools dumping, CancellationToken cancel) =>
-        dumping.Host is HostTools ? dumping : (await PostgresTools.OnHostAsync(cancel)).FirstOrDefault(t => t.Major == dumping.Major) ?? dumping;
+        dumping.Host is not HostTools && await PostgresTools.OnHostAsync(cancel, dumping.Major) is [PostgresTools same, ..] ? same : dumping;
 
     private string Compression(PostgresTools tools, List<string> notes)
     {

@@ -64,7 +64,7 @@ public sealed class CheckOperation(
         }
 
         ICipher cipher = cipherFor(manifest);
-        bool decode = depth == CheckDepth.Decode || (depth == CheckDepth.ReadData && await cipher.HasIdentityAsync(cancel));
+        bool decode = depth == CheckDepth.Decode || (depth == CheckDepth.ReadData && await HasIdentityAsync(cipher, cancel));
         long bytes = 0;
         try
         {
@@ -111,6 +111,18 @@ public sealed class CheckOperation(
         };
     }
 
+    private static async Task<bool> HasIdentityAsync(ICipher cipher, CancellationToken cancel)
+    {
+        try
+        {
+            return await cipher.HasIdentityAsync(cancel);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ToolMissing)
+        {
+            return false; // without gpg on this host there is no key of it either
+        }
+    }
+
     private static async Task<string?> ReadAsync(StoredPart stored, PartProgress display, CancellationToken cancel)
     {
         try
@@ -131,9 +143,9 @@ public sealed class CheckOperation(
             PostgresTools tools = await toolsFor(stored.Part.Proof.DumpMajor, cancel);
             return (await stored.DecodeAsync(cipher, tools, display, cancel), true);
         }
-        catch (PgBackupException e) when (e.Code == ErrorCode.IdentityUnusable && depth == CheckDepth.ReadData)
+        catch (PgBackupException e) when (depth == CheckDepth.ReadData && e.Code is ErrorCode.IdentityUnusable or ErrorCode.ToolMissing or ErrorCode.ContainerUnavailable)
         {
-            return (null, false); // a key whose passphrase nobody is there to type: the digests were compared all the same
+            return (null, false); // no passphrase, or no tools, on this host: the digests were compared all the same
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.ToolFailed or ErrorCode.DumpUnreadable or ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
         {

@@ -230,10 +230,16 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         List<string> unfinished = [];
         try
         {
-            return await Task.WhenAll(restores.OrderByDescending(static r => r.Part.PlainSize).Select(async restore =>
+            return await Task.WhenAll(restores.OrderByDescending(static r => r.Part.PlainSize).Select(restore =>
             {
                 PartProgress display = progress.Add($"restore {restore.Name}", restore.Part.Proof.Bytes);
-                await slots.WaitAsync(cancel);
+                Task turn = slots.WaitAsync(cancel);
+                return Task.Run(() => InTurnAsync(restore, display, turn));
+            }));
+
+            async Task<DatabaseRestoreReport> InTurnAsync(DatabaseRestore restore, PartProgress display, Task turn)
+            {
+                await turn;
                 lock (unfinished)
                 {
                     unfinished.Add(restore.Name);
@@ -259,7 +265,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 {
                     slots.Release();
                 }
-            }));
+            }
         }
         catch (Exception e) when (cancel.IsCancellationRequested && unfinished.Count > 0)
         {

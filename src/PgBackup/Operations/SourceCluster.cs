@@ -102,7 +102,20 @@ internal sealed class SourceCluster : IAsyncDisposable
 
     private async Task ConnectAsync(SourceConfig source, IReadOnlyList<DatabaseConfig> databases, CancellationToken cancel)
     {
-        SourceDatabase?[] opened = await Task.WhenAll(databases.Select(d => TryOpenAsync(source, d, cancel)));
+        Task<SourceDatabase?>[] opening = [.. databases.Select(d => TryOpenAsync(source, d, cancel))];
+        await Task.WhenAll(opening).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        // Those that were opened are ours to close, whatever became of the others.
+        List<SourceDatabase> ours = [];
+        foreach (Task<SourceDatabase?> one in opening.Where(static o => o.IsCompletedSuccessfully))
+        {
+            if (await one is { } database)
+            {
+                ours.Add(database);
+            }
+        }
+
+        Databases = ours;
+        SourceDatabase?[] opened = await Task.WhenAll(opening);
         Databases = [.. opened.OfType<SourceDatabase>().OrderByDescending(static d => d.Bytes)];
         cancel.ThrowIfCancellationRequested();
         if (Databases.Count == 0)

@@ -13,6 +13,7 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
     private readonly int major;
     private readonly ScriptReader script;
     private readonly Task reading;
+    private readonly CancellationTokenRegistration killing;
     private bool refused;
 
     private ArchiveDecoder(ToolProcess restore, int major, bool keepExcerpts, CancellationToken cancel)
@@ -20,7 +21,8 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
         this.restore = restore;
         this.major = major;
         script = new ScriptReader(keepExcerpts);
-        reading = ReadAsync(restore.Output, script, cancel);
+        killing = cancel.Register(restore.Kill);
+        reading = Task.Run(() => Read(restore.Output, script), CancellationToken.None);
     }
 
     /// <summary>What was read so far, and the statements of the database itself.</summary>
@@ -33,6 +35,17 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
             new ToolCommand("pg_restore", "--create", "--no-tablespaces", "--file=-") { Label = "pg_restore (reading the dump back)", MayStopReading = true },
             cancel);
         return new ArchiveDecoder(restore, tools.Major, keepExcerpts, cancel);
+    }
+
+    // Most bytes of the night pass here: see the remarks of ToolStream.
+    private static void Read(Stream output, ScriptReader script)
+    {
+        byte[] buffer = new byte[256 * 1024];
+        int count;
+        while ((count = output.Read(buffer)) > 0)
+        {
+            script.Read(buffer.AsSpan(0, count));
+        }
     }
 
     /// <summary>Reads a script from a tool's output to its end.</summary>
@@ -53,8 +66,8 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes the next piece of the archive.</summary>
-    public async Task WriteAsync(ReadOnlyMemory<byte> piece, CancellationToken cancel)
+    /// <summary>Takes the next piece of the archive; waits while pg_restore is busy with those before.</summary>
+    public void Write(ReadOnlySpan<byte> piece)
     {
         if (refused)
         {
@@ -63,7 +76,7 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
 
         try
         {
-            await restore.Input.WriteAsync(piece, cancel);
+            restore.Input.Write(piece);
         }
         catch (IOException)
         {
@@ -99,6 +112,7 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await killing.DisposeAsync();
         await restore.DisposeAsync();
         try
         {

@@ -37,11 +37,11 @@ public sealed partial record PostgresTools
                 "Install the client tools of Postgres there (pg_dump, pg_restore, pg_dumpall, psql).");
     }
 
-    /// <summary>All versions installed on this host, newest first.</summary>
-    public static async Task<IReadOnlyList<PostgresTools>> OnHostAsync(CancellationToken cancel)
+    /// <summary>All versions installed on this host, newest first; or only those in a folder of one major version.</summary>
+    public static async Task<IReadOnlyList<PostgresTools>> OnHostAsync(CancellationToken cancel, int? major = null)
     {
         List<PostgresTools> found = [];
-        foreach (string? folder in HostFolders())
+        foreach (string? folder in HostFolders().Where(f => major is null || (f is not null && LastDigits().Match(f).Value == $"{major}")))
         {
             try
             {
@@ -86,6 +86,9 @@ public sealed partial record PostgresTools
 
     [GeneratedRegex(@"\(PostgreSQL\) (\d+(?:\.\d+|\w+)?)")]
     private static partial Regex VersionPattern();
+
+    [GeneratedRegex(@"\d+(?=/bin$)")]
+    private static partial Regex LastDigits();
 
     [GeneratedRegex(@"^\d+")]
     private static partial Regex LeadingDigits();

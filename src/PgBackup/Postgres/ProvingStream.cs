@@ -32,7 +32,7 @@ internal sealed class ProvingStream(Stream dump, ArchiveDecoder decoder) : Forwa
         {
             BytesRead += count;
             hash.AppendData(buffer.Span[..count]);
-            await decoder.WriteAsync(buffer[..count], cancellationToken);
+            decoder.Write(buffer.Span[..count]);
         }
         else
         {

@@ -17,6 +17,9 @@ public sealed class ToolProcess : IAsyncDisposable
     private readonly Task errorReader;
     private int disposed;
 
+    // Several tools write and read at the same time, and each blocking read of a pipe takes a thread.
+    static ToolProcess() => ThreadPool.SetMinThreads(64, 16);
+
     internal ToolProcess(ToolCommand command, IRunningTool running)
     {
         Command = command;

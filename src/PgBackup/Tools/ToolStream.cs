@@ -7,6 +7,8 @@ namespace PgBackup.Tools;
 /// <remarks>
 /// If what feeds the tool fails, the tool is killed before its stdin is closed: age and rclone rcat happily finish a truncated
 /// input with exit code 0.
+/// Reads and writes block their thread, as pipes do. The asynchronous ones of .NET go by epoll, which meant three changes of thread for
+/// each few kilobytes, and took as much CPU time as the hashing. A cancellation kills the tool, and that ends the read.
 /// </remarks>
 internal sealed class ToolStream : ForwardStream
 {
@@ -14,6 +16,7 @@ internal sealed class ToolStream : ForwardStream
     private readonly Task feed;
     private readonly Stream? source;
     private readonly CancellationTokenSource stop;
+    private readonly CancellationTokenRegistration killing;
     private bool inputRefused;
     private bool ended;
 
@@ -22,7 +25,8 @@ internal sealed class ToolStream : ForwardStream
         this.tool = tool;
         this.source = source;
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        feed = source is null ? CloseInputAsync() : FeedAsync(source);
+        killing = stop.Token.Register(tool.Kill);
+        feed = source is null ? CloseInputAsync() : Task.Run(() => FeedAsync(source), CancellationToken.None);
     }
 
     /// <summary>The last lines that the tool wrote to stderr (warnings, when it succeeded).</summary>
@@ -42,9 +46,10 @@ internal sealed class ToolStream : ForwardStream
             return 0;
         }
 
-        int count = await tool.Output.ReadAsync(buffer, cancellationToken);
+        int count = tool.Output.Read(buffer.Span);
         if (count == 0 && buffer.Length > 0)
         {
+            stop.Token.ThrowIfCancellationRequested();
             await feed;
             await tool.WaitForSuccessAsync(cancellationToken);
             if (inputRefused && !tool.Command.MayStopReading)
@@ -82,6 +87,7 @@ internal sealed class ToolStream : ForwardStream
             await source.DisposeAsync();
         }
 
+        await killing.DisposeAsync();
         stop.Dispose();
     }
 
@@ -97,7 +103,7 @@ internal sealed class ToolStream : ForwardStream
             {
                 if (!inputRefused)
                 {
-                    await WriteAsync(buffer.AsMemory(0, count));
+                    Pass(buffer.AsSpan(0, count));
                 }
 
                 if (inputRefused && !tool.Command.MayStopReading)
@@ -122,11 +128,11 @@ internal sealed class ToolStream : ForwardStream
         }
     }
 
-    private async Task WriteAsync(ReadOnlyMemory<byte> chunk)
+    private void Pass(ReadOnlySpan<byte> chunk)
     {
         try
         {
-            await tool.Input.WriteAsync(chunk, stop.Token);
+            tool.Input.Write(chunk);
         }
         catch (IOException)
         {
