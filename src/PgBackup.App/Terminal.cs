@@ -19,7 +19,14 @@ internal static class Terminal
     {
         lock (Writing)
         {
-            Console.Error.WriteLine(text);
+            try
+            {
+                Console.Error.WriteLine(text);
+            }
+            catch (IOException)
+            {
+                // A full disk under the log, or a closed terminal, is no reason to go without a backup.
+            }
         }
     }
 

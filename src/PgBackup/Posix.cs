@@ -38,7 +38,7 @@ internal static partial class Posix
     /// <exception cref="IOException">It cannot be opened.</exception>
     public static SafeFileHandle OpenToRead(string path)
     {
-        int fd = Open(path, ReadOnly | NoFollow | CloseOnExec, 0);
+        int fd = Open(path, ReadOnly | NonBlocking | NoFollow | CloseOnExec, 0);
         return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
     }
 

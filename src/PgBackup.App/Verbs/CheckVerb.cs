@@ -44,7 +44,7 @@ internal static class CheckVerb
                 Show(results, depth);
             }
 
-            return results.All(static r => r.Problems.Count == 0) ? 0 : 1;
+            return results.Count > 0 && results.All(static r => r.Problems.Count == 0) ? 0 : 1;
         });
         return ExamplesHelpAction.Describe(
             command,

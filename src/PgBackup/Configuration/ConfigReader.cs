@@ -188,6 +188,11 @@ public sealed partial class ConfigReader
                 result = result with { Container = name, Connection = PgConnection.InContainer(user, null) };
             }
 
+            if (result.Container is { Length: > 0 } called && !ContainerName().IsMatch(called))
+            {
+                section.Error(engine, $"\"{called}\" is no name of a container.", "Write the name that `podman ps` shows.");
+            }
+
             if (image is not null || hostOnly)
             {
                 section.Error("tools", "it is for url: only.", $"Leave it out: with {engine}: the tools inside the container are used, which always fit its server.");
@@ -471,6 +476,9 @@ public sealed partial class ConfigReader
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     private static partial Regex ClusterName();
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    private static partial Regex ContainerName();
 
     [GeneratedRegex(@"^((gzip|lz4|zstd)(:(level=)?\d{1,2}(,long)?)?|none|[0-9])$")]
     private static partial Regex Compression();

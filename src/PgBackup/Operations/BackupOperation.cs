@@ -342,6 +342,16 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
 
         await PutTextAsync(id, SnapshotLayout.Sums, sums.ToString(), cancel);
         await PutTextAsync(id, SnapshotLayout.Guide, RestoreGuide.Write(manifest), cancel);
+        CatalogEntry stored = await catalog.ReadEntryAsync(id, cancel);
+        List<string> missing = [.. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object)];
+        if (missing.Count > 0)
+        {
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable,
+                $"objects that were stored in {store.Name} ({store.Location}) a moment ago are not there any more: {string.Join(", ", missing)}.",
+                "Something else removes or moves files in the store while the backup runs (a synchronisation, an unmount): keep it out of there.");
+        }
+
         await PutTextAsync(id, SnapshotLayout.Manifest, Encoding.UTF8.GetString(manifest.ToJson()), cancel);
         await store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), CancellationToken.None);
     }

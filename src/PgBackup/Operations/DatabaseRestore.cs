@@ -14,14 +14,16 @@ internal sealed class DatabaseRestore
     private readonly IReadOnlyList<DatabaseStatement> statements;
     private readonly bool exists;
     private readonly bool tablespaces;
+    private readonly bool standardStrings;
     private bool made;
 
-    private DatabaseRestore(StoredPart stored, string name, PostgresServer server, IReadOnlyList<DatabaseStatement> statements, bool exists, bool tablespaces)
+    private DatabaseRestore(StoredPart stored, string name, PostgresServer server, ScriptReader schema, bool exists, bool tablespaces)
     {
         this.stored = stored;
         Name = name;
         this.server = server;
-        this.statements = statements;
+        statements = schema.DatabaseStatements;
+        standardStrings = schema.StandardStrings;
         this.exists = exists;
         this.tablespaces = tablespaces;
     }
@@ -53,11 +55,11 @@ internal sealed class DatabaseRestore
         IReadOnlyList<string> missing = await MissingTablespacesAsync(schema, session, cancel);
         if (missing.Count == 0)
         {
-            return new DatabaseRestore(stored, name, server, schema.DatabaseStatements, exists, tablespaces: true);
+            return new DatabaseRestore(stored, name, server, schema, exists, tablespaces: true);
         }
 
         using ScriptReader without = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: false, cancel);
-        return new DatabaseRestore(stored, name, server, without.DatabaseStatements, exists, tablespaces: false)
+        return new DatabaseRestore(stored, name, server, without, exists, tablespaces: false)
         {
             Notes =
             {
@@ -74,22 +76,26 @@ internal sealed class DatabaseRestore
         display.State = "restoring";
         await using (PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, cancel))
         {
-            if (!exists)
+            await CreateAsync(session, cancel);
+            await FillAsync(jobs, cipher, display, problems, cancel);
+            if (jobs > 1 && made && problems.Exists(static p => p.Contains("deadlock detected", StringComparison.Ordinal)))
             {
-                DatabaseStatement create = statements.First(static s => s.Creates);
-                await session.ExecuteAsync(create.For(Name), cancel);
-                made = true;
-                // Nobody but its owner may come in while it is half full; the privileges of the snapshot are given at the end.
-                await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Name)} FROM PUBLIC", cancel);
+                // The workers of pg_restore locked each other out, which a single one cannot: from the beginning, with one.
+                Notes.Add($"{Name}: the {jobs} jobs of pg_restore met in a deadlock; it was restored again with one.");
+                problems.Clear();
+                await session.ExecuteAsync($"DROP DATABASE {Sql.Name(Name)}", cancel);
+                await CreateAsync(session, cancel);
+                await FillAsync(1, cipher, display, problems, cancel);
             }
 
-            await FillAsync(jobs, cipher, display, problems, cancel);
             if (!exists)
             {
                 // A dump says how privileges differ from those of a new database: back to these first.
                 await session.ExecuteAsync($"GRANT CONNECT ON DATABASE {Sql.Name(Name)} TO PUBLIC", cancel);
             }
 
+            // Literals are read as they were written.
+            await session.ExecuteAsync($"SET standard_conforming_strings = {(standardStrings ? "on" : "off")}", cancel);
             foreach (DatabaseStatement statement in statements.Where(static s => !s.Creates))
             {
                 PsqlReply reply = await session.TryAsync(statement.For(Name), cancel);
@@ -131,6 +137,17 @@ internal sealed class DatabaseRestore
             Code = problems.Count == 0 ? null : PgBackupException.CodeTextOf(restoreFailed ? ErrorCode.RestoreFailed : ErrorCode.ProofDiffers),
             Problems = problems,
         };
+    }
+
+    private async Task CreateAsync(PsqlSession session, CancellationToken cancel)
+    {
+        if (!exists)
+        {
+            await session.ExecuteAsync(statements.First(static s => s.Creates).For(Name), cancel);
+            made = true;
+            // Nobody but its owner may come in while it is half full; the privileges of the snapshot are given at the end.
+            await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Name)} FROM PUBLIC", cancel);
+        }
     }
 
     /// <summary>

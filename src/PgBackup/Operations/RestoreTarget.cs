@@ -28,14 +28,14 @@ public sealed record RestoreTarget
                 string rest = text[(engine.Length + 1)..];
                 int at = rest.LastIndexOf('@');
                 string container = rest[(at + 1)..];
-                return container.Length > 0
+                return container.Length > 0 && container[0] != '-'
                     ? new RestoreTarget
                     {
                         Engine = engine,
                         Container = container,
                         Connection = PgConnection.InContainer(at > 0 ? rest[..at] : "postgres", null),
                     }
-                    : throw Invalid(text, "the container's name is missing");
+                    : throw Invalid(text, "it names no container");
             }
         }
 

@@ -130,12 +130,11 @@ public sealed class PostgresServer(PostgresTools tools, PgConnection connection,
         string tool, IReadOnlyList<string> arguments, string database, CancellationToken cancel, string? label = null, bool mayStopReading = false)
     {
         Dictionary<string, string?> environment = connection.EnvironmentFor(database, applicationName);
-        if (tool == "pg_restore")
-        {
-            // A database that is read-only by default would refuse its own restore (pg_restore connects after setting it).
-            string own = environment.GetValueOrDefault("PGOPTIONS") is { } set ? set + " " : "";
-            environment["PGOPTIONS"] = own + "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0";
-        }
+        // What comes with the connection outranks the settings of role and database: time limits would end a dump or even the session's
+        // first statement, and a database that is read-only by default would refuse its own restore.
+        string own = environment.GetValueOrDefault("PGOPTIONS") is { } set ? set + " " : "";
+        environment["PGOPTIONS"] = own + "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0" +
+            (tool == "pg_restore" ? " -c default_transaction_read_only=off" : "");
 
         return tools.Host.StartAsync(
             new ToolCommand(tool, arguments) { Environment = environment, Label = label ?? tool, MayStopReading = mayStopReading }, cancel);

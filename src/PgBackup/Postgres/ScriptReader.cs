@@ -49,6 +49,9 @@ internal sealed class ScriptReader : IDisposable
     /// <summary>Keeps the text of every statement (for globals, which are small).</summary>
     public bool KeepStatements { get; init; }
 
+    /// <summary>False when the script's literals escape by backslashes (<c>standard_conforming_strings = off</c>).</summary>
+    public bool StandardStrings => lexer.StandardStrings;
+
     /// <summary>Bytes of script read so far; read by a progress display on another thread.</summary>
     public long BytesRead { get; private set; }
 

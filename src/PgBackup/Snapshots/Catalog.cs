@@ -5,6 +5,9 @@ namespace PgBackup.Snapshots;
 /// <summary>The snapshots that a store holds, read from their manifests; there is no other record of them to lose.</summary>
 public sealed class Catalog(IObjectStore store)
 {
+    // A hundred thousand tables come to some 20 MB.
+    private const long LargestManifest = 256L << 20;
+
     /// <summary>The store.</summary>
     public IObjectStore Store => store;
 
@@ -99,6 +102,11 @@ public sealed class Catalog(IObjectStore store)
         string key = SnapshotLayout.Key(id, SnapshotLayout.Manifest);
         try
         {
+            if (objects[SnapshotLayout.Manifest] > LargestManifest)
+            {
+                throw new PgBackupException(ErrorCode.ManifestUnreadable, $"the manifest {key} is far too large.", "It is no manifest; copy the right one back.");
+            }
+
             await using Stream stream = await store.OpenAsync(key, cancel);
             using var json = new MemoryStream();
             await stream.CopyToAsync(json, cancel);
@@ -111,7 +119,7 @@ public sealed class Catalog(IObjectStore store)
                         ErrorCode.ManifestUnreadable, $"the manifest {key} is that of another snapshot ({manifest.Id}).", "Copy the right one back from another store."),
                 };
         }
-        catch (PgBackupException e) when (e.Code is ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew)
+        catch (PgBackupException e) when (e.Code is ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.ObjectDamaged)
         {
             return entry with { Error = e };
         }

@@ -100,7 +100,11 @@ public sealed record Manifest
                     "Use a newer olympus-pgbackup, or the stock commands in the RESTORE.md beside it.");
             }
 
-            return document.RootElement.Deserialize(ManifestJson.Default.Manifest) ?? throw new JsonException("it is null");
+            Manifest manifest = document.RootElement.Deserialize(ManifestJson.Default.Manifest) ?? throw new JsonException("it is null");
+            bool sane = format > 0 && manifest.Parts.All(static p => p is { Size: >= 0, PlainSize: >= 0, Proof: not null }) &&
+                manifest.Recipients.All(static r => r is not null) && manifest.Failures.All(static f => f is not null) &&
+                manifest.Parts.Select(static p => p.Object).Distinct(StringComparer.Ordinal).Count() == manifest.Parts.Count;
+            return sane ? manifest : throw new JsonException("it has parts, recipients or failures that cannot be");
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

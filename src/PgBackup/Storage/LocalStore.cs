@@ -68,24 +68,25 @@ public sealed class LocalStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    public Task<Stream> OpenAsync(string key, CancellationToken cancel)
+    public async Task<Stream> OpenAsync(string key, CancellationToken cancel)
     {
         string path = PathOf(key);
         try
         {
-            var file = new FileStream(path, new FileStreamOptions
+            if (!File.Exists(path))
             {
-                Mode = FileMode.Open,
-                Access = FileAccess.Read,
-                Share = FileShare.ReadWrite | FileShare.Delete,
-                Options = FileOptions.Asynchronous | FileOptions.SequentialScan,
-                BufferSize = 0,
-            });
-            return Task.FromResult<Stream>(new StoredFile(this, file));
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new PgBackupException(ErrorCode.ObjectDamaged, $"the store {Name} has no object {key}.", null, e);
+                throw new PgBackupException(ErrorCode.ObjectDamaged, $"the store {Name} has no object {key}.");
+            }
+
+            // Not through a link, and no pipe or device, which would be read for ever.
+            var file = new FileStream(Posix.OpenToRead(path), FileAccess.Read, bufferSize: 0);
+            if (!file.CanSeek)
+            {
+                await file.DisposeAsync();
+                throw new PgBackupException(ErrorCode.ObjectDamaged, $"{key} in the store {Name} is no regular file.");
+            }
+
+            return new StoredFile(this, file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -111,6 +112,12 @@ public sealed class LocalStore : IObjectStore
     public async IAsyncEnumerable<string> ListFoldersAsync([EnumeratorCancellation] CancellationToken cancel)
     {
         await Task.CompletedTask;
+        if (!Directory.Exists(root))
+        {
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable, $"the folder of the store {Name} ({root}) does not exist.", "Mount its disk, or take a first backup, which makes the folder.");
+        }
+
         foreach (DirectoryInfo folder in Enumerate(() => new DirectoryInfo(root).EnumerateDirectories()))
         {
             cancel.ThrowIfCancellationRequested();

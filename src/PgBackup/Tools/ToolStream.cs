@@ -46,9 +46,15 @@ internal sealed class ToolStream : ForwardStream
             return 0;
         }
 
-        int count = tool.Output.Read(buffer.Span);
+        int count;
+        using (cancellationToken.UnsafeRegister(static t => ((ToolProcess)t!).Kill(), tool))
+        {
+            count = tool.Output.Read(buffer.Span);
+        }
+
         if (count == 0 && buffer.Length > 0)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             stop.Token.ThrowIfCancellationRequested();
             await feed;
             await tool.WaitForSuccessAsync(cancellationToken);

@@ -19,6 +19,7 @@ public sealed class CatalogVerbsTests : IDisposable
     [Fact]
     public async Task An_empty_store_is_listed_as_such()
     {
+        Directory.CreateDirectory(Path.Combine(folder.Path, "store"));
         AppResult result = await AppProcess.RunAsync(folder.Path, "list");
 
         (result.ExitCode, result.Errors).ShouldBe((0, ""));
@@ -79,6 +80,8 @@ public sealed class CatalogVerbsTests : IDisposable
     [InlineData("restore -t nowhere", 1, "PGB-0070")]
     public async Task What_is_not_there_is_said_with_its_code(string arguments, int exitCode, string code)
     {
+        Directory.CreateDirectory(Path.Combine(folder.Path, "store"));
+
         AppResult result = await AppProcess.RunAsync(folder.Path, arguments.Split(' '));
 
         result.Errors.ShouldStartWith($"olympus-pgbackup: {code}: ");

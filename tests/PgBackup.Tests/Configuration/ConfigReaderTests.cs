@@ -93,9 +93,9 @@ public sealed class ConfigReaderTests
     {
         Environment.SetEnvironmentVariable("PGBT_CONTAINER", "pg-1");
 
-        BackupConfig config = ConfigReader.Parse(With("container: olympus-postgres", "container: \"x-${PGBT_CONTAINER}-$HOME\""), "x");
+        BackupConfig config = ConfigReader.Parse(With("user: backup", "user: \"x-${PGBT_CONTAINER}-$HOME\""), "x");
 
-        config.Source.Container.ShouldBe("x-pg-1-$HOME");
+        config.Source.Connection.User.ShouldBe("x-pg-1-$HOME");
     }
 
     [Fact]

@@ -19,11 +19,16 @@ public sealed class CatalogTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Fact]
-    public async Task A_store_that_was_never_written_to_has_no_snapshots()
+    public async Task A_store_that_is_there_and_empty_has_no_snapshots()
     {
+        await catalog.Store.CheckWritableAsync(Cancel);
         (await catalog.ReadAsync(Cancel)).ShouldBeEmpty();
         (await Should.ThrowAsync<PgBackupException>(() => catalog.LatestAsync(Cancel))).Code.ShouldBe(ErrorCode.SnapshotMissing);
     }
+
+    [Fact]
+    public async Task A_store_that_is_not_there_is_no_empty_store() =>
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.ReadAsync(Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
 
     [Fact]
     public async Task Snapshots_are_listed_oldest_first_with_their_objects()

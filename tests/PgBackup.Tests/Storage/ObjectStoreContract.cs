@@ -115,8 +115,9 @@ public abstract class ObjectStoreContract
     }
 
     [Fact]
-    public async Task A_store_that_was_never_written_to_is_empty()
+    public async Task A_store_to_which_nothing_was_put_is_empty()
     {
+        await Store.CheckWritableAsync(Cancel);
         (await FoldersAsync()).ShouldBeEmpty();
         (await ListAsync("one")).ShouldBeEmpty();
     }
