@@ -149,7 +149,7 @@ public sealed class ToolStreamTests : IDisposable
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         await using ToolStream stream = ToolStream.From(ToolProcess.Start(FakeTool.Of("sleep 60")), stop.Token);
-        Task<int> reading = stream.ReadAsync(new byte[10], stop.Token).AsTask();
+        Task<int> reading = Task.Run(() => stream.ReadAsync(new byte[10], stop.Token).AsTask(), Cancel); // a read blocks its thread
 
         await stop.CancelAsync();
 
