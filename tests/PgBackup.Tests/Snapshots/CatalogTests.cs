@@ -27,6 +27,19 @@ public sealed class CatalogTests : IDisposable
     }
 
     [Fact]
+    public async Task A_manifest_that_is_a_pipe_is_unreadable_and_is_not_waited_for()
+    {
+        string snapshot = Path.Combine(catalog.Store.Location, "20260301T030000Z");
+        Directory.CreateDirectory(snapshot);
+        await PgBackup.Tools.ToolProcess.ReadAsync(new PgBackup.Tools.ToolCommand("mkfifo", Path.Combine(snapshot, SnapshotLayout.Manifest)), Cancel);
+
+        CatalogEntry entry = (await catalog.ReadAsync(Cancel)).ShouldHaveSingleItem();
+
+        entry.Manifest.ShouldBeNull();
+        entry.Error.ShouldNotBeNull().Message.ShouldContain("no regular file");
+    }
+
+    [Fact]
     public async Task A_store_that_is_not_there_is_no_empty_store() =>
         (await Should.ThrowAsync<PgBackupException>(() => catalog.ReadAsync(Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
 
