@@ -4,7 +4,7 @@
 # Usage:  bench/run.sh [--identities N] [--rounds N] [--quick]
 #
 #   --identities N   people in the sample data (default 50000)
-#   --rounds N       how often each is measured; the fastest counts (default 3)
+#   --rounds N       how often each but the loop is measured; the fastest counts (default 3); the loop, which is long, runs once
 #   --quick          without the run on ten times the data
 #
 # Needs OLYMPUS_PGBACKUP_BINARY and OLYMPUS_PGBACKUP_TEST_IMAGE (make bench sets both). Prints a table and writes
@@ -87,7 +87,7 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 
 list=${databases// /, }
 config "$work/store" "$list"
-echo "bench: measuring ($rounds rounds each, the fastest counts)"
+echo "bench: measuring (the loop once; the others $rounds times, the fastest counts)"
 loop_ms=$(rounds=1 fastest loop)
 limit_ms=$(fastest limit)
 outside_ms=$(fastest limit_outside)
@@ -117,7 +117,7 @@ $identities identities in ciam_kratos; everything runs through podman, the serve
 
 | | measured | ratio |
 |---|---|---|
-| the bash loop: pg_dump --compress=9 one by one, gpg, copy | $loop_ms ms | |
+| the bash loop: pg_dump --compress=9 one by one, gpg, copy (measured once; the others are the fastest of several) | $loop_ms ms | |
 | the nightly job: five databases and roles at one moment, proven, gpg, stored | $night_ms ms | $(ratio "$loop_ms" "$night_ms") times as fast as the loop |
 | the limit: all five pg_dump --compress=none to /dev/null, inside the container | $limit_ms ms | the job takes $(ratio "$night_ms" "$limit_ms") times as long |
 | the same limit, through one podman exec each | $outside_ms ms | the job takes $(ratio "$night_ms" "$outside_ms") times as long |
