@@ -13,8 +13,8 @@ internal static class Completions
         try
         {
             BackupConfig config = ConfigReader.Read(ConfigReader.Find(null));
-            IReadOnlyList<SnapshotId> ids = new Catalog(Composition.Store(config)).IdsAsync(CancellationToken.None).GetAwaiter().GetResult();
-            return [new CompletionItem("latest"), .. ids.Reverse().Take(50).Select(static id => new CompletionItem(id.ToString()))];
+            IReadOnlyList<CatalogEntry> entries = new Catalog(Composition.Store(config)).ListAsync(CancellationToken.None).GetAwaiter().GetResult();
+            return [new CompletionItem("latest"), .. entries.Reverse().Take(50).Select(static e => new CompletionItem(e.Id.ToString()))];
         }
         catch (PgBackupException)
         {

@@ -81,6 +81,15 @@ public enum ErrorCode
     /// <summary>The snapshot has no such database.</summary>
     PartMissing = 66,
 
+    /// <summary>The store does not encrypt what it was given, though the config relies on it.</summary>
+    StoreNotEncrypting = 67,
+
+    /// <summary>A replica lacks snapshots that it should hold.</summary>
+    ReplicaIncomplete = 68,
+
+    /// <summary>Nothing was removed from a store, because something about it is not as it should be.</summary>
+    PruneWithheld = 69,
+
     /// <summary>The target of a restore cannot be understood or used.</summary>
     TargetInvalid = 70,
 

@@ -20,6 +20,9 @@ public sealed class PgBackupException : Exception
     /// <summary>What the operator can do about it, or null where the message says it all.</summary>
     public string? Remedy { get; }
 
+    /// <summary>The same may well succeed a little later: a broken connection, a busy server.</summary>
+    public bool IsTransient { get; init; }
+
     /// <summary>The code as it is printed and documented.</summary>
     public string CodeText => CodeTextOf(Code);
 
@@ -27,7 +30,7 @@ public sealed class PgBackupException : Exception
     public int ExitCode => Code switch
     {
         ErrorCode.Usage or ErrorCode.ConfigMissing or ErrorCode.ConfigInvalid => 2,
-        ErrorCode.BackupIncomplete => 3,
+        ErrorCode.BackupIncomplete or ErrorCode.ReplicaIncomplete => 3,
         _ => 1,
     };
 

@@ -11,7 +11,7 @@ public sealed class PgBackupExceptionTests
                 code switch
                 {
                     ErrorCode.Usage or ErrorCode.ConfigMissing or ErrorCode.ConfigInvalid => 2,
-                    ErrorCode.BackupIncomplete => 3,
+                    ErrorCode.BackupIncomplete or ErrorCode.ReplicaIncomplete => 3,
                     _ => 1,
                 },
                 code.ToString());
@@ -32,6 +32,7 @@ public sealed class PgBackupExceptionTests
         "23 ContainerUnavailable", "30 Connection", "31 ConnectionRefusedByPolicy", "32 DatabaseMissing", "33 SqlFailed", "34 DumpUnreadable",
         "40 BackupIncomplete", "41 BackupFailed", "42 AlreadyRunning", "50 RecipientUnusable", "51 IdentityUnusable", "60 StoreUnavailable",
         "61 StoreOfAnotherCluster", "62 SnapshotMissing", "63 ManifestUnreadable", "64 ManifestTooNew", "65 ObjectDamaged", "66 PartMissing",
+        "67 StoreNotEncrypting", "68 ReplicaIncomplete", "69 PruneWithheld",
         "70 TargetInvalid", "71 TargetNotEmpty", "72 TargetTooOld", "73 RestoreFailed", "74 ProofDiffers", "75 GlobalsFailed", "80 ScratchFailed",
     ]);
 

@@ -10,6 +10,9 @@ namespace PgBackup.App.Verbs;
 /// <summary><c>list</c>: the catalog of a store.</summary>
 internal static class ListVerb
 {
+    // With the listing itself (1,000 names a request), 1,000 snapshots take fewer than 20 requests.
+    private const int Detailed = 6;
+
     /// <summary>The verb.</summary>
     public static Command Command(GlobalOptions options)
     {
@@ -34,12 +37,13 @@ internal static class ListVerb
     {
         BackupConfig config = Composition.Config(configFile);
         IObjectStore store = Composition.Store(config, storeName);
-        IReadOnlyList<CatalogEntry> entries = await new Catalog(store).ReadAsync(cancel);
+        var catalog = new Catalog(store);
+        IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
         DateTimeOffset now = clock.GetUtcNow();
+        ListedSnapshot[] listed = await Task.WhenAll(entries.Select((e, i) => DescribeAsync(catalog, e, entries.Count - i <= Detailed, now, cancel)));
         if (json)
         {
-            List<ListedSnapshot> listed = [.. entries.Select(e => Describe(e, now))];
-            Terminal.Line(JsonSerializer.Serialize(listed, AppJson.Readable.ListListedSnapshot));
+            Terminal.Line(JsonSerializer.Serialize([.. listed], AppJson.Readable.ListListedSnapshot));
             return 0;
         }
 
@@ -50,9 +54,8 @@ internal static class ListVerb
         }
 
         List<string[]> rows = [];
-        foreach (CatalogEntry entry in entries)
+        foreach (ListedSnapshot snapshot in listed)
         {
-            ListedSnapshot snapshot = Describe(entry, now);
             rows.Add(
             [
                 snapshot.Id,
@@ -67,37 +70,35 @@ internal static class ListVerb
         }
 
         Terminal.Table(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK", ""], rows, 1, 3, 4, 5, 6);
-        List<CatalogEntry> snapshots = [.. entries.Where(static e => e.Manifest is not null)];
-        long total = snapshots.Sum(static e => e.Manifest!.StoredBytes);
-        Terminal.Line($"{snapshots.Count} in {store.Name} ({store.Location}), {ByteSize.Text(total)}");
+        List<CatalogEntry> snapshots = [.. entries.Where(static e => e.HasManifest)];
+        Terminal.Line($"{snapshots.Count} in {store.Name} ({store.Location}), {ByteSize.Text(snapshots.Sum(static e => e.Bytes))}");
         return 0;
     }
 
-    private static ListedSnapshot Describe(CatalogEntry entry, DateTimeOffset now)
+    // What a listing of names does not tell is read for the newest ones only: a store of ten years has thousands of manifests.
+    private static async Task<ListedSnapshot> DescribeAsync(Catalog catalog, CatalogEntry entry, bool detailed, DateTimeOffset now, CancellationToken cancel)
     {
-        double age = (now - entry.Id.Time).TotalSeconds;
-        return entry.Manifest is { } manifest
-            ? new ListedSnapshot
-            {
-                Id = entry.Id.ToString(),
-                State = manifest.IsComplete ? "complete" : "incomplete",
-                AgeSeconds = Math.Round(age),
-                Databases = manifest.Databases.Count(),
-                Rows = manifest.Databases.Sum(static p => p.Proof.Rows),
-                StoredBytes = manifest.StoredBytes,
-                Seconds = Math.Round((manifest.Finished - manifest.Started).TotalSeconds, 1),
-                SkewMs = manifest.SkewMs,
-                Failed = [.. manifest.Failures.Select(static f => f.Part)],
-                Problem = manifest.LeftOut.Count > 0 ? "left out: " + string.Join(", ", manifest.LeftOut) : null,
-            }
-            : new ListedSnapshot
-            {
-                Id = entry.Id.ToString(),
-                State = entry.Error is not null ? "unreadable" : entry.IsLeftover ? "unfinished" : "no manifest",
-                AgeSeconds = Math.Round(age),
-                Problem = entry.Error is { } error ? $"{error.CodeText}: {error.Message}"
-                    : entry.IsLeftover ? "a run that was killed, or is under way; the next run removes it"
-                    : "no snapshot: its manifest is missing",
-            };
+        (Manifest? manifest, PgBackupException? error) = detailed ? await catalog.TryReadManifestAsync(entry, cancel) : (null, null);
+        return new ListedSnapshot
+        {
+            Id = entry.Id.ToString(),
+            State = error is not null ? "unreadable"
+                : entry.IsComplete && manifest is not { IsComplete: false } ? "complete"
+                : entry.HasManifest ? "incomplete"
+                : entry.IsLeftover ? "unfinished"
+                : "no manifest",
+            AgeSeconds = Math.Round((now - entry.Id.Time).TotalSeconds),
+            Databases = manifest?.Databases.Count() ?? (entry.HasManifest && error is null ? entry.Databases : null),
+            Rows = manifest?.Databases.Sum(static p => p.Proof.Rows),
+            StoredBytes = manifest?.StoredBytes ?? (entry.HasManifest && error is null ? entry.Bytes : null),
+            Seconds = manifest is null ? null : Math.Round((manifest.Finished - manifest.Started).TotalSeconds, 1),
+            SkewMs = manifest?.SkewMs,
+            Failed = manifest is null ? [] : [.. manifest.Failures.Select(static f => f.Part)],
+            Problem = error is not null ? $"{error.CodeText}: {error.Message}"
+                : manifest is { LeftOut.Count: > 0 } ? "left out: " + string.Join(", ", manifest.LeftOut)
+                : entry.HasManifest ? null
+                : entry.IsLeftover ? "a run that was killed, or is under way; the next run removes it"
+                : "no snapshot: its manifest is missing",
+        };
     }
 }

@@ -30,12 +30,17 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         DateTimeOffset started = clock.GetUtcNow();
         string holder = string.Create(
             CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {started:yyyy-MM-dd HH:mm:ss} UTC");
-        await using IAsyncDisposable storeLock = await store.LockAsync(holder, cancel);
+        await using IStoreLock storeLock = await store.LockAsync(holder, cancel);
         await store.CheckWritableAsync(cancel);
         PrivateFolder.Sweep();
-        Manifest? previous = await PreviousAsync(cancel);
-        await RemoveLeftoversAsync(cancel);
-        SnapshotId id = await FreeIdAsync(cancel);
+        IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
+        Manifest? previous = await catalog.RequireClusterAsync(config.Cluster, entries, cancel);
+        foreach (SnapshotId left in await catalog.RemoveLeftoversAsync(entries, static _ => false, cancel))
+        {
+            progress.Log($"removed what a killed run left of {left}");
+        }
+
+        SnapshotId id = await FreeIdAsync([.. entries.Select(static e => e.Id)], cancel);
         Task<IReadOnlyList<Recipient>> checking = cipher.CheckAsync(cancel); // while the sessions are opened
         await using SourceCluster cluster = await OpenAsync(id, wanted, checking, cancel);
         IReadOnlyList<Recipient> recipients = await checking;
@@ -89,60 +94,12 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
                 $"It has {string.Join(", ", config.Databases.Select(static d => d.Name))}.");
     }
 
-    // Whoever holds the lock is alone: an unfinished folder belongs to a run that was killed.
-    private async Task RemoveLeftoversAsync(CancellationToken cancel)
-    {
-        foreach (SnapshotId id in await catalog.IdsAsync(cancel))
-        {
-            CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
-            if (entry.IsLeftover)
-            {
-                await RemoveAsync(entry, cancel);
-                progress.Log($"removed what a killed run left of {id}");
-            }
-            else if (entry.Objects.ContainsKey(SnapshotLayout.InProgress))
-            {
-                // Killed between the manifest and the removal of the mark: the snapshot is whole.
-                await store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), cancel);
-            }
-        }
-    }
-
-    // The mark goes last: killed in here, the next run finds it and goes on.
-    private async Task RemoveAsync(CatalogEntry unfinished, CancellationToken cancel)
-    {
-        foreach (string name in unfinished.Objects.Keys.Where(static n => n != SnapshotLayout.InProgress))
-        {
-            await store.DeleteAsync(SnapshotLayout.Key(unfinished.Id, name), cancel);
-        }
-
-        await store.DeleteFolderAsync(unfinished.Id.ToString(), cancel);
-    }
-
-    private async Task<Manifest?> PreviousAsync(CancellationToken cancel)
-    {
-        foreach (SnapshotId id in (await catalog.IdsAsync(cancel)).Reverse())
-        {
-            if ((await catalog.ReadEntryAsync(id, cancel)).Manifest is { } manifest)
-            {
-                return manifest.Cluster == config.Cluster
-                    ? manifest
-                    : throw new PgBackupException(
-                        ErrorCode.StoreOfAnotherCluster,
-                        $"the store {store.Name} ({store.Location}) holds snapshots of the cluster \"{manifest.Cluster}\", and this config is for \"{config.Cluster}\".",
-                        "Give each cluster a folder of its own, or correct cluster: in the config.");
-            }
-        }
-
-        return null;
-    }
-
-    private async Task<SnapshotId> FreeIdAsync(CancellationToken cancel)
+    private async Task<SnapshotId> FreeIdAsync(HashSet<SnapshotId> taken, CancellationToken cancel)
     {
         while (true)
         {
             var id = SnapshotId.At(clock.GetUtcNow());
-            if (!(await catalog.IdsAsync(cancel)).Contains(id))
+            if (!taken.Contains(id))
             {
                 return id;
             }
@@ -352,6 +309,12 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
                 "Something else removes or moves files in the store while the backup runs (a synchronisation, an unmount): keep it out of there.");
         }
 
+        if (!manifest.IsComplete)
+        {
+            IEnumerable<string> lines = [.. manifest.Failures.Select(static f => $"failed: {f.Part} ({f.Code})"), .. manifest.LeftOut.Select(static d => $"left out: {d}")];
+            await PutTextAsync(id, SnapshotLayout.Incomplete, string.Join('\n', lines) + "\n", cancel);
+        }
+
         await PutTextAsync(id, SnapshotLayout.Manifest, Encoding.UTF8.GetString(manifest.ToJson()), cancel);
         await store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), CancellationToken.None);
     }
@@ -367,9 +330,9 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         try
         {
             CatalogEntry entry = await catalog.ReadEntryAsync(id, CancellationToken.None);
-            if (entry.Manifest is null)
+            if (!entry.HasManifest)
             {
-                await RemoveAsync(entry, CancellationToken.None);
+                await catalog.RemoveAsync(entry, CancellationToken.None);
             }
         }
         catch (PgBackupException e)

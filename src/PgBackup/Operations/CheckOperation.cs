@@ -30,7 +30,7 @@ public sealed class CheckOperation(
         List<CatalogEntry> entries = [];
         if (idOrLatest is null)
         {
-            entries.AddRange((await catalog.ReadAsync(cancel)).Where(static e => !e.IsLeftover));
+            entries.AddRange((await catalog.ListAsync(cancel)).Where(static e => !e.IsLeftover));
         }
         else
         {
@@ -52,9 +52,10 @@ public sealed class CheckOperation(
     private async Task<SnapshotCheck> CheckAsync(CatalogEntry entry, CheckDepth depth, CancellationToken cancel)
     {
         List<string> problems = [];
-        if (entry.Manifest is not { } manifest)
+        (Manifest? read, PgBackupException? error) = await catalog.TryReadManifestAsync(entry, cancel);
+        if (read is not { } manifest)
         {
-            problems.Add(entry.Error?.Message ?? "it has no manifest");
+            problems.Add(error?.Message ?? "it has no manifest");
             return new SnapshotCheck { Id = entry.Id.ToString(), Problems = problems, BytesRead = 0, Decoded = false, IsComplete = false };
         }
 

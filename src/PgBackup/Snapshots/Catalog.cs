@@ -2,7 +2,10 @@ using PgBackup.Storage;
 
 namespace PgBackup.Snapshots;
 
-/// <summary>The snapshots that a store holds, read from their manifests; there is no other record of them to lose.</summary>
+/// <summary>
+/// The snapshots that a store holds; there is no other record of them to lose. A listing of names is enough to know which there are,
+/// complete or not, pinned, proven, and how large; a manifest is opened only for what stands in it.
+/// </summary>
 public sealed class Catalog(IObjectStore store)
 {
     // A hundred thousand tables come to some 20 MB.
@@ -11,32 +14,25 @@ public sealed class Catalog(IObjectStore store)
     /// <summary>The store.</summary>
     public IObjectStore Store => store;
 
-    /// <summary>Everything in the store that is, or was to become, a snapshot, oldest first.</summary>
-    public async Task<IReadOnlyList<CatalogEntry>> ReadAsync(CancellationToken cancel)
+    /// <summary>Everything in the store that is, or was to become, a snapshot, oldest first, from one listing; no manifest is opened.</summary>
+    public async Task<IReadOnlyList<CatalogEntry>> ListAsync(CancellationToken cancel)
     {
-        List<CatalogEntry> entries = [];
-        foreach (SnapshotId id in await IdsAsync(cancel))
+        SortedDictionary<SnapshotId, Dictionary<string, long>> found = [];
+        await foreach (StoredObject one in store.ListAsync("", cancel))
         {
-            entries.Add(await ReadEntryAsync(id, cancel));
-        }
-
-        return entries;
-    }
-
-    /// <summary>The ids of all snapshot folders, with a manifest or without, oldest first.</summary>
-    public async Task<IReadOnlyList<SnapshotId>> IdsAsync(CancellationToken cancel)
-    {
-        List<SnapshotId> ids = [];
-        await foreach (string folder in store.ListFoldersAsync(cancel))
-        {
-            if (SnapshotId.TryParse(folder) is { } id)
+            int slash = one.Key.IndexOf('/', StringComparison.Ordinal);
+            if (slash > 0 && SnapshotId.TryParse(one.Key[..slash]) is { } id)
             {
-                ids.Add(id);
+                if (!found.TryGetValue(id, out Dictionary<string, long>? objects))
+                {
+                    found[id] = objects = new Dictionary<string, long>(StringComparer.Ordinal);
+                }
+
+                objects[one.Key[(slash + 1)..]] = one.Size;
             }
         }
 
-        ids.Sort();
-        return ids;
+        return [.. found.Select(static pair => new CatalogEntry { Id = pair.Key, Objects = pair.Value })];
     }
 
     /// <summary>One snapshot by its id, or the newest complete one by the word <c>latest</c>.</summary>
@@ -57,24 +53,21 @@ public sealed class Catalog(IObjectStore store)
         }
 
         CatalogEntry entry = await ReadEntryAsync(id, cancel);
-        if (entry.Manifest is { } manifest)
-        {
-            return (id, manifest);
-        }
-
-        throw entry.Error ?? new PgBackupException(
-            ErrorCode.SnapshotMissing, $"the store {store.Name} ({store.Location}) has no snapshot {id}.", "`olympus-pgbackup list` shows those it has.");
+        return entry.HasManifest
+            ? (id, await ReadManifestAsync(entry, cancel))
+            : throw new PgBackupException(
+                ErrorCode.SnapshotMissing, $"the store {store.Name} ({store.Location}) has no snapshot {id}.", "`olympus-pgbackup list` shows those it has.");
     }
 
     /// <summary>The newest complete snapshot whose manifest can be read.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SnapshotMissing"/>.</exception>
     public async Task<(SnapshotId Id, Manifest Manifest)> LatestAsync(CancellationToken cancel)
     {
-        foreach (SnapshotId id in (await IdsAsync(cancel)).Reverse())
+        foreach (CatalogEntry entry in (await ListAsync(cancel)).Reverse().Where(static e => e.IsComplete))
         {
-            if ((await ReadEntryAsync(id, cancel)).Manifest is { IsComplete: true } manifest)
+            if ((await TryReadManifestAsync(entry, cancel)).Manifest is { IsComplete: true } manifest)
             {
-                return (id, manifest);
+                return (entry.Id, manifest);
             }
         }
 
@@ -84,7 +77,7 @@ public sealed class Catalog(IObjectStore store)
             "Take one with `olympus-pgbackup backup`; `olympus-pgbackup list` shows incomplete ones, which can be named by their id.");
     }
 
-    /// <summary>What a folder holds.</summary>
+    /// <summary>What the folder of a snapshot holds.</summary>
     public async Task<CatalogEntry> ReadEntryAsync(SnapshotId id, CancellationToken cancel)
     {
         Dictionary<string, long> objects = new(StringComparer.Ordinal);
@@ -93,36 +86,128 @@ public sealed class Catalog(IObjectStore store)
             objects[found.Key[(found.Key.IndexOf('/', StringComparison.Ordinal) + 1)..]] = found.Size;
         }
 
-        var entry = new CatalogEntry { Id = id, Objects = objects };
-        if (!objects.ContainsKey(SnapshotLayout.Manifest))
+        return new CatalogEntry { Id = id, Objects = objects };
+    }
+
+    /// <summary>The manifest of a snapshot, or what is wrong with it; both null when it has none.</summary>
+    public async Task<(Manifest? Manifest, PgBackupException? Error)> TryReadManifestAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        if (!entry.HasManifest)
         {
-            return entry;
+            return (null, null);
         }
 
-        string key = SnapshotLayout.Key(id, SnapshotLayout.Manifest);
         try
         {
-            if (objects[SnapshotLayout.Manifest] > LargestManifest)
-            {
-                throw new PgBackupException(ErrorCode.ManifestUnreadable, $"the manifest {key} is far too large.", "It is no manifest; copy the right one back.");
-            }
-
-            await using Stream stream = await store.OpenAsync(key, cancel);
-            using var json = new MemoryStream();
-            await stream.CopyToAsync(json, cancel);
-            Manifest manifest = Manifest.Read(json.ToArray(), $"the manifest {key}");
-            return manifest.Id == id.ToString()
-                ? entry with { Manifest = manifest }
-                : entry with
-                {
-                    Error = new PgBackupException(
-                        ErrorCode.ManifestUnreadable, $"the manifest {key} is that of another snapshot ({manifest.Id}).", "Copy the right one back from another store."),
-                };
+            return (await ReadManifestAsync(entry, cancel), null);
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.ObjectDamaged)
         {
-            return entry with { Error = e };
+            return (null, e);
         }
+    }
+
+    /// <summary>The manifest of a snapshot that has one.</summary>
+    /// <exception cref="PgBackupException">
+    /// <see cref="ErrorCode.ManifestUnreadable"/>, <see cref="ErrorCode.ManifestTooNew"/>, <see cref="ErrorCode.ObjectDamaged"/> or
+    /// <see cref="ErrorCode.StoreUnavailable"/>.
+    /// </exception>
+    public async Task<Manifest> ReadManifestAsync(CatalogEntry entry, CancellationToken cancel) =>
+        ParseManifest(entry.Id, await ReadManifestBytesAsync(entry, cancel));
+
+    /// <summary>
+    /// Removes a snapshot, or what is left of one: a mark first, then the manifest, the parts, and the mark last. Killed in between, either
+    /// the snapshot is still whole, or the mark stands beside what is left, and <see cref="RemoveLeftoversAsync"/> goes on.
+    /// </summary>
+    public async Task RemoveAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        if (entry.HasManifest)
+        {
+            using var mark = new MemoryStream("being removed\n"u8.ToArray());
+            await store.PutAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.InProgress), mark, cancel);
+            await store.DeleteAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest), cancel);
+        }
+
+        foreach (string name in entry.Objects.Keys.Where(static n => n is not (SnapshotLayout.InProgress or SnapshotLayout.Manifest)))
+        {
+            await store.DeleteAsync(SnapshotLayout.Key(entry.Id, name), cancel);
+        }
+
+        await store.DeleteFolderAsync(entry.Id.ToString(), cancel);
+    }
+
+    /// <summary>
+    /// Removes what killed runs left. Only for who holds the store's lock: an unfinished folder then belongs to nobody.
+    /// </summary>
+    /// <param name="entries">What the store holds.</param>
+    /// <param name="spare">Leftovers that somebody will finish.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <returns>The ids of what was removed.</returns>
+    public async Task<IReadOnlyList<SnapshotId>> RemoveLeftoversAsync(IEnumerable<CatalogEntry> entries, Func<SnapshotId, bool> spare, CancellationToken cancel)
+    {
+        List<SnapshotId> removed = [];
+        foreach (CatalogEntry entry in entries.Where(e => e.Objects.ContainsKey(SnapshotLayout.InProgress) && !spare(e.Id)))
+        {
+            if (entry.IsLeftover)
+            {
+                await RemoveAsync(entry, cancel);
+                removed.Add(entry.Id);
+            }
+            else
+            {
+                // Killed between the manifest and the mark, in writing or in removing: the snapshot is whole.
+                await store.DeleteAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.InProgress), cancel);
+            }
+        }
+
+        return removed;
+    }
+
+    /// <summary>Refuses a store that holds another cluster's snapshots.</summary>
+    /// <returns>The newest manifest that can be read, or null.</returns>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.StoreOfAnotherCluster"/>.</exception>
+    public async Task<Manifest?> RequireClusterAsync(string cluster, IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
+    {
+        foreach (CatalogEntry entry in entries.Reverse())
+        {
+            if ((await TryReadManifestAsync(entry, cancel)).Manifest is { } manifest)
+            {
+                return manifest.Cluster == cluster
+                    ? manifest
+                    : throw new PgBackupException(
+                        ErrorCode.StoreOfAnotherCluster,
+                        $"the store {store.Name} ({store.Location}) holds snapshots of the cluster \"{manifest.Cluster}\", and this config is for \"{cluster}\".",
+                        "Give each cluster a folder (or prefix) of its own, or correct cluster: in the config.");
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The manifest's bytes, as stored.</summary>
+    internal async Task<byte[]> ReadManifestBytesAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        string key = SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest);
+        if (entry.Objects.GetValueOrDefault(SnapshotLayout.Manifest) > LargestManifest)
+        {
+            throw new PgBackupException(ErrorCode.ManifestUnreadable, $"the manifest {key} is far too large.", "It is no manifest; copy the right one back.");
+        }
+
+        await using Stream stream = await store.OpenAsync(key, cancel);
+        using var json = new MemoryStream();
+        await stream.CopyToAsync(json, cancel);
+        return json.ToArray();
+    }
+
+    /// <summary>Reads a manifest's bytes, which must be those of this snapshot.</summary>
+    internal static Manifest ParseManifest(SnapshotId id, byte[] json)
+    {
+        string key = SnapshotLayout.Key(id, SnapshotLayout.Manifest);
+        Manifest manifest = Manifest.Read(json, $"the manifest {key}");
+        return manifest.Id == id.ToString()
+            ? manifest
+            : throw new PgBackupException(
+                ErrorCode.ManifestUnreadable, $"the manifest {key} is that of another snapshot ({manifest.Id}).", "Copy the right one back from another store.");
     }
 }
 
@@ -135,12 +220,24 @@ public sealed record CatalogEntry
     /// <summary>Its objects by name, with their sizes.</summary>
     public required IReadOnlyDictionary<string, long> Objects { get; init; }
 
-    /// <summary>The manifest, or null when there is none or it cannot be read.</summary>
-    public Manifest? Manifest { get; init; }
+    /// <summary>There is a manifest: the snapshot exists. Whether it can be read is another question.</summary>
+    public bool HasManifest => Objects.ContainsKey(SnapshotLayout.Manifest);
 
-    /// <summary>Why the manifest cannot be read, or null.</summary>
-    public PgBackupException? Error { get; init; }
+    /// <summary>The snapshot exists and lacks nothing, by its names.</summary>
+    public bool IsComplete => HasManifest && !Objects.ContainsKey(SnapshotLayout.Incomplete);
+
+    /// <summary>It is kept until it is unpinned.</summary>
+    public bool IsPinned => HasManifest && Objects.ContainsKey(SnapshotLayout.Pinned);
+
+    /// <summary>A drill restored it and found it equal.</summary>
+    public bool IsProven => IsComplete && Objects.ContainsKey(SnapshotLayout.Proven);
+
+    /// <summary>The bytes of all its objects.</summary>
+    public long Bytes => Objects.Values.Sum();
+
+    /// <summary>The databases in it, by the names of its objects.</summary>
+    public int Databases => Objects.Keys.Count(name => name.StartsWith($"{Id}-", StringComparison.Ordinal) && name.Contains(".dump", StringComparison.Ordinal));
 
     /// <summary>The rest of a run that was killed (or one that is under way): no snapshot, and never taken for one.</summary>
-    public bool IsLeftover => Manifest is null && Error is null && (Objects.Count == 0 || Objects.ContainsKey(SnapshotLayout.InProgress));
+    public bool IsLeftover => !HasManifest && (Objects.Count == 0 || Objects.ContainsKey(SnapshotLayout.InProgress));
 }

@@ -16,8 +16,20 @@ public static class SnapshotLayout
     public const string Guide = "RESTORE.md";
 
     /// <summary>
-    /// Stands in the folder from the first moment of a run until its manifest is written: what has it and no manifest is the rest of
-    /// a run that was killed, and may be removed by the next one that holds the lock.
+    /// Stands beside the manifest of a snapshot that lacks something, and says what: so that a listing of names, without the manifests,
+    /// tells complete snapshots from others. Written before the manifest.
+    /// </summary>
+    public const string Incomplete = "INCOMPLETE";
+
+    /// <summary>Stands in the folder of a snapshot that is kept until it is unpinned, with the reason.</summary>
+    public const string Pinned = "PINNED";
+
+    /// <summary>Stands in the folder of a snapshot that was restored in a drill and found equal, with the drill's time.</summary>
+    public const string Proven = "PROVEN";
+
+    /// <summary>
+    /// Stands in the folder from the first moment of a run until its manifest is written, and again while it is removed: what has
+    /// it and no manifest is the rest of a run that was killed, and may be removed by the next one that holds the lock.
     /// </summary>
     public const string InProgress = "IN-PROGRESS";
 

@@ -2,34 +2,47 @@ namespace PgBackup.Storage;
 
 /// <summary>
 /// Where snapshots are kept: objects under keys with slashes. Nothing here knows what the objects mean.
-/// Errors are <see cref="PgBackupException"/> with <see cref="ErrorCode.StoreUnavailable"/>, unless said otherwise.
+/// Errors are <see cref="PgBackupException"/> with <see cref="ErrorCode.StoreUnavailable"/>, unless said otherwise. What is transient
+/// (a connection that breaks, a server that is busy) was tried several times, with growing pauses, before it became an error.
 /// </summary>
 public interface IObjectStore
 {
     /// <summary>The name in the config.</summary>
     string Name { get; }
 
-    /// <summary>For messages: the folder or URL.</summary>
+    /// <summary>For messages: the folder or URL, without secrets.</summary>
     string Location { get; }
 
-    /// <summary>Checks that objects can be written, by writing and removing one.</summary>
+    /// <summary>Checks that objects can be written as the config demands (encrypted, locked), by writing one and removing it.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.StoreNotEncrypting"/>, where encryption by the store is demanded.</exception>
     Task CheckWritableAsync(CancellationToken cancel);
 
     /// <summary>
     /// Stores the stream, read to its end, whole or not at all: if reading it throws, no object appears, and an object that was
-    /// there before stays as it was. Once this returns, the object is durable. Returns the size in bytes.
+    /// there before stays as it was. Once this returns, the object is durable, and the store has confirmed its size and digest.
+    /// Returns the size in bytes.
     /// </summary>
-    Task<long> PutAsync(string key, Stream content, CancellationToken cancel);
+    /// <param name="key">Its key.</param>
+    /// <param name="content">Its bytes; not disposed.</param>
+    /// <param name="lockedUntil">Until when nobody may remove or change it, for stores that were asked for object lock; others ignore it.</param>
+    /// <param name="cancel">Gives up, as if the stream had thrown.</param>
+    Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel);
+
+    /// <summary>The same, without a lock.</summary>
+    Task<long> PutAsync(string key, Stream content, CancellationToken cancel) => PutAsync(key, content, null, cancel);
 
     /// <summary>Opens an object, to be read from its start to its end; reading it may fail as opening it may.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ObjectDamaged"/> when there is none.</exception>
     Task<Stream> OpenAsync(string key, CancellationToken cancel);
 
-    /// <summary>The whole objects directly in one folder (the key up to a slash), with their sizes.</summary>
+    /// <summary>
+    /// The whole objects of one folder (the key up to a slash), or with an empty folder those of the whole store, whatever their
+    /// depth; in no order. Hidden and half-written things are not listed.
+    /// </summary>
     IAsyncEnumerable<StoredObject> ListAsync(string folder, CancellationToken cancel);
 
-    /// <summary>The folders at the root.</summary>
-    IAsyncEnumerable<string> ListFoldersAsync(CancellationToken cancel);
+    /// <summary>What is known of one object, more than a listing tells; null when there is none.</summary>
+    Task<StoredObject?> FindAsync(string key, CancellationToken cancel);
 
     /// <summary>Removes an object; nothing happens when it is not there.</summary>
     Task DeleteAsync(string key, CancellationToken cancel);
@@ -37,14 +50,29 @@ public interface IObjectStore
     /// <summary>Removes a folder with everything in it, half-written objects included; nothing happens when it is not there.</summary>
     Task DeleteFolderAsync(string folder, CancellationToken cancel);
 
+    /// <summary>Removes what interrupted writes left (temporary files, unfinished uploads, empty folders) that is older than a time.</summary>
+    /// <returns>How many such things were removed.</returns>
+    Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel);
+
     /// <summary>Takes the store for one run, so that no second one works in it at the same time.</summary>
     /// <param name="holder">Who takes it, for the message to the second one.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.AlreadyRunning"/>, naming the holder.</exception>
-    Task<IAsyncDisposable> LockAsync(string holder, CancellationToken cancel);
+    Task<IStoreLock> LockAsync(string holder, CancellationToken cancel);
 }
 
-/// <summary>One object of a listing.</summary>
+/// <summary>The right to work in a store; disposing it gives it back.</summary>
+public interface IStoreLock : IAsyncDisposable
+{
+    /// <summary>What happened to the lock of another run, for the log; null when there was none.</summary>
+    string? Note { get; }
+
+    /// <summary>Makes sure that it is still ours, before a step that must not be taken otherwise.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.AlreadyRunning"/> when another run has taken it over.</exception>
+    void RequireHeld();
+}
+
+/// <summary>One object.</summary>
 public sealed record StoredObject
 {
     /// <summary>The key.</summary>
@@ -52,4 +80,13 @@ public sealed record StoredObject
 
     /// <summary>Its size in bytes.</summary>
     public required long Size { get; init; }
+
+    /// <summary>When it was written, by the store's clock.</summary>
+    public required DateTimeOffset Modified { get; init; }
+
+    /// <summary>How the store says it encrypts it (<c>AES256</c>, <c>aws:kms</c>); only from <see cref="IObjectStore.FindAsync"/>.</summary>
+    public string? ProviderEncryption { get; init; }
+
+    /// <summary>Until when it cannot be removed; only from <see cref="IObjectStore.FindAsync"/>.</summary>
+    public DateTimeOffset? LockedUntil { get; init; }
 }

@@ -14,6 +14,10 @@ public sealed class LocalStore : IObjectStore
     private const UnixFileMode FolderMode0700 = FileMode0600 | UnixFileMode.UserExecute;
     private const int BufferBytes = 1 << 20;
 
+    private static readonly EnumerationOptions Here = new() { AttributesToSkip = FileAttributes.Hidden, IgnoreInaccessible = false };
+    private static readonly EnumerationOptions Below = new() { AttributesToSkip = FileAttributes.Hidden | FileAttributes.ReparsePoint, IgnoreInaccessible = false, RecurseSubdirectories = true };
+    private static readonly EnumerationOptions Everything = new() { AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = false, RecurseSubdirectories = true };
+
     private readonly string root;
 
     /// <summary>A store in a folder, which is made when first written to.</summary>
@@ -34,12 +38,12 @@ public sealed class LocalStore : IObjectStore
     {
         using var probe = new MemoryStream(Encoding.UTF8.GetBytes("write test\n"));
         const string Key = ".write-test";
-        await PutAsync(Key, probe, cancel);
+        await PutAsync(Key, probe, null, cancel);
         await DeleteAsync(Key, cancel);
     }
 
     /// <inheritdoc/>
-    public async Task<long> PutAsync(string key, Stream content, CancellationToken cancel)
+    public async Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
         string path = PathOf(key);
         string folder = Path.GetDirectoryName(path)!;
@@ -98,34 +102,29 @@ public sealed class LocalStore : IObjectStore
     public async IAsyncEnumerable<StoredObject> ListAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
     {
         await Task.CompletedTask;
-        foreach (FileInfo file in Enumerate(() => new DirectoryInfo(PathOf(folder)).EnumerateFiles()))
-        {
-            cancel.ThrowIfCancellationRequested();
-            if (!file.Name.StartsWith('.'))
-            {
-                yield return new StoredObject { Key = $"{folder}/{file.Name}", Size = file.Length };
-            }
-        }
-    }
-
-    /// <inheritdoc/>
-    public async IAsyncEnumerable<string> ListFoldersAsync([EnumeratorCancellation] CancellationToken cancel)
-    {
-        await Task.CompletedTask;
-        if (!Directory.Exists(root))
+        bool whole = folder.Length == 0;
+        if (whole && !Directory.Exists(root))
         {
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable, $"the folder of the store {Name} ({root}) does not exist.", "Mount its disk, or take a first backup, which makes the folder.");
         }
 
-        foreach (DirectoryInfo folder in Enumerate(() => new DirectoryInfo(root).EnumerateDirectories()))
+        string start = whole ? root : PathOf(folder);
+        foreach (FileInfo file in Enumerate(() => new DirectoryInfo(start).EnumerateFiles("*", whole ? Below : Here)))
         {
             cancel.ThrowIfCancellationRequested();
-            if (!folder.Name.StartsWith('.'))
+            if (file.Exists) // it may have been renamed or removed since
             {
-                yield return folder.Name;
+                yield return Describe(file);
             }
         }
+    }
+
+    /// <inheritdoc/>
+    public Task<StoredObject?> FindAsync(string key, CancellationToken cancel)
+    {
+        var file = new FileInfo(PathOf(key));
+        return Task.FromResult(file.Exists ? Describe(file) : null);
     }
 
     /// <inheritdoc/>
@@ -159,8 +158,35 @@ public sealed class LocalStore : IObjectStore
     }
 
     /// <inheritdoc/>
+    public Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel)
+    {
+        int removed = 0;
+        if (!Directory.Exists(root))
+        {
+            return Task.FromResult(removed);
+        }
+
+        Guard(() =>
+        {
+            foreach (FileInfo file in new DirectoryInfo(root).GetFiles(".*.partial", Everything).Where(f => f.LastWriteTimeUtc < olderThan))
+            {
+                cancel.ThrowIfCancellationRequested();
+                file.Delete();
+                removed++;
+            }
+
+            foreach (DirectoryInfo folder in new DirectoryInfo(root).GetDirectories().Where(d => d.LastWriteTimeUtc < olderThan && !d.EnumerateFileSystemInfos().Any()))
+            {
+                folder.Delete();
+                removed++;
+            }
+        });
+        return Task.FromResult(removed);
+    }
+
+    /// <inheritdoc/>
     /// <remarks>An advisory lock (flock) on a hidden file: the kernel drops it when the process ends, however it ends.</remarks>
-    public async Task<IAsyncDisposable> LockAsync(string holder, CancellationToken cancel)
+    public async Task<IStoreLock> LockAsync(string holder, CancellationToken cancel)
     {
         string path = Path.Combine(root, LockName);
         Guard(() => MakeFolder(root));
@@ -193,7 +219,7 @@ public sealed class LocalStore : IObjectStore
             stream.SetLength(0);
             await stream.WriteAsync(Encoding.UTF8.GetBytes(holder), cancel);
             await stream.FlushAsync(cancel);
-            return stream;
+            return new FileLock(stream);
         }
         catch (IOException e)
         {
@@ -201,6 +227,9 @@ public sealed class LocalStore : IObjectStore
             throw Unavailable(e);
         }
     }
+
+    private StoredObject Describe(FileInfo file) =>
+        new() { Key = Path.GetRelativePath(root, file.FullName), Size = file.Length, Modified = file.LastWriteTimeUtc };
 
     private static async Task<string> HolderAsync(string path, CancellationToken cancel)
     {
@@ -345,6 +374,18 @@ public sealed class LocalStore : IObjectStore
             full ? $"the store {Name} ({root}) is full." : $"the store {Name} ({root}) cannot be used: {e.Message}",
             full ? "Make room, or name a larger disk in the config; nothing half-written was left." : "Check that the folder exists or can be made, and belongs to the user that runs the backup.",
             e);
+    }
+
+    private sealed class FileLock(FileStream file) : IStoreLock
+    {
+        public string? Note => null;
+
+        public void RequireHeld()
+        {
+            // The kernel takes it from nobody.
+        }
+
+        public ValueTask DisposeAsync() => file.DisposeAsync();
     }
 
     // A disk that fails while it is read is a store that cannot be read, not an unforeseen error.

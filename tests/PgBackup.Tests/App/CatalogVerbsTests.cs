@@ -33,6 +33,7 @@ public sealed class CatalogVerbsTests : IDisposable
         Put(ManifestSample.Of(ManifestSample.Id));
         Put(ManifestSample.Incomplete(SnapshotId.TryParse("20260302T030000Z")!.Value));
         Directory.CreateDirectory(folder["store/20260303T030000Z"]);
+        File.WriteAllText(folder["store/20260303T030000Z/IN-PROGRESS"], "");
         Directory.CreateDirectory(folder["store/20260304T030000Z"]);
         File.WriteAllText(folder["store/20260304T030000Z/manifest.json"], "{");
 

@@ -46,6 +46,7 @@ public sealed partial class HelpTests : IDisposable
     {
         folder.Write("olympus-pgbackup.yaml", $"cluster: olympus\nsource: {{ podman: x }}\ndatabases: [olympus]\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
         Directory.CreateDirectory(folder["store/20260301T030000Z"]);
+        folder.Write("store/20260301T030000Z/manifest.json", "{");
         (await AppProcess.RunAsync(folder.Path, "list")).Output.ShouldContain("20260301T030000Z");
 
         string help = (await AppProcess.RunAsync(folder.Path, "--help")).Output;

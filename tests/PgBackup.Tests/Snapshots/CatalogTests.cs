@@ -7,7 +7,7 @@ namespace PgBackup.Tests.Snapshots;
 public sealed class CatalogTests : IDisposable
 {
     private readonly TestFolder folder = new();
-    private readonly LocalStore store;
+    private readonly IObjectStore store;
     private readonly Catalog catalog;
 
     public CatalogTests()
@@ -22,7 +22,7 @@ public sealed class CatalogTests : IDisposable
     public async Task A_store_that_is_there_and_empty_has_no_snapshots()
     {
         await catalog.Store.CheckWritableAsync(Cancel);
-        (await catalog.ReadAsync(Cancel)).ShouldBeEmpty();
+        (await catalog.ListAsync(Cancel)).ShouldBeEmpty();
         (await Should.ThrowAsync<PgBackupException>(() => catalog.LatestAsync(Cancel))).Code.ShouldBe(ErrorCode.SnapshotMissing);
     }
 
@@ -33,15 +33,16 @@ public sealed class CatalogTests : IDisposable
         Directory.CreateDirectory(snapshot);
         await PgBackup.Tools.ToolProcess.ReadAsync(new PgBackup.Tools.ToolCommand("mkfifo", Path.Combine(snapshot, SnapshotLayout.Manifest)), Cancel);
 
-        CatalogEntry entry = (await catalog.ReadAsync(Cancel)).ShouldHaveSingleItem();
+        CatalogEntry entry = (await catalog.ListAsync(Cancel)).ShouldHaveSingleItem();
 
-        entry.Manifest.ShouldBeNull();
-        entry.Error.ShouldNotBeNull().Message.ShouldContain("no regular file");
+        (Manifest? manifest, PgBackupException? error) = await catalog.TryReadManifestAsync(entry, Cancel);
+        manifest.ShouldBeNull();
+        error.ShouldNotBeNull().Message.ShouldContain("no regular file");
     }
 
     [Fact]
     public async Task A_store_that_is_not_there_is_no_empty_store() =>
-        (await Should.ThrowAsync<PgBackupException>(() => catalog.ReadAsync(Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.ListAsync(Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
 
     [Fact]
     public async Task Snapshots_are_listed_oldest_first_with_their_objects()
@@ -50,10 +51,10 @@ public sealed class CatalogTests : IDisposable
         await PutAsync(ManifestSample.Of(Id(1)));
         await PutAsync(Id(1), "RESTORE.md", "how to");
 
-        IReadOnlyList<CatalogEntry> entries = await catalog.ReadAsync(Cancel);
+        IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(Cancel);
 
         entries.Select(static e => e.Id).ShouldBe([Id(1), Id(2)]);
-        entries.ShouldAllBe(static e => e.Manifest != null && e.Error == null && !e.IsLeftover);
+        entries.ShouldAllBe(static e => e.HasManifest && e.IsComplete && !e.IsLeftover);
         entries[0].Objects.Keys.Order(StringComparer.Ordinal).ShouldBe(["RESTORE.md", "manifest.json"]);
         entries[0].Objects["RESTORE.md"].ShouldBe(6);
     }
@@ -65,7 +66,7 @@ public sealed class CatalogTests : IDisposable
         await store.PutAsync("20260301/20260301-olympus.dump", new MemoryStream([1]), Cancel);
         await store.PutAsync("20260301T030000Z", new MemoryStream([1]), Cancel);
 
-        (await catalog.ReadAsync(Cancel)).ShouldBeEmpty();
+        (await catalog.ListAsync(Cancel)).ShouldBeEmpty();
     }
 
     [Fact]
@@ -74,11 +75,11 @@ public sealed class CatalogTests : IDisposable
         await PutAsync(ManifestSample.Of(Id(1)));
         await PutAsync(Id(2), SnapshotLayout.InProgress, "");
         await PutAsync(Id(2), "20260302T030000Z-olympus.dump.gpg", "half a night");
-        Directory.CreateDirectory(folder["store/20260303T030000Z"]);
+        Directory.CreateDirectory(folder["store/20260303T030000Z"]); // empty: no object, and nothing in a listing
 
-        IReadOnlyList<CatalogEntry> entries = await catalog.ReadAsync(Cancel);
+        IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(Cancel);
 
-        entries.Select(static e => (e.IsLeftover, e.Manifest is null)).ShouldBe([(false, false), (true, true), (true, true)]);
+        entries.Select(static e => (e.IsLeftover, e.HasManifest)).ShouldBe([(false, true), (true, false)]);
         (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(1));
         (await catalog.FindAsync("latest", Cancel)).Id.ShouldBe(Id(1));
         await MissingAsync(Id(2));
@@ -90,9 +91,9 @@ public sealed class CatalogTests : IDisposable
     {
         await PutAsync(Id(1), "20260301T030000Z-olympus.dump.gpg", "somebody removed the manifest");
 
-        CatalogEntry entry = (await catalog.ReadAsync(Cancel)).ShouldHaveSingleItem();
+        CatalogEntry entry = (await catalog.ListAsync(Cancel)).ShouldHaveSingleItem();
 
-        (entry.Manifest, entry.IsLeftover).ShouldBe((null, false));
+        (entry.HasManifest, entry.IsLeftover).ShouldBe((false, false));
         await MissingAsync(Id(1));
     }
 
@@ -102,7 +103,7 @@ public sealed class CatalogTests : IDisposable
         await PutAsync(ManifestSample.Of(Id(1)));
         await PutAsync(Id(1), SnapshotLayout.InProgress, "");
 
-        (await catalog.ReadAsync(Cancel)).Single().IsLeftover.ShouldBeFalse();
+        (await catalog.ListAsync(Cancel)).Single().IsLeftover.ShouldBeFalse();
         (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(1));
     }
 
@@ -111,11 +112,12 @@ public sealed class CatalogTests : IDisposable
     {
         await PutAsync(Id(1), SnapshotLayout.Manifest, Encoding.UTF8.GetString(ManifestSample.Of(Id(2)).ToJson()));
 
-        CatalogEntry entry = (await catalog.ReadAsync(Cancel)).Single();
+        CatalogEntry entry = (await catalog.ListAsync(Cancel)).Single();
 
-        (entry.Manifest, entry.IsLeftover).ShouldBe((null, false));
-        entry.Error.ShouldNotBeNull().Code.ShouldBe(ErrorCode.ManifestUnreadable);
-        entry.Error.Message.ShouldContain("is that of another snapshot (20260302T030000Z)");
+        entry.IsLeftover.ShouldBeFalse();
+        PgBackupException error = (await catalog.TryReadManifestAsync(entry, Cancel)).Error.ShouldNotBeNull();
+        error.Code.ShouldBe(ErrorCode.ManifestUnreadable);
+        error.Message.ShouldContain("is that of another snapshot (20260302T030000Z)");
         (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(Id(1).ToString(), Cancel))).Code.ShouldBe(ErrorCode.ManifestUnreadable);
     }
 
@@ -126,7 +128,13 @@ public sealed class CatalogTests : IDisposable
         await PutAsync(Id(2), SnapshotLayout.Manifest, "{");
         await PutAsync(Id(3), SnapshotLayout.Manifest, "{\"format\": 7}");
 
-        (await catalog.ReadAsync(Cancel)).Select(static e => e.Error?.Code).ShouldBe([null, ErrorCode.ManifestUnreadable, ErrorCode.ManifestTooNew]);
+        List<ErrorCode?> errors = [];
+        foreach (CatalogEntry entry in await catalog.ListAsync(Cancel))
+        {
+            errors.Add((await catalog.TryReadManifestAsync(entry, Cancel)).Error?.Code);
+        }
+
+        errors.ShouldBe([null, ErrorCode.ManifestUnreadable, ErrorCode.ManifestTooNew]);
         (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(1));
         (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(Id(3).ToString(), Cancel))).Code.ShouldBe(ErrorCode.ManifestTooNew);
     }
@@ -161,6 +169,50 @@ public sealed class CatalogTests : IDisposable
     [InlineData("../20260301T030000Z")]
     public async Task What_is_no_id_is_wrong_usage(string id) =>
         (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(id, Cancel))).Code.ShouldBe(ErrorCode.Usage);
+
+    [Fact]
+    public async Task A_listing_alone_tells_complete_pinned_and_proven_snapshots_and_their_sizes()
+    {
+        foreach (int day in (int[])[1, 2, 3])
+        {
+            await PutAsync(ManifestSample.Of(Id(day)));
+            await PutAsync(Id(day), $"{Id(day)}-olympus.dump.gpg", "dump");
+        }
+
+        await PutAsync(Id(1), SnapshotLayout.Pinned, "before the migration");
+        await PutAsync(Id(2), SnapshotLayout.Proven, "");
+        await PutAsync(Id(3), SnapshotLayout.Proven, "");
+        await PutAsync(Id(3), SnapshotLayout.Incomplete, "failed: iam_hydra (PGB-0021)\n");
+
+        IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(Cancel);
+
+        entries.Select(static e => (e.IsComplete, e.IsPinned, e.IsProven)).ShouldBe([(true, true, false), (true, false, true), (false, false, false)]);
+        entries.ShouldAllBe(static e => e.Databases == 1);
+        entries[1].Bytes.ShouldBe(4 + ManifestSample.Of(Id(2)).ToJson().Length);
+    }
+
+    [Fact]
+    public async Task A_removed_snapshot_is_gone_with_all_of_its_objects()
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+        await PutAsync(Id(1), "RESTORE.md", "how to");
+        await PutAsync(ManifestSample.Of(Id(2)));
+
+        await catalog.RemoveAsync((await catalog.ListAsync(Cancel))[0], Cancel);
+
+        (await catalog.ListAsync(Cancel)).ShouldHaveSingleItem().Id.ShouldBe(Id(2));
+        Directory.Exists(folder[$"store/{Id(1)}"]).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_store_of_another_cluster_is_refused()
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+        IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(Cancel);
+
+        (await catalog.RequireClusterAsync(ManifestSample.Of(Id(1)).Cluster, entries, Cancel)).ShouldNotBeNull();
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.RequireClusterAsync("another", entries, Cancel))).Code.ShouldBe(ErrorCode.StoreOfAnotherCluster);
+    }
 
     private static SnapshotId Id(int day) => SnapshotId.At(new DateTimeOffset(2026, 3, day, 3, 0, 0, TimeSpan.Zero));
 

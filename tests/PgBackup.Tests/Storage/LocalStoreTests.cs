@@ -24,7 +24,7 @@ public sealed class LocalStoreTests : ObjectStoreContract, IDisposable
     public async Task Files_and_folders_are_private()
     {
         await PutAsync("one/a", "x");
-        await using IAsyncDisposable held = await Store.LockAsync("me", Cancel);
+        await using IStoreLock held = await Store.LockAsync("me", Cancel);
 
         File.GetUnixFileMode(folder["new/store/one/a"]).ShouldBe(Private);
         File.GetUnixFileMode(folder["new/store/.olympus-pgbackup.lock"]).ShouldBe(Private);
@@ -84,6 +84,20 @@ public sealed class LocalStoreTests : ObjectStoreContract, IDisposable
 
         (await AllOfAsync(await other.OpenAsync("one/a", Cancel))).ShouldBe("x"u8.ToArray());
         (await Should.ThrowAsync<PgBackupException>(() => other.DeleteFolderAsync("", Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
+    }
+
+    [Fact]
+    public async Task A_sweep_removes_old_half_written_files_and_empty_folders_and_spares_young_ones()
+    {
+        await PutAsync("one/a", "x");
+        await File.WriteAllTextAsync(folder["new/store/one/.b.partial"], "half", Cancel);
+        Directory.CreateDirectory(folder["new/store/empty"]);
+
+        (await Store.SweepAsync(DateTimeOffset.UtcNow.AddHours(-1), Cancel)).ShouldBe(0);
+        (await Store.SweepAsync(DateTimeOffset.UtcNow.AddHours(1), Cancel)).ShouldBe(2);
+
+        EverythingInside.ShouldBe(["one/a"]);
+        Directory.Exists(folder["new/store/empty"]).ShouldBeFalse();
     }
 
     private async Task<int> CountAsync(string name)

@@ -102,7 +102,7 @@ public abstract class ObjectStoreContract
     }
 
     [Fact]
-    public async Task A_folder_lists_its_own_objects_and_the_root_its_folders()
+    public async Task A_folder_lists_its_own_objects_and_the_store_all_of_them()
     {
         await PutAsync("one/a", "1");
         await PutAsync("one/b", "22");
@@ -111,7 +111,7 @@ public abstract class ObjectStoreContract
         (await ListAsync("one")).ShouldBe([("one/a", 1), ("one/b", 2)]);
         (await ListAsync("two")).ShouldBe([("two/c", 3)]);
         (await ListAsync("three")).ShouldBeEmpty();
-        (await FoldersAsync()).ShouldBe(["one", "two"]);
+        (await ListAsync("")).ShouldBe([("one/a", 1), ("one/b", 2), ("two/c", 3)]);
     }
 
     [Fact]
@@ -152,6 +152,42 @@ public abstract class ObjectStoreContract
         await MissingAsync("one/a");
         await PutAsync("one/b", "x");
         await MissingAsync("one/a");
+    }
+
+    [Fact]
+    public async Task An_object_that_is_looked_for_is_found_with_its_size_and_time()
+    {
+        DateTimeOffset before = DateTimeOffset.UtcNow.AddMinutes(-5);
+        await PutAsync("one/a", "hello");
+
+        StoredObject found = (await Store.FindAsync("one/a", Cancel)).ShouldNotBeNull();
+
+        (found.Key, found.Size).ShouldBe(("one/a", 5));
+        found.Modified.ShouldBeGreaterThan(before);
+        (await Store.FindAsync("one/b", Cancel)).ShouldBeNull();
+        (await Store.FindAsync("one", Cancel)).ShouldBeNull();
+        await foreach (StoredObject listed in Store.ListAsync("one", Cancel))
+        {
+            (listed.Modified - found.Modified).Duration().ShouldBeLessThan(TimeSpan.FromSeconds(2));
+        }
+    }
+
+    [Fact]
+    public async Task A_sweep_leaves_whole_objects_alone()
+    {
+        await PutAsync("one/a", "hello");
+
+        (await Store.SweepAsync(DateTimeOffset.UtcNow.AddDays(1), Cancel)).ShouldBe(0);
+
+        EverythingInside.ShouldBe(["one/a"]);
+    }
+
+    [Fact]
+    public async Task A_lock_that_is_held_says_so()
+    {
+        await using IStoreLock held = await Store.LockAsync("me", Cancel);
+
+        Should.NotThrow(held.RequireHeld);
     }
 
     [Fact]
@@ -201,7 +237,7 @@ public abstract class ObjectStoreContract
     [Fact]
     public async Task A_second_run_is_refused_and_told_who_is_first()
     {
-        await using IAsyncDisposable first = await Store.LockAsync("run 4711 on db1", Cancel);
+        await using IStoreLock first = await Store.LockAsync("run 4711 on db1", Cancel);
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => Store.LockAsync("run 4712 on db1", Cancel));
 
@@ -216,7 +252,7 @@ public abstract class ObjectStoreContract
     {
         await (await Store.LockAsync("a first holder with a long name", Cancel)).DisposeAsync();
 
-        await using IAsyncDisposable second = await Store.LockAsync("second", Cancel);
+        await using IStoreLock second = await Store.LockAsync("second", Cancel);
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => Store.LockAsync("third", Cancel));
         error.Message.ShouldEndWith(": second.");
@@ -238,6 +274,7 @@ public abstract class ObjectStoreContract
             () => Store.DeleteAsync(key, Cancel),
             () => Store.DeleteFolderAsync(key, Cancel),
             () => ListAsync(key),
+            () => Store.FindAsync(key, Cancel),
         ])
         {
             PgBackupException error = await Should.ThrowAsync<PgBackupException>(attempt);
@@ -274,16 +311,8 @@ public abstract class ObjectStoreContract
         return [.. found.OrderBy(static o => o.Key, StringComparer.Ordinal)];
     }
 
-    private async Task<List<string>> FoldersAsync()
-    {
-        List<string> found = [];
-        await foreach (string folder in Store.ListFoldersAsync(Cancel))
-        {
-            found.Add(folder);
-        }
-
-        return [.. found.Order(StringComparer.Ordinal)];
-    }
+    private async Task<List<string>> FoldersAsync() =>
+        [.. (await ListAsync("")).Select(static o => o.Key.Split('/')[0]).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
 
     private async Task MissingAsync(string key)
     {
