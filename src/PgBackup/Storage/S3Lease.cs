@@ -1,0 +1,275 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Amazon.S3;
+using Amazon.S3.Model;
+
+namespace PgBackup.Storage;
+
+/// <summary>
+/// The right to work in a bucket: an object that is written only if it is not there (S3's conditional write, If-None-Match), renewed
+/// while it is held, and removed at the end. One that was not renewed for 15 minutes, by the store's own clock, belongs to a run that
+/// was killed, and is taken over.
+/// </summary>
+internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucket, string key, TimeProvider clock) : IStoreLock
+{
+    private static readonly TimeSpan Length = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan Renewal = TimeSpan.FromMinutes(3);
+
+    private readonly CancellationTokenSource stop = new();
+    private readonly string nonce = RandomNumberGenerator.GetHexString(16, lowercase: true);
+    private byte[] body = [];
+    private string etag = "";
+    private DateTimeOffset renewed;
+    private bool lost;
+    private Task renewing = Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public string? Note { get; private set; }
+
+    /// <summary>Takes it.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.AlreadyRunning"/>.</exception>
+    public async Task<IStoreLock> AcquireAsync(string holder, CancellationToken cancel)
+    {
+        body = JsonSerializer.SerializeToUtf8Bytes(new LeaseText { Holder = holder, Nonce = nonce }, LeaseJson.Default.LeaseText);
+        for (int attempt = 0; attempt < 5; attempt++)
+        {
+            if (await WriteAsync(null, cancel))
+            {
+                await RequireOursAsync(cancel);
+                renewed = clock.GetUtcNow();
+                renewing = RenewAsync();
+                return this;
+            }
+
+            if (await ReadAsync(cancel) is not { } other)
+            {
+                continue; // it has just been given back
+            }
+
+            TimeSpan age = await StoreTimeAsync(cancel) - other.Renewed;
+            if (age < Length)
+            {
+                throw Taken(other.Text.Holder);
+            }
+
+            if (await WriteAsync(other.ETag, cancel))
+            {
+                await RequireOursAsync(cancel);
+                Note = $"the lock of {other.Text.Holder} in the store {store.Name} was not renewed for {age.TotalMinutes:0} minutes: that run was killed, and its lock was taken over";
+                renewed = clock.GetUtcNow();
+                renewing = RenewAsync();
+                return this;
+            }
+        }
+
+        throw Taken("several runs want it at the same time");
+    }
+
+    /// <inheritdoc/>
+    public void RequireHeld()
+    {
+        if (lost || clock.GetUtcNow() - renewed > Length)
+        {
+            throw new PgBackupException(
+                ErrorCode.AlreadyRunning,
+                $"the lock of the store {store.Name} ({store.Location}) was lost: it could not be renewed for {Length.TotalMinutes:0} minutes, or another run has taken it over.",
+                "This run writes no more there. See that the host was not suspended and that the store can be reached; the next run cleans up.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await renewing;
+        stop.Dispose();
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        try
+        {
+            if (!lost && (await ReadAsync(patience.Token))?.Text.Nonce == nonce)
+            {
+                await store.CallAsync("giving the lock back", c => client.DeleteObjectAsync(bucket, key, c), patience.Token);
+            }
+        }
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
+        {
+            // The store is gone: the lock expires by itself.
+        }
+    }
+
+    // Null: only if there is none. An ETag: only if it is still that one.
+    private async Task<bool> WriteAsync(string? replace, CancellationToken cancel) =>
+        await store.CallAsync(
+            "taking the lock",
+            async c =>
+            {
+                using var content = new MemoryStream(body);
+                var request = new PutObjectRequest
+                {
+                    BucketName = bucket,
+                    Key = key,
+                    InputStream = content,
+                    UseChunkEncoding = false,
+                    AutoCloseStream = false,
+                    MD5Digest = Md5(body),
+                };
+                if (replace is null)
+                {
+                    request.IfNoneMatch = "*";
+                }
+                else
+                {
+                    request.IfMatch = replace;
+                }
+
+                try
+                {
+                    etag = (await client.PutObjectAsync(request, c)).ETag ?? "";
+                    return true;
+                }
+                catch (AmazonS3Exception e) when (e.StatusCode is HttpStatusCode.PreconditionFailed or HttpStatusCode.Conflict || (replace is not null && e.StatusCode is HttpStatusCode.NotFound && e.ErrorCode != "NoSuchBucket"))
+                {
+                    // A write that was repeated because its answer got lost meets itself.
+                    return replace is null && (await ReadAsync(c))?.Text.Nonce == nonce;
+                }
+                catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotImplemented)
+                {
+                    // A store without conditional writes: only if it is not there as far as we can see; RequireOursAsync looks again.
+                    if (replace is null && await ReadAsync(c) is not null)
+                    {
+                        return false;
+                    }
+
+                    using var again = new MemoryStream(body);
+                    etag = (await client.PutObjectAsync(new PutObjectRequest { BucketName = bucket, Key = key, InputStream = again, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5(body) }, c)).ETag ?? "";
+                    await Task.Delay(TimeSpan.FromSeconds(2), clock, c);
+                    return true;
+                }
+            },
+            cancel);
+
+    // Whatever the store made of the condition: what stands there now decides.
+    private async Task RequireOursAsync(CancellationToken cancel)
+    {
+        LeaseState? now = await ReadAsync(cancel);
+        if (now?.Text.Nonce != nonce)
+        {
+            throw Taken(now?.Text.Holder ?? "it was removed again at once");
+        }
+    }
+
+    private async Task<LeaseState?> ReadAsync(CancellationToken cancel) =>
+        await store.CallAsync(
+            "reading the lock",
+            async c =>
+            {
+                try
+                {
+                    using GetObjectResponse answer = await client.GetObjectAsync(bucket, key, c);
+                    using var text = new MemoryStream();
+                    await answer.ResponseStream.CopyToAsync(text, c);
+                    LeaseText? lease = null;
+                    try
+                    {
+                        lease = JsonSerializer.Deserialize(text.ToArray(), LeaseJson.Default.LeaseText);
+                    }
+                    catch (JsonException)
+                    {
+                        // Somebody else's object under our name: still a lock, of an unknown holder.
+                    }
+
+                    DateTime modified = answer.LastModified ?? DateTime.UnixEpoch;
+                    return new LeaseState { Text = lease ?? new LeaseText { Holder = "its holder is not known", Nonce = "" }, ETag = answer.ETag ?? "", Renewed = modified.ToUniversalTime() };
+                }
+                catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchKey")
+                {
+                    return null;
+                }
+            },
+            cancel);
+
+    // What time it is for the store: that of an object just written. Clocks of hosts are not to be compared with it.
+    private async Task<DateTimeOffset> StoreTimeAsync(CancellationToken cancel)
+    {
+        string probe = $"{key}-{nonce}";
+        return await store.CallAsync(
+            "asking the store for its time",
+            async c =>
+            {
+                using var content = new MemoryStream("time\n"u8.ToArray());
+                await client.PutObjectAsync(new PutObjectRequest { BucketName = bucket, Key = probe, InputStream = content, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5("time\n"u8.ToArray()) }, c);
+                GetObjectMetadataResponse head = await client.GetObjectMetadataAsync(bucket, probe, c);
+                await client.DeleteObjectAsync(bucket, probe, c);
+                return (DateTimeOffset)(head.LastModified ?? DateTime.UnixEpoch).ToUniversalTime();
+            },
+            cancel);
+    }
+
+    private async Task RenewAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(Renewal, clock, stop.Token);
+                try
+                {
+                    // Each renewal has to look different, or a store may take it for the same object and keep its time.
+                    body = [.. body, (byte)'\n'];
+                    if (await WriteAsync(etag, stop.Token))
+                    {
+                        renewed = clock.GetUtcNow();
+                    }
+                    else
+                    {
+                        lost = true;
+                        return;
+                    }
+                }
+                catch (PgBackupException)
+                {
+                    // Tried again at the next turn, until it is too old.
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // given back
+        }
+    }
+
+    private PgBackupException Taken(string holder) => new(
+        ErrorCode.AlreadyRunning,
+        $"another run works in the store {store.Name} ({store.Location}): {holder}.",
+        "Wait for it to end, or stop it. The lock of a run that was killed is free after 15 minutes.");
+
+    private static string Md5(byte[] bytes)
+    {
+#pragma warning disable CA5351 // S3's own checksum
+        return Convert.ToBase64String(MD5.HashData(bytes));
+#pragma warning restore CA5351
+    }
+
+    private sealed record LeaseState
+    {
+        public required LeaseText Text { get; init; }
+
+        public required string ETag { get; init; }
+
+        public required DateTimeOffset Renewed { get; init; }
+    }
+}
+
+/// <summary>The text of a lease.</summary>
+internal sealed record LeaseText
+{
+    public required string Holder { get; init; }
+
+    public required string Nonce { get; init; }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(LeaseText))]
+internal sealed partial class LeaseJson : JsonSerializerContext;

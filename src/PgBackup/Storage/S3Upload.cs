@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Amazon.S3.Model;
+
+namespace PgBackup.Storage;
+
+/// <summary>One object in parts, several of them under way at the same time.</summary>
+internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? lockedUntil)
+{
+    // 1,000 parts: 100 of 8 MiB, 100 of 16 MiB, ... 100 of 4 GiB.
+    private const int PartsOfOneSize = 100;
+
+    /// <summary>Sends the first part, which is full, and what follows it in the stream.</summary>
+    /// <exception cref="PgBackupException">Nothing was stored, and the upload was aborted.</exception>
+    public async Task<SentObject> RunAsync(PartContent first, Stream content, CancellationToken cancel)
+    {
+        string upload = await store.BeginAsync(objectKey, lockedUntil, cancel);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        List<Task<byte[]>> sending = [];
+        using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        try
+        {
+            long size = 0;
+            PartContent? part = first;
+            while (part is not null)
+            {
+                size += part.Size;
+                await HashAsync(sha256, part, cancel);
+                sending.Add(SendAsync(upload, sending.Count + 1, part, stop));
+                part = await NextAsync(sending, content, stop.Token);
+            }
+
+            byte[][] digests = await Task.WhenAll(sending);
+            var sent = new SentObject { Size = size, ETag = ETagOf(digests), Sha256 = Convert.ToHexStringLower(sha256.GetHashAndReset()) };
+            List<PartETag> tags = [.. digests.Select(static (md5, i) => new PartETag(i + 1, $"\"{Convert.ToHexStringLower(md5)}\""))];
+            await store.CompleteAsync(objectKey, upload, tags, sent, cancel);
+            return sent;
+        }
+        catch (Exception e)
+        {
+            await stop.CancelAsync();
+            Task all = Task.WhenAll(sending);
+            await all.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await store.AbortAsync(objectKey, upload);
+            // A part that failed stops the reading of the next: then its reason is the one to tell.
+            if (e is OperationCanceledException && !cancel.IsCancellationRequested && all.Exception?.InnerExceptions.OfType<PgBackupException>().FirstOrDefault() is { } reason)
+            {
+                throw reason;
+            }
+
+            throw;
+        }
+    }
+
+    // The ETag of an object in parts: the MD5 of the parts' MD5s, and their number.
+    private static string ETagOf(byte[][] digests)
+    {
+#pragma warning disable CA5351 // S3's own checksum
+        byte[] all = MD5.HashData([.. digests.SelectMany(static d => d)]);
+#pragma warning restore CA5351
+        return string.Create(CultureInfo.InvariantCulture, $"{Convert.ToHexStringLower(all)}-{digests.Length}");
+    }
+
+    private static async Task HashAsync(IncrementalHash hash, PartContent part, CancellationToken cancel)
+    {
+        byte[] buffer = new byte[256 * 1024];
+        await using Stream bytes = part.Open();
+        int count;
+        while ((count = await bytes.ReadAsync(buffer, cancel)) > 0)
+        {
+            hash.AppendData(buffer, 0, count);
+        }
+    }
+
+    private async Task<PartContent?> NextAsync(List<Task<byte[]>> sending, Stream content, CancellationToken cancel)
+    {
+        PartContent part = await store.Memory.RentAsync(1 << Math.Min(sending.Count / PartsOfOneSize, 9), cancel);
+        try
+        {
+            await part.FillAsync(content, cancel);
+            if (part.Size > 0)
+            {
+                return part;
+            }
+        }
+        catch
+        {
+            part.Dispose();
+            throw;
+        }
+
+        part.Dispose();
+        return null;
+    }
+
+    private async Task<byte[]> SendAsync(string upload, int number, PartContent part, CancellationTokenSource stop)
+    {
+        try
+        {
+            return await store.SendPartAsync(objectKey, upload, number, part, stop.Token);
+        }
+        catch
+        {
+            await stop.CancelAsync();
+            throw;
+        }
+        finally
+        {
+            part.Dispose();
+        }
+    }
+}
