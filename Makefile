@@ -29,7 +29,7 @@ with_podman = image=$$(eng/postgres-image.sh); env=$$(eng/podman-env.sh "$$image
 help:
 	@cat <<-'END'
 	make demo          a whole night and a restore drill, on a scratch cluster with sample data
-	make test          all tests, against real Postgres, gpg, age and rclone
+	make test          all tests, against real Postgres, gpg, age, rclone and S3
 	make build         build everything
 	make publish       one self-contained executable: $(BINARY)
 	make install       publish, and copy it to $$(DESTDIR)$(PREFIX)/bin

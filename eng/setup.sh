@@ -2,7 +2,7 @@
 # setup.sh: puts what the demo and the tests need on this machine, if it is not there yet.
 #
 # Usage:  setup.sh demo     podman, gpg, age, an image of Postgres
-#         setup.sh test     the same, and rclone
+#         setup.sh test     the same, rclone, and Ceph's radosgw (see radosgw.sh), of which no service is started
 #
 # Says one line for each thing it does, and nothing when there is nothing to do. It installs by apt, as root
 # or by sudo without a password; where that is not possible it says what to install by hand and exits 1.
@@ -12,13 +12,14 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 
 case ${1:-} in
-  demo) tools=(podman gpg age) ;;
-  test) tools=(podman gpg age rclone) ;;
+  demo) tools=(podman gpg age) ceph=() ;;
+  test) tools=(podman gpg age rclone) ceph=(radosgw radosgw-admin ceph ceph-mon ceph-osd ceph-authtool monmaptool) ;;
   *) echo "usage: setup.sh demo|test" >&2; exit 2 ;;
 esac
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+no_services=
+trap 'rm -f "$log"; [ -z "$no_services" ] || "${as_root[@]}" rm -f "$no_services"' EXIT
 
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo -n)
@@ -34,13 +35,22 @@ has() {
 # missing TOOL...: the packages of those that are not here.
 missing() {
   local tool
-  for tool; do has "$tool" || if [ "$tool" = gpg ]; then echo gnupg; else echo "$tool"; fi; done
+  for tool; do
+    has "$tool" || case $tool in
+      gpg) echo gnupg ;;
+      ceph | ceph-authtool | radosgw-admin) echo ceph-common ;;
+      monmaptool) echo ceph-base ;;
+      *) echo "$tool" ;;
+    esac
+  done | sort -u
 }
 
+# install_packages [--no-install-recommends] PACKAGE...
 install_packages() {
   local flags=(-y -q -o DPkg::Lock::Timeout=120)
   # Root's podman needs none of its recommendations; a rootless one does (uidmap, slirp4netns).
   [ ${#as_root[@]} -gt 0 ] || flags+=(--no-install-recommends)
+  if [ "$1" = --no-install-recommends ]; then flags+=("$1"); shift; fi
   echo "installing $* (apt)"
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get)
   # The lists are fetched only when apt cannot do with those it has; one dead source must not stop us.
@@ -66,12 +76,22 @@ has_image || image_is_here=0
 if [ $image_is_here = 0 ] && can_install; then tools+=(debootstrap); fi   # in case no image can be pulled
 
 mapfile -t packages < <(missing "${tools[@]}")
-if [ ${#packages[@]} -gt 0 ] && ! can_install; then
-  echo "setup: missing: ${packages[*]}. Install by hand (this needs apt, and root or sudo without a password, to do it for you)" >&2
+mapfile -t ceph_packages < <(missing "${ceph[@]}")
+if [ $((${#packages[@]} + ${#ceph_packages[@]})) -gt 0 ] && ! can_install; then
+  echo "setup: missing: ${packages[*]} ${ceph_packages[*]}. Install by hand (this needs apt, and root or sudo without a password, to do it for you)" >&2
   ok=0
 fi
 [ $ok = 1 ] || exit 1
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
+if [ ${#ceph_packages[@]} -gt 0 ]; then
+  # Debian's way to say that a package must not start its services. Where it stands already it is somebody else's.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    no_services=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$no_services" >/dev/null
+    "${as_root[@]}" chmod 0755 "$no_services"
+  fi
+  install_packages --no-install-recommends "${ceph_packages[@]}"
+fi
 
 # ---------------------------------------------------------------- image of Postgres
 if [ $image_is_here = 0 ]; then
