@@ -35,7 +35,9 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
         body = JsonSerializer.SerializeToUtf8Bytes(new LeaseText { Holder = holder, Nonce = nonce }, LeaseJson.Default.LeaseText);
         for (int attempt = 0; attempt < 5; attempt++)
         {
-            if (await WriteAsync(null, cancel))
+            // Looked at first, since some stores ignore the condition in buckets with versions.
+            LeaseState? there = await ReadAsync(cancel);
+            if (there is null && await WriteAsync(null, cancel))
             {
                 await RequireOursAsync(cancel);
                 renewed = clock.GetUtcNow();
@@ -43,7 +45,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
                 return this;
             }
 
-            if (await ReadAsync(cancel) is not { } other)
+            if ((there ?? await ReadAsync(cancel)) is not { } other)
             {
                 continue; // it has just been given back
             }
@@ -99,8 +101,11 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
         }
     }
 
-    // Null: only if there is none. An ETag: only if it is still that one.
+    // Null: only if there is none. An ETag: only if it is still that one; some servers want it without its quotes.
     private async Task<bool> WriteAsync(string? replace, CancellationToken cancel) =>
+        await TryWriteAsync(replace, cancel) || (replace is not null && await TryWriteAsync(replace.Trim('"'), cancel));
+
+    private async Task<bool> TryWriteAsync(string? replace, CancellationToken cancel) =>
         await store.CallAsync(
             "taking the lock",
             async c =>
@@ -211,11 +216,20 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
     {
         try
         {
+            // Two runs that took it in the same instant, from a store without conditions, find out soon.
+            TimeSpan pause = TimeSpan.FromSeconds(5);
             while (true)
             {
-                await Task.Delay(Renewal, clock, stop.Token);
+                await Task.Delay(pause, clock, stop.Token);
+                pause = Renewal;
                 try
                 {
+                    if ((await ReadAsync(stop.Token))?.Text.Nonce != nonce)
+                    {
+                        lost = true;
+                        return;
+                    }
+
                     // Each renewal has to look different, or a store may take it for the same object and keep its time.
                     body = [.. body, (byte)'\n'];
                     if (await WriteAsync(etag, stop.Token))

@@ -422,12 +422,31 @@ public sealed class S3Store : IObjectStore, IDisposable
                 "Use a store that encrypts (s3: { sse: AES256 } or { sse: aws:kms }), or encryption: gpg or age.");
         }
 
-        if (lockedUntil is { } until && (head.ObjectLockRetainUntilDate is not { } locked || Utc(locked) < until.AddSeconds(-1)))
+        if (lockedUntil is { } until && !IsLocked(head, until))
+        {
+            await LockObjectAsync(key, objectKey, until, cancel);
+        }
+    }
+
+    // Some servers ignore the lock that an upload in parts was begun with.
+    private async Task LockObjectAsync(string key, string objectKey, DateTimeOffset until, CancellationToken cancel)
+    {
+        var request = new PutObjectRetentionRequest
+        {
+            BucketName = settings.Bucket,
+            Key = objectKey,
+            Retention = new ObjectLockRetention { Mode = new ObjectLockRetentionMode(settings.ObjectLock), RetainUntilDate = until.UtcDateTime },
+        };
+        await CallAsync($"locking {key}", c => client.PutObjectRetentionAsync(request, c), cancel);
+        if (await HeadAsync(objectKey, cancel) is not { } head || !IsLocked(head, until))
         {
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) did not lock {key} until {until:yyyy-MM-dd}, as it was asked to.", "Check that the bucket has object lock, or leave out object_lock.");
         }
     }
+
+    private static bool IsLocked(GetObjectMetadataResponse head, DateTimeOffset until) =>
+        head.ObjectLockRetainUntilDate is { } locked && Utc(locked) >= until.AddSeconds(-1);
 
     private async Task<string> ReadBackAsync(string key, CancellationToken cancel)
     {
