@@ -1,5 +1,6 @@
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Operations;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
@@ -22,14 +23,11 @@ internal static class Composition
     }
 
     /// <summary>The primary store, or the one of a name.</summary>
-    public static IObjectStore Store(BackupConfig config, string? name = null)
-    {
-        StoreConfig store = name is null
-            ? config.Stores[0]
-            : config.Stores.FirstOrDefault(s => s.Name == name) ?? throw new PgBackupException(
-                ErrorCode.Usage, $"the config has no store \"{name}\".", $"It has {string.Join(", ", config.Stores.Select(static s => s.Name))}.");
-        return new LocalStore(store.Name, store.Path);
-    }
+    public static IObjectStore Store(BackupConfig config, string? name = null) => Store(name is null ? config.Stores[0] : Named(config, name));
+
+    /// <summary>All stores with their rules, the primary first; or only the one of a name.</summary>
+    public static IReadOnlyList<BackupStore> Stores(BackupConfig config, string? name = null) =>
+        [.. (name is null ? config.Stores : [Named(config, name)]).Select(static s => new BackupStore { Store = Store(s), Keep = s.Keep, HasObjectLock = s.S3?.ObjectLock is not null })];
 
     /// <summary>The cipher that the config asks for.</summary>
     public static ICipher Cipher(BackupConfig config) => Cipher(config.Encryption.Kind, config.Encryption.Recipients, config, null);
@@ -77,10 +75,18 @@ internal static class Composition
         return await ToolFinder.OfImageAsync(config.Source.Connection, config.Source.ToolsImage ?? $"docker.io/library/postgres:{major}", cancel);
     }
 
+    private static StoreConfig Named(BackupConfig config, string name) =>
+        config.Stores.FirstOrDefault(s => s.Name == name) ?? throw new PgBackupException(
+            ErrorCode.Usage, $"the config has no store \"{name}\".", $"It has {string.Join(", ", config.Stores.Select(static s => s.Name))}.");
+
+    private static IObjectStore Store(StoreConfig store) =>
+        store.S3 is { } s3 ? new S3Store(store.Name, s3, TimeProvider.System)
+        : new LocalStore(store.Name, store.Path!);
+
     private static ICipher Cipher(string kind, IReadOnlyList<string> recipients, BackupConfig config, Identity? identity) => kind switch
     {
         "gpg" => new GpgCipher(recipients, config.Encryption.HomeFolder, identity, TimeProvider.System),
         "age" => new AgeCipher(recipients, identity),
-        _ => new NoCipher(),
+        _ => new NoCipher(kind),
     };
 }

@@ -98,7 +98,12 @@ internal static class BackupVerb
 
         int databases = manifest.Databases.Count();
         string what = manifest.Failures.Count == 0 ? (manifest.IsComplete ? "complete" : "done, of some databases only") : $"INCOMPLETE, {manifest.Failures.Count} failed";
-        string encrypted = manifest.Encryption == "none" ? "NOT encrypted" : $"{manifest.Encryption} to {manifest.Recipients.Count} recipient{(manifest.Recipients.Count == 1 ? "" : "s")}";
+        string encrypted = manifest.Encryption switch
+        {
+            "none" => "NOT encrypted",
+            "provider" => "encrypted by the store",
+            _ => $"{manifest.Encryption} to {manifest.Recipients.Count} recipient{(manifest.Recipients.Count == 1 ? "" : "s")}",
+        };
         Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
             $"{manifest.Id} {what}: {databases} database{(databases == 1 ? "" : "s")}{(manifest.Globals is null ? "" : " and the roles")}, {manifest.Databases.Sum(static p => p.Proof.Rows):N0} rows, {ByteSize.Text(manifest.StoredBytes)} in {store.Location}, {encrypted}, skew {manifest.SkewMs:0.0} ms, {Terminal.Span(elapsed.TotalSeconds)}"));

@@ -1,4 +1,6 @@
 using PgBackup.Postgres;
+using PgBackup.Retention;
+using PgBackup.Storage;
 
 namespace PgBackup.Configuration;
 
@@ -81,10 +83,10 @@ public sealed record DumpConfig
     public required TimeSpan LockTimeout { get; init; }
 }
 
-/// <summary>gpg, age or none.</summary>
+/// <summary>gpg, age, the stores, or none.</summary>
 public sealed record EncryptionConfig
 {
-    /// <summary><c>gpg</c>, <c>age</c> or <c>none</c>.</summary>
+    /// <summary><c>gpg</c>, <c>age</c>, <c>provider</c> (the stores encrypt) or <c>none</c>.</summary>
     public required string Kind { get; init; }
 
     /// <summary>Fingerprints, key ids or addresses (gpg), or public keys (age).</summary>
@@ -100,12 +102,24 @@ public sealed record EncryptionConfig
     public string? PassphraseFile { get; init; }
 }
 
-/// <summary>A store.</summary>
+/// <summary>A store, and how long it keeps what. Exactly one of <see cref="Path"/>, <see cref="Rclone"/> and <see cref="S3"/> is set.</summary>
 public sealed record StoreConfig
 {
     /// <summary>Its name.</summary>
     public required string Name { get; init; }
 
     /// <summary>Its folder.</summary>
-    public required string Path { get; init; }
+    public string? Path { get; init; }
+
+    /// <summary>A remote of rclone, as rclone writes it.</summary>
+    public string? Rclone { get; init; }
+
+    /// <summary>rclone's own config file, or null for its default.</summary>
+    public string? RcloneConfig { get; init; }
+
+    /// <summary>A bucket.</summary>
+    public S3Settings? S3 { get; init; }
+
+    /// <summary>How long it keeps snapshots.</summary>
+    public RetentionRules Keep { get; init; } = RetentionRules.Default;
 }

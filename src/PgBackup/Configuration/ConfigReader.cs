@@ -10,8 +10,6 @@ namespace PgBackup.Configuration;
 /// <summary>Finds and reads the configuration, and reports everything that is wrong with it at once.</summary>
 public sealed partial class ConfigReader
 {
-    private static readonly string[] Tiers = ["all", "daily", "weekly", "monthly", "yearly"];
-
     private readonly List<ConfigError> errors = [];
     private readonly List<string> notices = [];
 
@@ -113,7 +111,7 @@ public sealed partial class ConfigReader
         IReadOnlyList<DatabaseConfig> databases = ReadDatabases(section, source);
         DumpConfig dump = ReadDump(section.Section("dump"), databases.Count);
         EncryptionConfig encryption = ReadEncryption(section);
-        IReadOnlyList<StoreConfig> stores = ReadStores(section);
+        IReadOnlyList<StoreConfig> stores = new StoreReader(errors, encryption.Kind == "provider").Read(section);
         foreach (string later in (string[])["schedule", "drill", "notify"])
         {
             if (section.Has(later))
@@ -184,6 +182,11 @@ public sealed partial class ConfigReader
             {
                 string name = container.RequiredText("container", "Write the container's name, for instance container: olympus-postgres.");
                 string user = container.Text("user") ?? "postgres";
+                if (user.Length == 0)
+                {
+                    container.Error("user", "it is empty.", "Write the role, or leave it out for postgres.");
+                }
+
                 container.RejectUnknown();
                 result = result with { Container = name, Connection = PgConnection.InContainer(user, null) };
             }
@@ -358,18 +361,24 @@ public sealed partial class ConfigReader
             return none;
         }
 
-        List<string> kinds = [.. ((string[])["gpg", "age"]).Where(section.Has)];
-        if (section.Has("provider"))
+        List<string> kinds = [.. ((string[])["gpg", "age", "provider"]).Where(section.Has)];
+        if (kinds.Count != 1)
         {
-            section.Error("provider", "encryption by the store needs stores that encrypt, which this version does not have.", "Write gpg: or age: with recipients.");
-        }
-        else if (kinds.Count != 1)
-        {
-            section.Error("gpg", kinds.Count == 0 ? "neither gpg: nor age: is there." : "gpg and age exclude each other.", "Write exactly one of them.");
+            section.Error(
+                kinds.Count == 0 ? "gpg" : kinds[1], kinds.Count == 0 ? "neither gpg: nor age: nor provider: is there." : $"{string.Join(" and ", kinds)} exclude each other.", "Write exactly one of them.");
         }
 
         EncryptionConfig result = none;
-        if (kinds.Count > 0 && section.Section(kinds[0]) is { } cipher)
+        if (kinds is ["provider", ..])
+        {
+            if (section.Text("provider") is not "sse")
+            {
+                section.Error("provider", "the only way is sse.", "Write provider: sse, if every store encrypts what it is given (server-side encryption).");
+            }
+
+            result = new EncryptionConfig { Kind = "provider" };
+        }
+        else if (kinds.Count > 0 && section.Section(kinds[0]) is { } cipher)
         {
             IReadOnlyList<string> recipients = cipher.Texts("recipients");
             if (recipients.Count == 0)
@@ -392,87 +401,20 @@ public sealed partial class ConfigReader
         return result;
     }
 
-    private List<StoreConfig> ReadStores(YamlSection root)
-    {
-        List<StoreConfig> stores = [];
-        foreach ((YamlNode node, string path) in root.Items("stores"))
-        {
-            if (node is not YamlMappingNode mapping)
-            {
-                root.Error("stores", "each store is a mapping.", "Write - { name: local, path: /backups }.");
-                continue;
-            }
-
-            var section = new YamlSection(mapping, path, errors);
-            string name = section.RequiredText("name", "Give the store a name, for instance name: local.");
-            string folder = "";
-            if (((string[])["rclone", "s3"]).FirstOrDefault(section.Has) is { } remote)
-            {
-                section.Error(remote, $"this version stores into folders only, not by {remote}.", "Write path: with a folder (of a mounted remote disk, for instance).");
-            }
-            else
-            {
-                folder = section.RequiredText("path", "Write the folder, for instance path: /backups.");
-            }
-
-            ReadKeep(section);
-            section.RejectUnknown();
-            if (stores.Any(s => s.Name == name))
-            {
-                section.Error("name", $"\"{name}\" is the name of an earlier store too.", "Give each store a name of its own.");
-            }
-
-            if (folder.Length > 0 && stores.Any(s => s.Path.Length > 0 && FullPath(s.Path) == FullPath(folder)))
-            {
-                section.Error("path", $"{folder} is the folder of an earlier store too.", "Give each store a folder of its own.");
-            }
-
-            stores.Add(new StoreConfig { Name = name, Path = folder });
-        }
-
-        if (stores.Count == 0)
-        {
-            root.Error("stores", "no store is named.", "Write stores: [ { name: local, path: /backups } ].");
-        }
-        else if (stores.Count > 1)
-        {
-            root.Error("stores", $"{stores.Count} stores are named; this version writes to one, and has no replicas yet.", "Name one store.");
-        }
-
-        return stores;
-    }
-
-    private void ReadKeep(YamlSection store)
-    {
-        if (store.Section("keep") is not { } keep)
-        {
-            return;
-        }
-
-        foreach (string tier in Tiers)
-        {
-            if (keep.Text(tier) is { } length && !Keep().IsMatch(length))
-            {
-                keep.Error(tier, $"\"{length}\" is no length of time.", "Write a number with h, d, w, mo or y, such as 14d or 12mo, or the word forever.");
-            }
-        }
-
-        keep.RejectUnknown();
-        notices.Add("keep: this version removes nothing; all snapshots are kept.");
-    }
-
-    private static string? ReadableFile(YamlSection section, string key)
+    internal static string? ReadableFile(YamlSection section, string key)
     {
         string? file = section.Text(key);
-        if (!string.IsNullOrEmpty(file) && !File.Exists(file))
+        if (file is not null && file.StartsWith('~'))
+        {
+            section.Error(key, "~ is only known to shells.", "Write the whole path, or ${HOME}/...");
+        }
+        else if (!string.IsNullOrEmpty(file) && !File.Exists(file))
         {
             section.Error(key, $"the file {file} does not exist.", "Make it (mode 0600) with nothing but the password in it.");
         }
 
         return string.IsNullOrEmpty(file) ? null : file;
     }
-
-    private static string FullPath(string folder) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     private static partial Regex ClusterName();
@@ -483,6 +425,4 @@ public sealed partial class ConfigReader
     [GeneratedRegex(@"^((gzip|lz4|zstd)(:(level=)?\d{1,2}(,long)?)?|none|[0-9])$")]
     private static partial Regex Compression();
 
-    [GeneratedRegex(@"^(\d{1,5}(d|w|mo|y|h)|forever)$")]
-    private static partial Regex Keep();
 }

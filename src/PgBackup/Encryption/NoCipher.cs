@@ -1,10 +1,18 @@
 namespace PgBackup.Encryption;
 
-/// <summary>No encryption, for a config that says <c>none</c> in so many letters.</summary>
-public sealed class NoCipher : ICipher
+/// <summary>
+/// No encryption by us: for a config that says <c>none</c> in so many letters, or that relies on the stores (<c>provider</c>).
+/// </summary>
+public sealed class NoCipher(string kind = NoCipher.None) : ICipher
 {
+    /// <summary>The kind that encrypts nowhere.</summary>
+    public const string None = "none";
+
+    /// <summary>The kind where each store encrypts, and is held to it.</summary>
+    public const string Provider = "provider";
+
     /// <inheritdoc/>
-    public string Kind => "none";
+    public string Kind => kind;
 
     /// <inheritdoc/>
     public string Extension => "";

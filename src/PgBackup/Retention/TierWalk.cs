@@ -3,7 +3,7 @@ namespace PgBackup.Retention;
 /// <summary>Goes through the snapshots of a store, oldest first, and says which tiers keep each of them until when.</summary>
 internal sealed class TierWalk(RetentionRules rules)
 {
-    private readonly Tier[] _tiers = [.. AllTiers(rules)];
+    private readonly Tier[] tiers = [.. AllTiers(rules)];
 
     /// <summary>The tiers' reasons to keep the next snapshot, whose id is later than that of the one before; those that are over too.</summary>
     public List<KeepReason> Next(RetainedSnapshot snapshot)
@@ -20,7 +20,7 @@ internal sealed class TierWalk(RetentionRules rules)
             return reasons;
         }
 
-        foreach (Tier tier in _tiers)
+        foreach (Tier tier in tiers)
         {
             if (tier.IsFirstOfBucket(time))
             {
@@ -54,7 +54,7 @@ internal sealed class TierWalk(RetentionRules rules)
 
     private sealed class Tier(KeepReasonKind kind, RetentionLength length, Func<DateTimeOffset, int> bucket)
     {
-        private int? _filled;
+        private int? filled;
 
         public KeepReasonKind Kind => kind;
 
@@ -63,8 +63,8 @@ internal sealed class TierWalk(RetentionRules rules)
         public bool IsFirstOfBucket(DateTimeOffset time)
         {
             int number = bucket(time);
-            bool isFirst = number != _filled;
-            _filled = number;
+            bool isFirst = number != filled;
+            filled = number;
             return isFirst;
         }
     }

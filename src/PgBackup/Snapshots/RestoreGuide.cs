@@ -135,7 +135,7 @@ public static class RestoreGuide
         _ => $"cat {ShellWord(name)}",
     };
 
-    private static string Tools(string encryption) => encryption == "none" ? "cat" : encryption;
+    private static string Tools(string encryption) => encryption is "gpg" or "age" ? encryption : "cat";
 
     private static string OneLine(string text) => text.ReplaceLineEndings(" ").Replace("|", "\\|", StringComparison.Ordinal);
 }

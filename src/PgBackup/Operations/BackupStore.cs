@@ -1,0 +1,58 @@
+using PgBackup.Retention;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+
+namespace PgBackup.Operations;
+
+/// <summary>A store of the config, with how long it keeps what.</summary>
+public sealed record BackupStore
+{
+    /// <summary>The store.</summary>
+    public required IObjectStore Store { get; init; }
+
+    /// <summary>Its rules.</summary>
+    public required RetentionRules Keep { get; init; }
+
+    /// <summary>What is written there is locked for as long as the tiers keep it.</summary>
+    public bool HasObjectLock { get; init; }
+
+    /// <summary>What retention has to know of snapshots, from their names alone.</summary>
+    public static IReadOnlyList<RetainedSnapshot> Facts(IEnumerable<CatalogEntry> entries) => [.. entries.Where(static e => e.HasManifest).Select(static e => Fact(e))];
+
+    /// <summary>The same of one.</summary>
+    public static RetainedSnapshot Fact(CatalogEntry entry) => new()
+    {
+        Id = entry.Id,
+        IsComplete = entry.IsComplete,
+        IsProven = entry.IsProven,
+        IsPinned = entry.IsPinned,
+        IsReadable = true,
+        Bytes = entry.Bytes,
+    };
+
+    /// <summary>
+    /// Until when an object of a snapshot that is being written is to be locked; null for no lock. What a tier keeps for ever is locked
+    /// for as long as the longest other tier, or a year: nobody could ever undo a lock without end, and the tier keeps it all the same.
+    /// </summary>
+    public DateTimeOffset? LockUntil(SnapshotId id, IEnumerable<CatalogEntry> inStore)
+    {
+        if (!HasObjectLock)
+        {
+            return null;
+        }
+
+        IReadOnlyList<RetainedSnapshot> there = Facts(inStore);
+        DateTimeOffset? until = RetentionPolicy.RetainUntil(Keep, id, isComplete: true, there)
+            ?? RetentionPolicy.RetainUntil(Finite(Keep), id, isComplete: true, there);
+        return until > id.Time ? until : null;
+    }
+
+    private static RetentionRules Finite(RetentionRules rules)
+    {
+        RetentionLength?[] lengths = [rules.All, rules.Daily, rules.Weekly, rules.Monthly, rules.Yearly];
+        DateTimeOffset start = DateTimeOffset.UnixEpoch;
+        RetentionLength longest = lengths.OfType<RetentionLength>().Where(l => l.End(start) is not null).MaxBy(l => l.End(start)) ?? RetentionLength.Of(1, RetentionUnit.Years);
+        RetentionLength? Cut(RetentionLength? length) => length is null ? null : length.End(start) is null ? longest : length;
+        return new RetentionRules { All = Cut(rules.All), Daily = Cut(rules.Daily), Weekly = Cut(rules.Weekly), Monthly = Cut(rules.Monthly), Yearly = Cut(rules.Yearly) };
+    }
+}
