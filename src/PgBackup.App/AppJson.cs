@@ -32,7 +32,9 @@ internal sealed record ListedSnapshot
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(List<ListedSnapshot>))]
-[JsonSerializable(typeof(IReadOnlyList<SnapshotCheck>))]
+[JsonSerializable(typeof(CheckReport))]
+[JsonSerializable(typeof(RunReport))]
+[JsonSerializable(typeof(List<PruneReport>))]
 [JsonSerializable(typeof(RestoreReport))]
 internal sealed partial class AppJson : JsonSerializerContext
 {

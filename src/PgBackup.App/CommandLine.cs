@@ -71,6 +71,9 @@ internal static class CommandLine
         root.Subcommands.Add(ShowVerb.Command(options));
         root.Subcommands.Add(CheckVerb.Command(options));
         root.Subcommands.Add(RestoreVerb.Command(options));
+        root.Subcommands.Add(PruneVerb.Command(options));
+        root.Subcommands.Add(PinVerb.Pin(options));
+        root.Subcommands.Add(PinVerb.Unpin(options));
         root.Subcommands.Add(InitVerb.Command());
         root.Subcommands.Add(DemoVerb.Command());
         root.Subcommands.Add(CompletionVerb.Command());

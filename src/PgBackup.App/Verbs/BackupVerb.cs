@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Operations;
@@ -16,7 +17,7 @@ internal static class BackupVerb
         0  the snapshot is complete
         1  nothing was stored, and earlier snapshots are as they were
         2  wrong usage or config
-        3  a snapshot was stored, but part of it failed (the summary says what)
+        3  a snapshot was stored, but part of it failed, or a store lacks snapshots (the summary says what)
         """;
 
     private const string RunExamples =
@@ -30,7 +31,7 @@ internal static class BackupVerb
     public static RootCommand Root(GlobalOptions options)
     {
         var root = new RootCommand("Backs up the databases of Olympus: one moment, proven readable, encrypted, restorable with stock tools.");
-        root.SetAction((parsed, cancel) => RunAsync(options, parsed, null, cancel));
+        root.SetAction((parsed, cancel) => RunAsync(options, parsed, new RunRequest { Prune = true }, cancel));
         ExamplesHelpAction.Describe(root, RunExamples, ExitCodes);
         return root;
     }
@@ -38,8 +39,8 @@ internal static class BackupVerb
     /// <summary>The nightly job under its name.</summary>
     public static Command Run(GlobalOptions options)
     {
-        var command = new Command("run", "The nightly job (the same as no verb at all): a snapshot of all databases and the roles");
-        command.SetAction((parsed, cancel) => RunAsync(options, parsed, null, cancel));
+        var command = new Command("run", "The nightly job (the same as no verb at all): a snapshot of all databases and the roles, copies in all stores, old ones removed");
+        command.SetAction((parsed, cancel) => RunAsync(options, parsed, new RunRequest { Prune = true }, cancel));
         return ExamplesHelpAction.Describe(command, RunExamples, ExitCodes);
     }
 
@@ -48,45 +49,57 @@ internal static class BackupVerb
     {
         var databases = new Option<string[]>("--database", "-d") { Description = "Only this database (may be given several times)", HelpName = "DB", AllowMultipleArgumentsPerToken = false };
         databases.CompletionSources.Add(_ => Completions.Databases());
-        var command = new Command("backup", "Only take a snapshot, of all databases or of some") { databases };
-        command.SetAction((parsed, cancel) => RunAsync(options, parsed, parsed.GetValue(databases), cancel));
+        var pin = new Option<string?>("--pin") { Description = "Keep this snapshot until it is unpinned, and why", HelpName = "NOTE" };
+        var command = new Command("backup", "Only take a snapshot, of all databases or of some, and copy it into all stores; nothing is removed") { databases, pin };
+        command.SetAction((parsed, cancel) =>
+            RunAsync(options, parsed, new RunRequest { Databases = parsed.GetValue(databases), Pin = parsed.GetValue(pin) }, cancel));
         return ExamplesHelpAction.Describe(
             command,
             """
             olympus-pgbackup backup
+            olympus-pgbackup backup --pin "before the migration"
             olympus-pgbackup backup --database ciam_kratos      before a migration of it; such a snapshot is incomplete
             """,
             ExitCodes);
     }
 
-    private static async Task<int> RunAsync(GlobalOptions options, ParseResult parsed, string[]? only, CancellationToken cancel)
+    private static async Task<int> RunAsync(GlobalOptions options, ParseResult parsed, RunRequest request, CancellationToken cancel)
     {
         BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
-        IObjectStore store = Composition.Store(config);
+        IReadOnlyList<BackupStore> stores = Composition.Stores(config);
         ICipher cipher = Composition.Cipher(config);
         long start = TimeProvider.System.GetTimestamp();
-        Manifest manifest = await ProgressDisplay.ShowAsync(
-            progress => new BackupOperation(config, store, cipher, TimeProvider.System, progress).RunAsync(only, cancel));
+        RunReport report = await ProgressDisplay.ShowAsync(
+            progress => new RunOperation(config, stores, cipher, TimeProvider.System, progress).RunAsync(request, cancel));
         if (parsed.GetValue(options.Json))
         {
-            Terminal.Line(System.Text.Encoding.UTF8.GetString(manifest.ToJson()));
+            Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.RunReport));
         }
         else
         {
-            Summarise(manifest, store, TimeProvider.System.GetElapsedTime(start));
+            Summarise(report, stores[0].Store, TimeProvider.System.GetElapsedTime(start));
         }
 
-        return manifest.Failures.Count == 0
+        if (report.Manifest.Failures.Count > 0)
+        {
+            return Terminal.Fail(new PgBackupException(
+                ErrorCode.BackupIncomplete,
+                $"part of the backup failed: {string.Join(", ", report.Manifest.Failures.Select(static f => f.Part))}.",
+                "The reasons are above and in `olympus-pgbackup show`. What was stored can be restored; `latest` stays the last complete snapshot."));
+        }
+
+        return !report.LacksReplicas
             ? 0
             : Terminal.Fail(new PgBackupException(
-                ErrorCode.BackupIncomplete,
-                $"part of the backup failed: {string.Join(", ", manifest.Failures.Select(static f => f.Part))}.",
-                "The reasons are above and in `olympus-pgbackup show`. What was stored can be restored; `latest` stays the last complete snapshot."));
+                ErrorCode.ReplicaIncomplete,
+                $"the snapshot is whole in {stores[0].Store.Name}, and not every other store has all it should: {string.Join(", ", report.Replicas.Where(static r => r.Code is not null || r.Lacks.Count > 0).Select(static r => r.Store))}.",
+                "The reasons are above. The next run copies what is missing, oldest first."));
     }
 
-    private static void Summarise(Manifest manifest, IObjectStore store, TimeSpan elapsed)
+    private static void Summarise(RunReport report, IObjectStore store, TimeSpan elapsed)
     {
-        foreach (string note in manifest.Notes)
+        Manifest manifest = report.Manifest;
+        foreach (string note in manifest.Notes.Concat(report.Notes))
         {
             Terminal.Message($"note: {note}");
         }
@@ -94,6 +107,16 @@ internal static class BackupVerb
         foreach (PartFailure failure in manifest.Failures)
         {
             Terminal.Message($"FAILED: {failure.Part} ({failure.Code}): {failure.Message}");
+        }
+
+        foreach (ReplicaReport replica in report.Replicas)
+        {
+            Terminal.Line(Describe(replica));
+        }
+
+        foreach (PruneReport pruned in report.Pruned.Where(static p => p.Removed.Count > 0 || p.Swept > 0))
+        {
+            Terminal.Line($"{pruned.Store}: removed {pruned.Removed.Count} old snapshot{(pruned.Removed.Count == 1 ? "" : "s")} ({ByteSize.Text(pruned.Plan.BytesFreed)}){(pruned.Swept > 0 ? $", and {pruned.Swept} rests of interrupted runs" : "")}");
         }
 
         int databases = manifest.Databases.Count();
@@ -107,5 +130,19 @@ internal static class BackupVerb
         Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
             $"{manifest.Id} {what}: {databases} database{(databases == 1 ? "" : "s")}{(manifest.Globals is null ? "" : " and the roles")}, {manifest.Databases.Sum(static p => p.Proof.Rows):N0} rows, {ByteSize.Text(manifest.StoredBytes)} in {store.Location}, {encrypted}, skew {manifest.SkewMs:0.0} ms, {Terminal.Span(elapsed.TotalSeconds)}"));
+    }
+
+    private static string Describe(ReplicaReport replica)
+    {
+        string where = $"{replica.Store} ({replica.Location})";
+        string got = replica.Copied.Count switch
+        {
+            0 => "",
+            1 => $"has {replica.Copied[0]} now",
+            _ => $"has {replica.Copied[0]} now, and {replica.Copied.Count - 1} that it lacked",
+        };
+        string lacks = replica.Lacks.Count == 0 ? "" : $"lacks {string.Join(", ", replica.Lacks.Take(5))}{(replica.Lacks.Count > 5 ? $" and {replica.Lacks.Count - 5} more" : "")}";
+        string text = string.Join("; ", ((string[])[got, lacks]).Where(static t => t.Length > 0));
+        return replica.Code is { } code ? $"{where}: {(text.Length > 0 ? text + "; " : "")}FAILED ({code}): {replica.Problem}" : $"{where}: {(text.Length > 0 ? text : "nothing to copy")}";
     }
 }

@@ -4,7 +4,6 @@ using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Operations;
 using PgBackup.Postgres;
-using PgBackup.Storage;
 
 namespace PgBackup.App.Verbs;
 
@@ -17,10 +16,12 @@ internal static class CheckVerb
         var id = new Argument<string?>("ID") { HelpName = "ID", Description = "A snapshot's id, or latest (the default)", Arity = ArgumentArity.ZeroOrOne };
         id.CompletionSources.Add(static _ => Completions.Snapshots());
         var all = new Option<bool>("--all") { Description = "Every snapshot of the store" };
-        var storeName = new Option<string?>("--store") { Description = "The store to check (default: the first)", HelpName = "NAME" };
+        var storeName = new Option<string?>("--store") { Description = "Only this store (default: all of the config)", HelpName = "NAME" };
         var readData = new Option<bool>("--read-data") { Description = "Read every stored byte and compare its digest; where a private key is at hand also decrypt and decode (--identity always does)" };
+        var repair = new Option<bool>("--repair") { Description = "Copy a good object of another store over each damaged or missing one" };
+        var resume = new Option<bool>("--resume") { Description = "Go on with an interrupted check of the same depth: what it found right is not read again" };
         IdentityOptions identity = new();
-        var command = new Command("check", "Are the objects of a snapshot there, whole, and (with an identity) decodable?") { id, all, storeName, readData };
+        var command = new Command("check", "Are the objects of a snapshot there, whole, and (with an identity) decodable? In every store") { id, all, storeName, readData, repair, resume };
         identity.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
@@ -30,47 +31,85 @@ internal static class CheckVerb
             }
 
             BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
-            IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
-            string? snapshot = parsed.GetValue(all) ? null : parsed.GetValue(id) ?? "latest";
             Identity? key = identity.Read(parsed);
-            CheckDepth depth = key is not null ? CheckDepth.Decode : parsed.GetValue(readData) ? CheckDepth.ReadData : CheckDepth.Present;
-            IReadOnlyList<SnapshotCheck> results = await CheckAsync(config, store, snapshot, depth, key, cancel);
+            var request = new Request
+            {
+                Snapshot = parsed.GetValue(all) ? null : parsed.GetValue(id) ?? "latest",
+                Depth = key is not null ? CheckDepth.Decode : parsed.GetValue(readData) ? CheckDepth.ReadData : CheckDepth.Present,
+                Resume = parsed.GetValue(resume),
+                Repair = parsed.GetValue(repair),
+            };
+            IReadOnlyList<BackupStore> stores = Composition.Stores(config, parsed.GetValue(storeName));
+            CheckReport report = await CheckAsync(config, stores, request, key, cancel);
             if (parsed.GetValue(options.Json))
             {
-                Terminal.Line(JsonSerializer.Serialize(results, AppJson.Readable.IReadOnlyListSnapshotCheck));
+                Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.CheckReport));
             }
             else
             {
-                Show(results, depth);
+                Show(report, request.Depth, stores.Count > 1);
             }
 
-            return results.Count > 0 && results.All(static r => r.Problems.Count == 0) ? 0 : 1;
+            return report.IsRight ? 0 : 1;
         });
         return ExamplesHelpAction.Describe(
             command,
             """
-            olympus-pgbackup check                                   presence and sizes of the newest snapshot
-            olympus-pgbackup check --all --read-data                 every byte of every snapshot
+            olympus-pgbackup check                                   presence and sizes of the newest snapshot, in every store
+            olympus-pgbackup check --all --read-data --store offsite every byte of every snapshot of one store
+            olympus-pgbackup check --all --read-data --repair        and mend what another store has a good copy of
             olympus-pgbackup check latest --identity ~/key.txt       decrypts and decodes it, down to the proof
             """,
             """
             0  everything that was looked at is right
-            1  something is damaged or missing, or the identity does not decrypt it
+            1  something is damaged, missing or was mended, a store lacks snapshots, or the identity does not decrypt it
             2  wrong usage or config
             """);
     }
 
-    private static async Task<IReadOnlyList<SnapshotCheck>> CheckAsync(
-        BackupConfig config, IObjectStore store, string? snapshot, CheckDepth depth, Identity? key, CancellationToken cancel)
+    private static async Task<CheckReport> CheckAsync(BackupConfig config, IReadOnlyList<BackupStore> stores, Request request, Identity? key, CancellationToken cancel)
     {
         FoundTools? tools = null;
+        using var one = new SemaphoreSlim(1, 1);
+        async Task<PostgresTools> ToolsForAsync(int major, CancellationToken c)
+        {
+            await one.WaitAsync(c);
+            try
+            {
+                return (tools ??= await Composition.ToolsToReadAsync(config, major, c)).Tools;
+            }
+            finally
+            {
+                one.Release();
+            }
+        }
+
+        using CheckJournal? journal = request.Depth == CheckDepth.Present ? null : CheckJournal.Open(JournalFile(config), request.Resume);
+        if (request.Resume && journal is { Remembered: > 0 })
+        {
+            Terminal.Message($"going on: {journal.Remembered} objects were found right before");
+        }
+
         try
         {
-            return await ProgressDisplay.ShowAsync(progress => new CheckOperation(
-                store,
-                manifest => Composition.CipherFor(manifest, config, key),
-                async (major, c) => (tools ??= await Composition.ToolsToReadAsync(config, major, c)).Tools,
-                progress).RunAsync(snapshot, depth, cancel));
+            return await ProgressDisplay.ShowAsync(async progress =>
+            {
+                var survey = new StoresCheck(stores, config.Cluster, TimeProvider.System, store => new CheckOperation(
+                    store, manifest => Composition.CipherFor(manifest, config, key), ToolsForAsync, progress)
+                {
+                    Journal = journal,
+                });
+                CheckReport report = await survey.RunAsync(request.Snapshot, request.Depth, cancel);
+                if (request.Repair && !report.IsRight)
+                {
+                    string holder = $"check --repair, process {Environment.ProcessId} on {Environment.MachineName}";
+                    // Good copies may lie in stores that were not asked about.
+                    report = report with { Snapshots = await new RepairOperation(Composition.Stores(config), progress).RunAsync(report.Snapshots, holder, cancel) };
+                }
+
+                journal?.Finish();
+                return report;
+            });
         }
         finally
         {
@@ -81,24 +120,58 @@ internal static class CheckVerb
         }
     }
 
-    private static void Show(IReadOnlyList<SnapshotCheck> results, CheckDepth depth)
+    private static string JournalFile(BackupConfig config)
     {
-        foreach (SnapshotCheck result in results)
+        string state = Environment.GetEnvironmentVariable("XDG_STATE_HOME") is { Length: > 0 } named
+            ? named
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "state");
+        return Path.Combine(state, "olympus-pgbackup", $"check-{config.Cluster}");
+    }
+
+    private static void Show(CheckReport report, CheckDepth depth, bool severalStores)
+    {
+        foreach (SnapshotCheck result in report.Snapshots)
         {
             string how = result.Decoded ? $"{ByteSize.Text(result.BytesRead)} read, decrypted and decoded, equal to the proof"
-                : depth == CheckDepth.ReadData ? $"{ByteSize.Text(result.BytesRead)} read, digests right (not decrypted: no usable private key here)"
+                : depth != CheckDepth.Present ? $"{ByteSize.Text(result.BytesRead)} read, digests right (not decrypted: no usable private key here)"
                 : "present, sizes right (--read-data reads every byte)";
             string incomplete = result.IsComplete || result.Problems.Count > 0 ? "" : " (an incomplete snapshot)";
-            Terminal.Line(result.Problems.Count == 0 ? $"{result.Id} ok: {how}{incomplete}" : $"{result.Id} DAMAGED:");
-            foreach (string problem in result.Problems)
+            string name = severalStores ? $"{result.Id} in {result.Store}" : result.Id;
+            Terminal.Line(result.Problems.Count == 0 ? $"{name} ok: {how}{incomplete}" : $"{name} DAMAGED:");
+            foreach (ObjectProblem problem in result.Problems)
             {
-                Terminal.Line($"  {problem}");
+                string copies = problem.RepairedFrom is { } from ? $"; copied again from {from}"
+                    : problem.GoodCopies.Count > 0 ? $"; a good copy is in {string.Join(", ", problem.GoodCopies)}"
+                    : severalStores ? "; no other store has a good copy" : "";
+                Terminal.Line($"  {problem.Object}: {problem.Problem}{copies}");
             }
         }
 
-        if (results.Count == 0)
+        foreach (StoreGap gap in report.Gaps)
+        {
+            Terminal.Line(gap.Problem is { } problem
+                ? $"{gap.Store} could not be checked: {problem}"
+                : $"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}; the next run copies them");
+        }
+
+        if (report.Snapshots.Count == 0 && report.Gaps.Count == 0)
         {
             Terminal.Line("There are no snapshots to check.");
         }
+        else if (report.Snapshots.Any(static s => s.Problems.Any(static p => p.GoodCopies.Count > 0 && p.RepairedFrom is null)))
+        {
+            Terminal.Line("--repair copies the good ones over the damaged.");
+        }
+    }
+
+    private sealed record Request
+    {
+        public required string? Snapshot { get; init; }
+
+        public required CheckDepth Depth { get; init; }
+
+        public required bool Resume { get; init; }
+
+        public required bool Repair { get; init; }
     }
 }

@@ -13,24 +13,30 @@ namespace PgBackup.Operations;
 /// Takes one snapshot: lock, check recipients and store, fix the moment of all databases, then dump, prove, encrypt and store them at
 /// the same time; sums, guide, and last the manifest.
 /// </summary>
-public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICipher cipher, TimeProvider clock, Progress progress)
+public sealed class BackupOperation(BackupConfig config, BackupStore primary, ICipher cipher, TimeProvider clock, Progress progress)
 {
-    private readonly Catalog catalog = new(store);
+    private readonly IObjectStore store = primary.Store;
+    private readonly Catalog catalog = new(primary.Store);
+    private DateTimeOffset? lockUntil;
+
+    /// <summary>Is told of each part as soon as the primary store has it.</summary>
+    public Action<SnapshotId, Part> PartStored { get; init; } = static (_, _) => { };
 
     /// <summary>
     /// Runs to the end. A database that fails does not stop the others: it is in <see cref="Manifest.Failures"/>.
     /// After a failure or a cancellation nothing is left but whole, earlier snapshots; after a kill, a rest that the next run removes.
     /// </summary>
     /// <param name="only">The databases to dump, or null for all of the config.</param>
+    /// <param name="pin">Why the snapshot is to be kept until it is unpinned, or null.</param>
     /// <param name="cancel">Stops cleanly: tools and server backends are ended, what was half-written is removed.</param>
     /// <exception cref="PgBackupException">Nothing was stored.</exception>
-    public async Task<Manifest> RunAsync(IReadOnlyCollection<string>? only, CancellationToken cancel)
+    public async Task<Manifest> RunAsync(IReadOnlyCollection<string>? only, string? pin, CancellationToken cancel)
     {
         List<DatabaseConfig> wanted = Select(only);
         DateTimeOffset started = clock.GetUtcNow();
         string holder = string.Create(
             CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {started:yyyy-MM-dd HH:mm:ss} UTC");
-        await using IStoreLock storeLock = await store.LockAsync(holder, cancel);
+        await using IStoreLock held = await store.LockAsync(holder, cancel);
         await store.CheckWritableAsync(cancel);
         PrivateFolder.Sweep();
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
@@ -40,7 +46,13 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             progress.Log($"removed what a killed run left of {left}");
         }
 
+        if (held.Note is { } taken)
+        {
+            progress.Log(taken);
+        }
+
         SnapshotId id = await FreeIdAsync([.. entries.Select(static e => e.Id)], cancel);
+        lockUntil = primary.LockUntil(id, entries);
         Task<IReadOnlyList<Recipient>> checking = cipher.CheckAsync(cancel); // while the sessions are opened
         await using SourceCluster cluster = await OpenAsync(id, wanted, checking, cancel);
         IReadOnlyList<Recipient> recipients = await checking;
@@ -51,7 +63,7 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             await PutTextAsync(id, SnapshotLayout.InProgress, holder + "\n", cancel);
             Manifest manifest = await TakeAsync(id, cluster, recipients, previous, started, cancel);
             manifest = manifest with { LeftOut = [.. config.Databases.Except(wanted).Select(static d => d.Name)] };
-            await FinishAsync(id, manifest, cancel);
+            await FinishAsync(id, manifest, pin, held, cancel);
             finished = true;
             return manifest;
         }
@@ -225,8 +237,8 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         await using var proving = new ProvingStream(dump, decoding);
         string name = SnapshotLayout.DatabaseName(id, database.Name, cipher.Extension);
         await using var stored = new HashingStream(cipher.Encrypt(proving, cancel));
-        long size = await store.PutAsync(SnapshotLayout.Key(id, name), stored, cancel);
-        return new Part
+        long size = await store.PutAsync(SnapshotLayout.Key(id, name), stored, lockUntil, cancel);
+        return Stored(id, new Part
         {
             Kind = Part.DatabaseKind,
             Database = database.Name,
@@ -240,7 +252,7 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             Proof = proving.Proof!,
             Seconds = Seconds(start),
             Warnings = dump.Errors,
-        };
+        });
     }
 
     private async Task<Part> StoreGlobalsAsync(SnapshotId id, SourceCluster cluster, PartProgress display, CancellationToken cancel)
@@ -252,8 +264,8 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         await using var plain = new HashingStream(reading);
         string name = SnapshotLayout.GlobalsName(id, cipher.Extension);
         await using var stored = new HashingStream(cipher.Encrypt(plain, cancel));
-        long size = await store.PutAsync(SnapshotLayout.Key(id, name), stored, cancel);
-        return new Part
+        long size = await store.PutAsync(SnapshotLayout.Key(id, name), stored, lockUntil, cancel);
+        return Stored(id, new Part
         {
             Kind = Part.GlobalsKind,
             Object = name,
@@ -264,7 +276,7 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             Proof = reading.Proof!,
             Seconds = Seconds(start),
             Warnings = dump.Errors,
-        };
+        });
     }
 
     // Reading back needs no server: the tools of this host do it, if they are of the same version, without a container between.
@@ -287,9 +299,15 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
         return level;
     }
 
+    private Part Stored(SnapshotId id, Part part)
+    {
+        PartStored(id, part);
+        return part;
+    }
+
     private double Seconds(long start) => Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
 
-    private async Task FinishAsync(SnapshotId id, Manifest manifest, CancellationToken cancel)
+    private async Task FinishAsync(SnapshotId id, Manifest manifest, string? pin, IStoreLock held, CancellationToken cancel)
     {
         var sums = new StringBuilder();
         foreach (Part part in manifest.Parts)
@@ -315,6 +333,12 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
             await PutTextAsync(id, SnapshotLayout.Incomplete, string.Join('\n', lines) + "\n", cancel);
         }
 
+        if (pin is not null)
+        {
+            await PutTextAsync(id, SnapshotLayout.Pinned, pin + "\n", cancel);
+        }
+
+        held.RequireHeld();
         await PutTextAsync(id, SnapshotLayout.Manifest, Encoding.UTF8.GetString(manifest.ToJson()), cancel);
         await store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), CancellationToken.None);
     }
@@ -322,7 +346,9 @@ public sealed class BackupOperation(BackupConfig config, IObjectStore store, ICi
     private async Task PutTextAsync(SnapshotId id, string name, string text, CancellationToken cancel)
     {
         using var content = new MemoryStream(Encoding.UTF8.GetBytes(text));
-        await store.PutAsync(SnapshotLayout.Key(id, name), content, cancel);
+        // Marks come and go with what they mark.
+        bool mark = name is SnapshotLayout.InProgress or SnapshotLayout.Pinned;
+        await store.PutAsync(SnapshotLayout.Key(id, name), content, mark ? null : lockUntil, cancel);
     }
 
     private async Task RemoveUnfinishedAsync(SnapshotId id)

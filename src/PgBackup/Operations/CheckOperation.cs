@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
@@ -17,6 +18,12 @@ public sealed class CheckOperation(
     IObjectStore store, Func<Manifest, ICipher> cipherFor, Func<int, CancellationToken, Task<PostgresTools>> toolsFor, Progress progress)
 {
     private readonly Catalog catalog = new(store);
+
+    /// <summary>Remembers what was read, and knows what was read before; or null.</summary>
+    public CheckJournal? Journal { get; init; }
+
+    /// <summary>How many objects are read at the same time.</summary>
+    public int AtOnce { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 8);
 
     /// <summary>Checks one snapshot (an id or <c>latest</c>), or with null all of them. Nothing is thrown for damage: it is in the report.</summary>
     /// <param name="idOrLatest">Which.</param>
@@ -51,48 +58,46 @@ public sealed class CheckOperation(
 
     private async Task<SnapshotCheck> CheckAsync(CatalogEntry entry, CheckDepth depth, CancellationToken cancel)
     {
-        List<string> problems = [];
+        ConcurrentBag<ObjectProblem> problems = [];
         (Manifest? read, PgBackupException? error) = await catalog.TryReadManifestAsync(entry, cancel);
         if (read is not { } manifest)
         {
-            problems.Add(error?.Message ?? "it has no manifest");
-            return new SnapshotCheck { Id = entry.Id.ToString(), Problems = problems, BytesRead = 0, Decoded = false, IsComplete = false };
+            problems.Add(new ObjectProblem { Object = SnapshotLayout.Manifest, Problem = error?.Message ?? "it has no manifest" });
+            return new SnapshotCheck { Store = store.Name, Id = entry.Id.ToString(), Problems = [.. problems], BytesRead = 0, Decoded = false, IsComplete = false };
         }
 
-        if (!entry.Objects.ContainsKey(SnapshotLayout.Sums) || !entry.Objects.ContainsKey(SnapshotLayout.Guide))
+        foreach (string name in (string[])[SnapshotLayout.Sums, SnapshotLayout.Guide])
         {
-            problems.Add($"{SnapshotLayout.Sums} or {SnapshotLayout.Guide} is missing (the dumps can be restored without them)");
+            if (!entry.Objects.ContainsKey(name))
+            {
+                problems.Add(new ObjectProblem { Object = name, Problem = "it is missing (the dumps can be restored without it)" });
+            }
+        }
+
+        if (!manifest.IsComplete && !entry.Objects.ContainsKey(SnapshotLayout.Incomplete))
+        {
+            problems.Add(new ObjectProblem { Object = SnapshotLayout.Incomplete, Problem = "it is missing, so that listings take an incomplete snapshot for a complete one" });
         }
 
         ICipher cipher = cipherFor(manifest);
         bool decode = depth == CheckDepth.Decode || (depth == CheckDepth.ReadData && await HasIdentityAsync(cipher, cancel));
         long bytes = 0;
+        int decoded = 0;
         try
         {
-            foreach (Part part in manifest.Parts)
-            {
-                var stored = new StoredPart(store, entry.Id, part);
-                PartProgress display = progress.Add($"{entry.Id} {part.Database ?? part.Kind}", decode ? part.Proof.Bytes : part.Size);
-                display.State = "checking";
-                string? problem = stored.Compare(entry.Objects);
-                if (problem is null && depth != CheckDepth.Present)
+            await Parallel.ForEachAsync(
+                manifest.Parts.OrderByDescending(static p => p.Size),
+                new ParallelOptions { MaxDegreeOfParallelism = depth == CheckDepth.Present ? 1 : AtOnce, CancellationToken = cancel },
+                async (part, c) =>
                 {
-                    problem = await ReadAsync(stored, display, cancel);
-                    bytes += part.Size;
-                }
-
-                if (problem is null && decode)
-                {
-                    (problem, bool possible) = await DecodeAsync(stored, cipher, depth, display, cancel);
-                    decode &= possible;
-                }
-
-                display.State = problem is null ? "done" : "failed";
-                if (problem is not null)
-                {
-                    problems.Add($"{part.Object}: {problem}");
-                }
-            }
+                    PartCheck found = await CheckPartAsync(entry, manifest, part, cipher, depth, decode, c);
+                    Interlocked.Add(ref bytes, found.BytesRead);
+                    Interlocked.Add(ref decoded, found.Decoded ? 1 : 0);
+                    if (found.Problem is not null)
+                    {
+                        problems.Add(new ObjectProblem { Object = part.Object, Problem = found.Problem });
+                    }
+                });
         }
         finally
         {
@@ -104,13 +109,55 @@ public sealed class CheckOperation(
 
         return new SnapshotCheck
         {
+            Store = store.Name,
             Id = entry.Id.ToString(),
-            Problems = problems,
+            Problems = [.. problems.OrderBy(static p => p.Object, StringComparer.Ordinal)],
             BytesRead = bytes,
-            Decoded = decode,
+            Decoded = decoded == manifest.Parts.Count && decoded > 0,
             IsComplete = manifest.IsComplete,
         };
     }
+
+    private async Task<PartCheck> CheckPartAsync(
+        CatalogEntry entry, Manifest manifest, Part part, ICipher cipher, CheckDepth depth, bool decode, CancellationToken cancel)
+    {
+        var stored = new StoredPart(store, entry.Id, part);
+        PartProgress display = progress.Add($"{store.Name} {entry.Id} {part.Database ?? part.Kind}", decode ? part.Proof.Bytes : part.Size);
+        display.State = "checking";
+        string? problem = stored.Compare(entry.Objects) ?? await EncryptionProblemAsync(manifest, stored, cancel);
+        long bytes = 0;
+        bool decoded = false;
+        CheckDepth done = decode ? CheckDepth.Decode : depth;
+        if (problem is null && depth != CheckDepth.Present && Journal?.Has(store.Name, stored.Key, part.Sha256, done) == true)
+        {
+            display.State = "done";
+            return new PartCheck { Decoded = decode };
+        }
+
+        if (problem is null && depth != CheckDepth.Present)
+        {
+            problem = await ReadAsync(stored, display, cancel);
+            bytes += part.Size;
+        }
+
+        if (problem is null && decode)
+        {
+            (problem, decoded) = await DecodeAsync(stored, cipher, depth, display, cancel);
+        }
+
+        if (problem is null && depth != CheckDepth.Present)
+        {
+            Journal?.Add(store.Name, stored.Key, part.Sha256, decoded ? CheckDepth.Decode : CheckDepth.ReadData);
+        }
+
+        display.State = problem is null ? "done" : "failed";
+        return new PartCheck { Problem = problem, BytesRead = bytes, Decoded = decoded && problem is null };
+    }
+
+    private async Task<string?> EncryptionProblemAsync(Manifest manifest, StoredPart stored, CancellationToken cancel) =>
+        manifest.Encryption == NoCipher.Provider && (await store.FindAsync(stored.Key, cancel))?.ProviderEncryption is null
+            ? "the store does not encrypt it, and nobody else did"
+            : null;
 
     private static async Task<bool> HasIdentityAsync(ICipher cipher, CancellationToken cancel)
     {
@@ -136,7 +183,7 @@ public sealed class CheckOperation(
         }
     }
 
-    private async Task<(string? Problem, bool Possible)> DecodeAsync(
+    private async Task<(string? Problem, bool Decoded)> DecodeAsync(
         StoredPart stored, ICipher cipher, CheckDepth depth, PartProgress display, CancellationToken cancel)
     {
         try
@@ -153,6 +200,15 @@ public sealed class CheckOperation(
             return (e.Message, true);
         }
     }
+
+    private sealed record PartCheck
+    {
+        public string? Problem { get; init; }
+
+        public long BytesRead { get; init; }
+
+        public bool Decoded { get; init; }
+    }
 }
 
 /// <summary>How deep a check looks.</summary>
@@ -168,21 +224,40 @@ public enum CheckDepth
     Decode,
 }
 
-/// <summary>What a check of one snapshot found.</summary>
+/// <summary>What a check of one snapshot in one store found.</summary>
 public sealed record SnapshotCheck
 {
+    /// <summary>The store.</summary>
+    public required string Store { get; init; }
+
     /// <summary>The snapshot.</summary>
     public required string Id { get; init; }
 
     /// <summary>Everything that is wrong; empty when all is well.</summary>
-    public required IReadOnlyList<string> Problems { get; init; }
+    public required IReadOnlyList<ObjectProblem> Problems { get; init; }
 
     /// <summary>Stored bytes that were read.</summary>
     public required long BytesRead { get; init; }
 
-    /// <summary>It was decrypted and decoded too.</summary>
+    /// <summary>Every part was decrypted and decoded too.</summary>
     public required bool Decoded { get; init; }
 
     /// <summary>It holds everything that was asked for when it was taken.</summary>
     public required bool IsComplete { get; init; }
+}
+
+/// <summary>One object that is not as it should be.</summary>
+public sealed record ObjectProblem
+{
+    /// <summary>Its name in the snapshot's folder.</summary>
+    public required string Object { get; init; }
+
+    /// <summary>What is wrong with it.</summary>
+    public required string Problem { get; init; }
+
+    /// <summary>The stores whose copy was looked at in the same check and is right.</summary>
+    public IReadOnlyList<string> GoodCopies { get; init; } = [];
+
+    /// <summary>The store from which it was copied again, or null.</summary>
+    public string? RepairedFrom { get; init; }
 }

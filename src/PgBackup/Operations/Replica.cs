@@ -62,10 +62,12 @@ public sealed class Replica : IAsyncDisposable
                 gaps = await GapsAsync(newest, cancel);
                 foreach (CatalogEntry gap in gaps.ToList())
                 {
-                    await copy.RunAsync(gap, replica.LockUntil(gap.Id, entries), held, cancel);
-                    gaps.Remove(gap);
-                    copied.Add(gap.Id.ToString());
-                    progress.Log($"{replica.Store.Name}: has {gap.Id} now");
+                    if (await CopyAsync(gap, held, cancel))
+                    {
+                        gaps.Remove(gap);
+                        copied.Add(gap.Id.ToString());
+                        progress.Log($"{replica.Store.Name}: has {gap.Id} now");
+                    }
                 }
             }
             catch (PgBackupException e)
@@ -110,20 +112,37 @@ public sealed class Replica : IAsyncDisposable
         stop.Dispose();
     }
 
+    // One that is damaged in the primary is no reason to go without the others.
+    private async Task<bool> CopyAsync(CatalogEntry gap, IStoreLock holding, CancellationToken cancel)
+    {
+        try
+        {
+            await copy.RunAsync(gap, replica.LockUntil(gap.Id, entries), holding, cancel);
+            return true;
+        }
+        catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew)
+        {
+            error ??= e;
+            return false;
+        }
+    }
+
     private async Task WorkAsync(string holder)
     {
+        bool ready = false;
         try
         {
             held = await replica.Store.LockAsync(holder, stop.Token);
             await replica.Store.CheckWritableAsync(stop.Token);
             entries = await catalog.ListAsync(stop.Token);
             await catalog.RequireClusterAsync(cluster, entries, stop.Token);
+            ready = true;
             await foreach ((SnapshotId id, Part part) in ahead.Reader.ReadAllAsync(stop.Token))
             {
                 await copy.RunAheadAsync(id, part, replica.LockUntil(id, entries), stop.Token);
             }
         }
-        catch (PgBackupException e) when (e.IsTransient && held is not null && entries.Count > 0)
+        catch (PgBackupException e) when (e.IsTransient && ready)
         {
             // Tried once more at the end, as a gap.
             progress.Log($"{replica.Store.Name}: {e.Message}");

@@ -37,7 +37,7 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         rest.ExceptWith([SnapshotLayout.Manifest, SnapshotLayout.InProgress, .. manifest.Parts.Select(static p => p.Object)]);
         foreach (string name in rest.Where(entry.Objects.ContainsKey))
         {
-            await RetryAsync(() => CopySmallAsync(SnapshotLayout.Key(entry.Id, name), lockedUntil, cancel), cancel);
+            await RetryAsync(() => CopySmallAsync(SnapshotLayout.Key(entry.Id, name), name == SnapshotLayout.Pinned ? null : lockedUntil, cancel), cancel);
         }
 
         CatalogEntry stored = await target.ReadEntryAsync(entry.Id, cancel);
