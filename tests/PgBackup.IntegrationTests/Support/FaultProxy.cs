@@ -46,10 +46,10 @@ internal sealed class ProxyExchange(ProxyRequest request, Fault? fault)
 /// requests with a Content-Length or no body, and <c>Expect: 100-continue</c>; an answer in chunks it passes on in one piece. A cut is a
 /// reset of the connection; in a response's body it is its end.
 /// <para>
-/// Every connection carries one request. Even so clients send a request that was cut again by themselves, below the retries that can be
-/// configured: .NET's HttpClient three times where the body was not begun, and the AWS SDK ten times more in its first attempt, with
-/// MaxErrorRetry 0 too. So one cut is not seen by the caller, but the server may have got the request twice; a test that wants
-/// the caller to fail cuts <see cref="Always"/>, and heals.
+/// Every connection carries one request, because .NET's HttpClient may send one that was cut on a kept connection again by itself. The AWS
+/// SDK does so always: it sends a request of any method whose connection was reset up to ten times more, at once, without counting
+/// them as retries, with MaxErrorRetry 0 too. So the caller does not see one cut, but the server may have got the request twice; a
+/// test that wants the caller to fail cuts <see cref="Always"/>, and heals.
 /// </para>
 /// </summary>
 internal sealed class FaultProxy : IAsyncDisposable

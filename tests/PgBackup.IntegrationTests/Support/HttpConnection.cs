@@ -198,6 +198,8 @@ internal sealed class HttpConnection : IDisposable
         if (socket is not null && !closed)
         {
             socket.LingerState = new LingerOption(true, 0);
+            // The stream would shut it down first, which is an end.
+            socket.Dispose();
         }
 
         Close();
