@@ -60,6 +60,7 @@ daemon() {
   shift
   setsid "$@" --conf "$CEPH_CONF" --foreground --log-file "$dir/$name.log" </dev/null >"$dir/$name.out" 2>&1 &
   echo $! >"$dir/$name.pid"
+  disown    # or bash would tell of its end when it is stopped
 }
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
