@@ -74,7 +74,7 @@ internal sealed class RcloneLock : IStoreLock
         {
             throw new PgBackupException(
                 ErrorCode.AlreadyRunning,
-                $"the lock of the store {store.Name} ({store.Location}) was lost: {(lost ? "another run removed it" : "it could not be renewed in time")}.",
+                $"the lock of the store {store.Name} ({store.Location}) was lost: {(lost ? "another run took it over" : "it could not be renewed in time")}.",
                 "Look whether another run works in the store, and why this host could not reach it; then take the backup again.");
         }
     }
@@ -191,7 +191,12 @@ internal sealed class RcloneLock : IStoreLock
         try
         {
             string previous = current;
-            if (clock.GetUtcNow() >= validUntil || await store.FindAsync(previous, stop.Token) is null)
+            if (clock.GetUtcNow() >= validUntil)
+            {
+                return; // too late: whoever comes may take it
+            }
+
+            if (await store.FindAsync(previous, stop.Token) is null)
             {
                 lost = true;
                 return;
