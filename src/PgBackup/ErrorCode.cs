@@ -81,7 +81,7 @@ public enum ErrorCode
     /// <summary>The snapshot has no such database.</summary>
     PartMissing = 66,
 
-    /// <summary>The target of a restore cannot be understood or used.</summary>
+    /// <summary>The target of a restore cannot be used for it.</summary>
     TargetInvalid = 70,
 
     /// <summary>The database at the target has something in it.</summary>

@@ -77,7 +77,9 @@ public sealed class CatalogVerbsTests : IDisposable
     [InlineData("check 20260301T030000Z --all", 2, "PGB-0002")]
     [InlineData("list --store other", 2, "PGB-0002")]
     [InlineData("restore -t podman:x", 1, "PGB-0062")]
-    [InlineData("restore -t nowhere", 1, "PGB-0070")]
+    [InlineData("restore -t nowhere", 2, "PGB-0002")]
+    [InlineData("restore -t podman:", 2, "PGB-0002")]
+    [InlineData("restore -t postgres://u@ep-x-pooler.neon.tech/", 1, "PGB-0031")]
     public async Task What_is_not_there_is_said_with_its_code(string arguments, int exitCode, string code)
     {
         Directory.CreateDirectory(Path.Combine(folder.Path, "store"));
