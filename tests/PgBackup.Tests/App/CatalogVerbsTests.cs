@@ -91,6 +91,42 @@ public sealed class CatalogVerbsTests : IDisposable
         (result.ExitCode, result.Output).ShouldBe((exitCode, ""));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("  ")]
+    [InlineData("two\nlines")]
+    [InlineData("two\rlines")]
+    [InlineData("template1")]
+    [InlineData("template0")]
+    [InlineData("postgres")]
+    [InlineData("Überüberüberüberüberüberüberüberüberüberüberüberüber")]
+    public async Task A_database_is_restored_under_no_name_that_it_could_not_keep(string name)
+    {
+        Directory.CreateDirectory(folder["store"]);
+
+        AppResult result = await AppProcess.RunAsync(folder.Path, "restore", "-t", "podman:x", "-d", "olympus", "--as", name);
+
+        result.ExitCode.ShouldBe(2);
+        result.Errors.ShouldStartWith("olympus-pgbackup: PGB-0002: --as \"");
+        result.Errors.ShouldContain("is no name for a restored database.");
+    }
+
+    [Fact]
+    public async Task A_name_of_63_bytes_is_one()
+    {
+        Directory.CreateDirectory(folder["store"]);
+
+        (await AppProcess.RunAsync(folder.Path, "restore", "-t", "podman:x", "-d", "olympus", "--as", new string('n', 63))).Errors.ShouldContain("PGB-0062");
+    }
+
+    [Fact]
+    public async Task A_check_of_all_snapshots_of_an_empty_store_fails_since_nothing_was_found_whole()
+    {
+        Directory.CreateDirectory(folder["store"]);
+
+        (await AppProcess.RunAsync(folder.Path, "check", "--all")).ShouldBe(new AppResult(1, "There are no snapshots to check.\n", ""));
+    }
+
     [Fact]
     public async Task A_check_of_a_snapshot_whose_objects_are_gone_fails()
     {
