@@ -107,6 +107,7 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
 
         await reading.WaitAsync(cancel);
         int exitCode = await restore.WaitAsync(cancel);
+        cancel.ThrowIfCancellationRequested(); // which killed it
         if (exitCode != 0)
         {
             throw new PgBackupException(
