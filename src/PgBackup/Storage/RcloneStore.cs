@@ -121,6 +121,13 @@ public sealed class RcloneStore : IObjectStore
             await stream.BeginAsync(cancel);
             return stream;
         }
+        catch (PgBackupException e)
+        {
+            await stream.DisposeAsync();
+
+            // It may have been removed just now, which `cat` does not say.
+            throw e.Code == ErrorCode.StoreUnavailable && await StatAsync(key, null, cancel) is null ? Lacks(key) : e;
+        }
         catch
         {
             await stream.DisposeAsync();
@@ -163,7 +170,13 @@ public sealed class RcloneStore : IObjectStore
     {
         Check(folder);
         ToolResult result = await rclone.RunAsync(null, cancel, "purge", "--", rclone.PathOf(folder));
-        if (result.ExitCode != 0 && !Rclone.IsMissing(result.Errors))
+        if (result.ExitCode == 0 || Rclone.IsMissing(result.Errors))
+        {
+            return;
+        }
+
+        // Remotes differ in what they say of a folder that is not there: what counts is that nothing is in it.
+        await foreach (RcloneItem _ in ItemsAsync(folder, [], cancel))
         {
             throw rclone.Failure("purge", result.Errors);
         }
@@ -536,7 +549,8 @@ public sealed class RcloneStore : IObjectStore
                 : throw new PgBackupException(
                     ErrorCode.StoreUnavailable,
                     string.Create(CultureInfo.InvariantCulture, $"the store {store.Name} ({store.Location}) gave {given} of the {size} bytes of {key}."),
-                    "The connection broke, or the object was replaced meanwhile: try again.") { IsTransient = true };
+                    "The connection broke, or the object was replaced meanwhile: try again.")
+                { IsTransient = true };
         }
     }
 }

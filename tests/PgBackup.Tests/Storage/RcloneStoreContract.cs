@@ -22,7 +22,8 @@ public abstract class RcloneStoreContract : ObjectStoreContract, IDisposable
     /// <summary>A folder for scripts and the like.</summary>
     private protected TestFolder Folder { get; } = new();
 
-    protected override IObjectStore Store => new RcloneStore("offsite", Remote, ConfigFile, TimeProvider.System);
+    // One for each test: it asks the remote but once what it can do.
+    protected override IObjectStore Store => field ??= new RcloneStore("offsite", Remote, ConfigFile, TimeProvider.System);
 
     protected override IObjectStore BrokenStore => new RcloneStore("broken", BrokenRemote, ConfigFile, TimeProvider.System);
 
@@ -215,7 +216,7 @@ public abstract class RcloneStoreContract : ObjectStoreContract, IDisposable
         IObjectStore store = StoreThrough(
             "case $1 in backend) exec rclone \"$@\" ;; *) cat >/dev/null; echo '2026/03/01 03:00:00 ERROR : Attempt 1/1 failed' >&2; echo '2026/03/01 03:00:00 Failed to x: i/o timeout' >&2; exit 1 ;; esac");
 
-        foreach (Func<Task> attempt in (Func<Task>[]) [() => KeysAsync(store, ""), () => store.FindAsync("one/a", Cancel)])
+        foreach (Func<Task> attempt in (Func<Task>[])[() => KeysAsync(store, ""), () => store.FindAsync("one/a", Cancel)])
         {
             PgBackupException error = await Should.ThrowAsync<PgBackupException>(attempt);
 
@@ -237,6 +238,32 @@ public abstract class RcloneStoreContract : ObjectStoreContract, IDisposable
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => stream.CopyToAsync(Stream.Null, Cancel));
         error.Code.ShouldBe(ErrorCode.StoreUnavailable);
         error.Message.ShouldContain("200000 of the 300000 bytes of one/a");
+    }
+
+    [Fact]
+    public async Task An_object_that_vanishes_while_it_is_opened_is_missing()
+    {
+        await PutAsync("one/a", "x");
+        IObjectStore store = StoreThrough("for last; do :; done; case $1 in cat) rclone deletefile -- \"$last\" ;; *) exec rclone \"$@\" ;; esac");
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.OpenAsync("one/a", Cancel));
+
+        error.Code.ShouldBe(ErrorCode.ObjectDamaged);
+    }
+
+    [Theory]
+    [InlineData("404 Not Found", false)]
+    [InlineData("directory not found", false)]
+    [InlineData("423 Locked", true)]
+    public async Task A_folder_that_cannot_be_deleted_is_an_error_only_while_something_is_in_it(string words, bool isThere)
+    {
+        await PutAsync(isThere ? "one/a" : "two/a", "x");
+        IObjectStore store = StoreThrough($"case $1 in purge) echo 'Failed to purge: {words}' >&2; exit 1 ;; *) exec rclone \"$@\" ;; esac");
+
+        PgBackupException? error = await Record.ExceptionAsync(() => store.DeleteFolderAsync("one", Cancel)) as PgBackupException;
+
+        error?.Code.ShouldBe(ErrorCode.StoreUnavailable);
+        (error is not null).ShouldBe(isThere);
     }
 
     [Fact]

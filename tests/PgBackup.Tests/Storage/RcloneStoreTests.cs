@@ -80,7 +80,7 @@ public sealed class RcloneStoreOnTheFlyTests : ObjectStoreContract, IDisposable
 {
     private readonly TestFolder folder = new();
 
-    protected override IObjectStore Store => new RcloneStore("fly", $":local:{folder["new/store"]}/", null, TimeProvider.System);
+    protected override IObjectStore Store => field ??= new RcloneStore("fly", $":local:{folder["new/store"]}/", null, TimeProvider.System);
 
     protected override IObjectStore BrokenStore => new RcloneStore("fly", $":local:{folder.Write("file", "")}/store", null, TimeProvider.System);
 
