@@ -48,7 +48,7 @@ best() { local out ms best=""; for _ in $(seq "$rounds"); do out=$("$@"); ms=${o
 
 echo "bench: 1 GiB into a bucket ($rounds times each, the fastest counts)"
 head -c 1G /dev/urandom >"$work/file"
-rcat() { rclone rcat --s3-no-check-bucket s3:bench-stream/rcat <"$work/file"; rclone deletefile s3:bench-stream/rcat; }
+rcat() { rclone rcat --s3-no-check-bucket s3:bench-stream/rcat <"$work/file" 2>/dev/null; rclone deletefile s3:bench-stream/rcat; }
 gone() { "$@"; rclone delete s3:bench-stream >/dev/null 2>&1 || true; }
 read -r local_ms local_mb < <(best "$bench" local "$work/folder" "$work/file"); rm -rf "$work/folder"
 rcat_ms=$(fastest rcat)
