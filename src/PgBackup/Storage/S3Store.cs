@@ -41,7 +41,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
             RetryMode = RequestRetryMode.Standard,
-            MaxErrorRetry = 6,
+            MaxErrorRetry = settings.Retries,
             Timeout = TimeSpan.FromMinutes(5),
             ConnectTimeout = TimeSpan.FromSeconds(15),
         };
@@ -116,11 +116,21 @@ public sealed class S3Store : IObjectStore, IDisposable
     public async Task<Stream> OpenAsync(string key, CancellationToken cancel)
     {
         string objectKey = KeyOf(key);
-        GetObjectResponse response = await GetAsync(key, new GetObjectRequest { BucketName = settings.Bucket, Key = objectKey }, cancel);
-        return new S3Download(response, (offset, etag, c) => GetAsync(
+        return await OpenAsync(key, objectKey, compare: true, cancel);
+    }
+
+    // Always a range, if one of everything: the SDK compares a whole object with its ETag by itself, gets lost over ETags that are no
+    // MD5s, and does not compare an object that came in two pieces. S3Download does it instead.
+    private async Task<Stream> OpenAsync(string key, string objectKey, bool compare, CancellationToken cancel)
+    {
+        Task<GetObjectResponse?> From(long offset, string? etag, CancellationToken c) => GetAsync(
             key,
             new GetObjectRequest { BucketName = settings.Bucket, Key = objectKey, EtagToMatch = etag, ByteRange = new ByteRange($"bytes={offset.ToString(CultureInfo.InvariantCulture)}-") },
-            c), e => Explain(e, $"reading {key}"), clock);
+            c);
+        GetObjectResponse? response = await From(0, null, cancel);
+        return response is null
+            ? new MemoryStream([], writable: false)
+            : new S3Download($"{key} in the store {Name} ({Location})", response, compare && EncryptionOf(response.ServerSideEncryptionMethod) is null or "AES256", From, e => Explain(e, $"reading {key}"), clock);
     }
 
     /// <inheritdoc/>
@@ -134,7 +144,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             foreach (S3Object one in page.S3Objects ?? [])
             {
                 string key = one.Key[Prefix.Length..];
-                if (!IsHidden(key))
+                if (!IsHidden(key) && !key.EndsWith('/') && key.Length > 0) // consoles make empty objects that look like folders
                 {
                     yield return new StoredObject { Key = key, Size = one.Size ?? 0, Modified = Utc(one.LastModified) };
                 }
@@ -148,8 +158,11 @@ public sealed class S3Store : IObjectStore, IDisposable
     /// <inheritdoc/>
     public async Task<StoredObject?> FindAsync(string key, CancellationToken cancel)
     {
-        if (await HeadAsync(KeyOf(key), cancel) is not { } head)
+        string objectKey = KeyOf(key);
+        if (await HeadAsync(objectKey, cancel) is not { } head)
         {
+            // The answer to HEAD does not tell a missing object from a missing bucket.
+            await CallAsync($"looking for {key}", c => client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = settings.Bucket, Prefix = objectKey, MaxKeys = 1 }, c), cancel);
             return null;
         }
 
@@ -158,7 +171,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             Key = key,
             Size = head.ContentLength,
             Modified = Utc(head.LastModified),
-            ProviderEncryption = EncryptionOf(head),
+            ProviderEncryption = EncryptionOf(head.ServerSideEncryptionMethod),
             LockedUntil = head.ObjectLockRetainUntilDate is { } until ? Utc(until) : null,
         };
     }
@@ -171,7 +184,7 @@ public sealed class S3Store : IObjectStore, IDisposable
         await CallAsync($"removing {key}", c => client.DeleteObjectAsync(settings.Bucket, objectKey, c), cancel);
         if (settings.ObjectLock is not null)
         {
-            await RemoveVersionsAsync(objectKey, static (v, key) => v.Key == key, objectKey, cancel);
+            await RemoveVersionsAsync(objectKey, versions => versions[0].Key == objectKey ? versions : [], cancel);
         }
     }
 
@@ -194,19 +207,35 @@ public sealed class S3Store : IObjectStore, IDisposable
             async (key, c) => await CallAsync($"removing {key}", d => client.DeleteObjectAsync(settings.Bucket, key, d), c));
         if (settings.ObjectLock is not null)
         {
-            await RemoveVersionsAsync(prefix, static (_, _) => true, "", cancel);
+            await RemoveVersionsAsync(prefix, static versions => versions, cancel);
         }
 
         await AbortUploadsAsync(prefix, DateTimeOffset.MaxValue, cancel);
     }
 
     /// <inheritdoc/>
-    public async Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel) => await AbortUploadsAsync(Prefix, olderThan, cancel);
+    /// <remarks>With object lock also what was removed while it was locked, once the lock has ended: its versions, below the mark of its removal.</remarks>
+    public async Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel)
+    {
+        int swept = await AbortUploadsAsync(Prefix, olderThan, cancel);
+        return settings.ObjectLock is null
+            ? swept
+            : swept + await RemoveVersionsAsync(Prefix, static versions => versions[0].IsDeleteMarker == true ? versions : [], cancel);
+    }
 
     /// <inheritdoc/>
     /// <remarks>A lease: see <see cref="S3Lease"/>.</remarks>
     public async Task<IStoreLock> LockAsync(string holder, CancellationToken cancel) =>
         await new S3Lease(this, client, settings.Bucket, Prefix + ".olympus-pgbackup.lock", clock).AcquireAsync(holder, cancel);
+
+    /// <summary>In a bucket with object lock, removes a delete marker and all versions below it; other stores have none to remove.</summary>
+    internal async Task RemoveBelowAsync(string objectKey, string? marker, CancellationToken cancel)
+    {
+        if (settings.ObjectLock is not null && marker is { Length: > 0 })
+        {
+            await RemoveVersionsAsync(objectKey, versions => versions[0].Key == objectKey ? [.. versions.SkipWhile(v => v.VersionId != marker)] : [], cancel);
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -227,13 +256,14 @@ public sealed class S3Store : IObjectStore, IDisposable
             {
                 return await request(cancel);
             }
-            catch (AmazonS3Exception e) when (IsOdd(e) && attempt < 4)
+            catch (AmazonS3Exception e) when ((IsOdd(e) || IsDamage(e)) && attempt < 4)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, 400 << attempt)), clock, cancel);
             }
-            catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException
-                || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+            catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException)
             {
+                // What the SDK says of a request that we gave up is not what went wrong.
+                cancel.ThrowIfCancellationRequested();
                 throw Explain(e, doing);
             }
         }
@@ -300,7 +330,8 @@ public sealed class S3Store : IObjectStore, IDisposable
     }
 
     /// <summary>
-    /// Puts the parts together. An answer that is an error, or that never came, is not believed at once: the object may be there.
+    /// Puts the parts together. An answer that is an error, or that never came, is not believed at once: the object may be there. Where
+    /// ETags are opaque, only reading it tells whether it is this one or an older one.
     /// </summary>
     internal async Task CompleteAsync(string objectKey, string upload, List<PartETag> parts, SentObject sent, CancellationToken cancel)
     {
@@ -313,7 +344,8 @@ public sealed class S3Store : IObjectStore, IDisposable
         }
         catch (PgBackupException) when (!cancel.IsCancellationRequested)
         {
-            if (await HeadAsync(objectKey, cancel) is not { } head || head.ContentLength != sent.Size || Bare(head.ETag) != sent.ETag)
+            if (await HeadAsync(objectKey, cancel) is not { } head || head.ContentLength != sent.Size
+                || (Bare(head.ETag) != sent.ETag && await ReadBackAsync(objectKey[Prefix.Length..], objectKey, cancel) != sent.Sha256))
             {
                 throw;
             }
@@ -326,13 +358,30 @@ public sealed class S3Store : IObjectStore, IDisposable
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30), clock);
         try
         {
-            await client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey, UploadId = upload }, patience.Token);
+            await AbortUploadAsync(objectKey, upload, patience.Token);
         }
-        catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
         {
             // The error that led here is the one to tell; the sweep finds the upload.
         }
     }
+
+    private async Task AbortUploadAsync(string objectKey, string upload, CancellationToken cancel) =>
+        await CallAsync(
+            $"aborting the upload of {objectKey}",
+            async c =>
+            {
+                try
+                {
+                    await client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey, UploadId = upload }, c);
+                    return true;
+                }
+                catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchUpload")
+                {
+                    return false; // somebody else was faster, or the answer to an earlier try was lost
+                }
+            },
+            cancel);
 
     private static bool IsHidden(string key) => key.StartsWith('.') || key.Contains("/.", StringComparison.Ordinal);
 
@@ -340,11 +389,14 @@ public sealed class S3Store : IObjectStore, IDisposable
 
     private static string Bare(string? etag) => etag?.Trim('"') ?? "";
 
-    private static string? EncryptionOf(GetObjectMetadataResponse head) =>
-        head.ServerSideEncryptionMethod is { } method && method != ServerSideEncryptionMethod.None && method.Value is { Length: > 0 } value ? value : null;
+    private static string? EncryptionOf(ServerSideEncryptionMethod? method) =>
+        method is not null && method != ServerSideEncryptionMethod.None && method.Value is { Length: > 0 } value ? value : null;
 
     // Ceph answers a few requests behind a refused upload with a bare 400, because it reads the rest of that upload as a request.
     private static bool IsOdd(AmazonS3Exception e) => e.StatusCode == System.Net.HttpStatusCode.BadRequest && e.ErrorCode is null or "" or "BadRequest" or "Bad Request";
+
+    // The body was damaged on its way: by its MD5, or by the digest that its signature is made of.
+    private static bool IsDamage(AmazonS3Exception e) => e.ErrorCode is "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch";
 
     private string Prefix => settings.Prefix.Length == 0 ? "" : settings.Prefix + "/";
 
@@ -356,6 +408,27 @@ public sealed class S3Store : IObjectStore, IDisposable
     private async Task<SentObject> PutWholeAsync(string objectKey, PartContent part, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
         byte[] md5 = part.Md5();
+        // The only digest there is of the whole, besides its MD5: for reading back.
+        await using Stream whole = part.Open();
+        var sent = new SentObject { Size = part.Size, ETag = Convert.ToHexStringLower(md5), Sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(whole, cancel)) };
+        try
+        {
+            return sent with { IsConfirmed = await SendWholeAsync(objectKey, part, md5, lockedUntil, cancel) };
+        }
+        catch (PgBackupException e) when (e.IsTransient && !cancel.IsCancellationRequested)
+        {
+            // Only the answer may have been lost.
+            if (await HeadAsync(objectKey, cancel) is { } head && head.ContentLength == sent.Size && Bare(head.ETag) == sent.ETag)
+            {
+                return sent;
+            }
+
+            throw;
+        }
+    }
+
+    // False: the answer says that it was done, but has no ETag, as a success with an error in its body.
+    private async Task<bool> SendWholeAsync(string objectKey, PartContent part, byte[] md5, DateTimeOffset? lockedUntil, CancellationToken cancel) =>
         await CallAsync(
             $"sending {objectKey}",
             async c =>
@@ -388,24 +461,27 @@ public sealed class S3Store : IObjectStore, IDisposable
                     request.ObjectLockRetainUntilDate = until.UtcDateTime;
                 }
 
-                return await client.PutObjectAsync(request, c);
+                return (await client.PutObjectAsync(request, c)).ETag is { Length: > 0 };
             },
             cancel);
-        // The only digest there is of the whole, besides its MD5: for reading back.
-        await using Stream whole = part.Open();
-        return new SentObject { Size = part.Size, ETag = Convert.ToHexStringLower(md5), Sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(whole, cancel)) };
-    }
 
     private async Task VerifyAsync(string key, string objectKey, SentObject sent, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
         GetObjectMetadataResponse head = await HeadAsync(objectKey, cancel)
             ?? throw new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) took {key} without complaint, and does not have it.", "Something else removes objects there, or the store is not consistent; it cannot be relied on.");
-        string? encrypted = EncryptionOf(head);
+        string? encrypted = EncryptionOf(head.ServerSideEncryptionMethod);
         string? wrong = head.ContentLength != sent.Size ? $"it says {head.ContentLength.ToString(CultureInfo.InvariantCulture)} bytes, and {sent.Size.ToString(CultureInfo.InvariantCulture)} were sent"
             : Bare(head.ETag) == sent.ETag ? null
             : encrypted is not null and not "AES256" ? null // the parts' MD5s were checked on arrival; the ETag is opaque
-            : await ReadBackAsync(key, cancel) == sent.Sha256 ? null
+            : await ReadBackAsync(key, objectKey, cancel) == sent.Sha256 ? null
             : "its content is another";
+        if (wrong is not null && !sent.IsConfirmed)
+        {
+            // What lies there may be what lay there before.
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) did not say that it took {key}, and holds something else there: {wrong}.", "The store is busy or broken. The next run goes on.") { IsTransient = true };
+        }
+
         if (wrong is not null)
         {
             await DeleteAsync(key, cancel);
@@ -424,17 +500,18 @@ public sealed class S3Store : IObjectStore, IDisposable
 
         if (lockedUntil is { } until && !IsLocked(head, until))
         {
-            await LockObjectAsync(key, objectKey, until, cancel);
+            await LockObjectAsync(key, objectKey, head.VersionId, until, cancel);
         }
     }
 
     // Some servers ignore the lock that an upload in parts was begun with.
-    private async Task LockObjectAsync(string key, string objectKey, DateTimeOffset until, CancellationToken cancel)
+    private async Task LockObjectAsync(string key, string objectKey, string? version, DateTimeOffset until, CancellationToken cancel)
     {
         var request = new PutObjectRetentionRequest
         {
             BucketName = settings.Bucket,
             Key = objectKey,
+            VersionId = version,
             Retention = new ObjectLockRetention { Mode = new ObjectLockRetentionMode(settings.ObjectLock), RetainUntilDate = until.UtcDateTime },
         };
         await CallAsync($"locking {key}", c => client.PutObjectRetentionAsync(request, c), cancel);
@@ -448,9 +525,9 @@ public sealed class S3Store : IObjectStore, IDisposable
     private static bool IsLocked(GetObjectMetadataResponse head, DateTimeOffset until) =>
         head.ObjectLockRetainUntilDate is { } locked && Utc(locked) >= until.AddSeconds(-1);
 
-    private async Task<string> ReadBackAsync(string key, CancellationToken cancel)
+    private async Task<string> ReadBackAsync(string key, string objectKey, CancellationToken cancel)
     {
-        await using var hashing = new HashingStream(await OpenAsync(key, cancel));
+        await using var hashing = new HashingStream(await OpenAsync(key, objectKey, compare: false, cancel));
         byte[] buffer = new byte[1 << 20];
         while (await hashing.ReadAsync(buffer, cancel) > 0)
         {
@@ -476,8 +553,9 @@ public sealed class S3Store : IObjectStore, IDisposable
             },
             cancel);
 
-    private async Task<GetObjectResponse> GetAsync(string key, GetObjectRequest request, CancellationToken cancel) =>
-        await CallAsync(
+    // Null: there is nothing in the range, because the object is empty.
+    private async Task<GetObjectResponse?> GetAsync(string key, GetObjectRequest request, CancellationToken cancel) =>
+        await CallAsync<GetObjectResponse?>(
             $"reading {key}",
             async c =>
             {
@@ -489,8 +567,19 @@ public sealed class S3Store : IObjectStore, IDisposable
                 {
                     throw new PgBackupException(ErrorCode.ObjectDamaged, $"the store {Name} has no object {key}.");
                 }
+                catch (AmazonS3Exception e) when (e.StatusCode == System.Net.HttpStatusCode.PreconditionFailed)
+                {
+                    throw Replaced(key, e);
+                }
+                catch (AmazonS3Exception e) when (e.StatusCode == System.Net.HttpStatusCode.RequestedRangeNotSatisfiable)
+                {
+                    return request.EtagToMatch is null ? null : throw Replaced(key, e);
+                }
             },
             cancel);
+
+    private PgBackupException Replaced(string key, Exception e) => new(
+        ErrorCode.StoreUnavailable, $"{key} in the store {Name} ({Location}) was replaced while it was being read.", "Another run, or another program, writes there. Try again.", e) { IsTransient = true };
 
     private async Task<int> AbortUploadsAsync(string prefix, DateTimeOffset olderThan, CancellationToken cancel)
     {
@@ -501,10 +590,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             ListMultipartUploadsResponse page = await CallAsync("listing unfinished uploads", c => client.ListMultipartUploadsAsync(request, c), cancel);
             foreach (MultipartUpload upload in (page.MultipartUploads ?? []).Where(u => Utc(u.Initiated) < olderThan))
             {
-                await CallAsync(
-                    $"aborting the upload of {upload.Key}",
-                    c => client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = upload.Key, UploadId = upload.UploadId }, c),
-                    cancel);
+                await AbortUploadAsync(upload.Key, upload.UploadId, cancel);
                 aborted++;
             }
 
@@ -518,31 +604,70 @@ public sealed class S3Store : IObjectStore, IDisposable
         }
     }
 
-    private async Task RemoveVersionsAsync(string prefix, Func<S3ObjectVersion, string, bool> wanted, string key, CancellationToken cancel)
+    // Those of all versions of a key, the newest first, that are wanted. A delete marker goes last, and only when nothing is left that
+    // it hides. Returns how many keys nothing is left of.
+    private async Task<int> RemoveVersionsAsync(string prefix, Func<List<S3ObjectVersion>, List<S3ObjectVersion>> wanted, CancellationToken cancel)
     {
+        int gone = 0;
+        await foreach (List<S3ObjectVersion> versions in VersionsByKeyAsync(prefix, cancel))
+        {
+            List<S3ObjectVersion> doomed = wanted(versions);
+            bool all = doomed.Count > 0;
+            foreach (S3ObjectVersion version in doomed.OrderBy(static v => v.IsDeleteMarker == true).TakeWhile(v => all || v.IsDeleteMarker != true))
+            {
+                all &= await RemoveVersionAsync(version, cancel);
+            }
+
+            gone += all ? 1 : 0;
+        }
+
+        return gone;
+    }
+
+    // False: it is still locked.
+    private async Task<bool> RemoveVersionAsync(S3ObjectVersion version, CancellationToken cancel)
+    {
+        try
+        {
+            await CallAsync($"removing a version of {version.Key}", c => client.DeleteObjectAsync(settings.Bucket, version.Key, version.VersionId, c), cancel);
+            return true;
+        }
+        catch (PgBackupException e) when (e.InnerException is AmazonS3Exception { StatusCode: System.Net.HttpStatusCode.Forbidden })
+        {
+            return false;
+        }
+    }
+
+    private async IAsyncEnumerable<List<S3ObjectVersion>> VersionsByKeyAsync(string prefix, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        List<S3ObjectVersion> versions = [];
         var request = new ListVersionsRequest { BucketName = settings.Bucket, Prefix = prefix };
         while (true)
         {
             ListVersionsResponse page = await CallAsync("listing versions", c => client.ListVersionsAsync(request, c), cancel);
-            foreach (S3ObjectVersion version in (page.Versions ?? []).Where(v => wanted(v, key)).OrderBy(static v => v.IsDeleteMarker))
+            foreach (S3ObjectVersion version in page.Versions ?? [])
             {
-                try
+                if (versions.Count > 0 && versions[0].Key != version.Key)
                 {
-                    await CallAsync($"removing a version of {version.Key}", c => client.DeleteObjectAsync(settings.Bucket, version.Key, version.VersionId, c), cancel);
+                    yield return versions;
+                    versions = [];
                 }
-                catch (PgBackupException e) when (e.InnerException is AmazonS3Exception { StatusCode: System.Net.HttpStatusCode.Forbidden })
-                {
-                    // Still locked: it stays below the mark of its removal until somebody may remove it.
-                }
+
+                versions.Add(version);
             }
 
             if (page.IsTruncated != true)
             {
-                return;
+                break;
             }
 
             request.KeyMarker = page.NextKeyMarker;
             request.VersionIdMarker = page.NextVersionIdMarker;
+        }
+
+        if (versions.Count > 0)
+        {
+            yield return versions;
         }
     }
 
@@ -582,13 +707,16 @@ public sealed class S3Store : IObjectStore, IDisposable
             "NoSuchBucket" => ("Check bucket:, region: and endpoint:; the bucket is never made by olympus-pgbackup.", false),
             "InvalidAccessKeyId" => ("Check the access key; this store does not know it.", false),
             "SignatureDoesNotMatch" => ("The secret key is not the one of this access key, or region: is not what the store signs for.", false),
+            "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch" => ("Something between this host and the store changes what is sent: a proxy, or bad hardware.", false),
             "AccessDenied" or "AllAccessDisabled" => ("The key may not do this. It needs to list, read, write and delete objects, and to abort uploads, below the prefix (docs/configuration.md has a policy).", false),
             "QuotaExceeded" => ("The store is full for this user or bucket: raise the quota, or keep less; nothing half-written was left.", false),
             "RequestTimeTooSkewed" => ("The clock of this host is wrong: set it (chrony, systemd-timesyncd).", false),
             "ExpiredToken" or "InvalidToken" => ("The credentials are temporary and have expired: renew them.", false),
             _ when status is >= 500 or 429 || code is "SlowDown" or "RequestTimeout" or "ServiceUnavailable" => ("The store is busy or broken; it was tried several times. The next run goes on.", true),
+            _ when status is 401 or 403 => ("The store refuses this key without a reason: check the access key, the secret key and region:, and what the key may do (docs/configuration.md has a policy).", false),
+            _ when status is 0 && e.GetBaseException() is System.Security.Authentication.AuthenticationException => ("The TLS connection is not trusted: check endpoint: and the certificates of this host.", false),
             _ when status is 0 => ($"Check that {settings.Endpoint?.Authority ?? $"s3.{settings.Region}.amazonaws.com"} can be reached from here (network, DNS, proxy, TLS).", !e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase)),
-            _ => ((string?)null, false),
+            _ => ("Check bucket:, region: and endpoint:, and whether the store knows this kind of request.", false),
         };
         if (status == 0 && e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase))
         {
@@ -620,4 +748,7 @@ internal sealed record SentObject
 
     /// <summary>SHA-256 of the whole, in hexadecimal.</summary>
     public required string Sha256 { get; init; }
+
+    /// <summary>The store has said that it took it.</summary>
+    public bool IsConfirmed { get; init; }
 }
