@@ -21,8 +21,12 @@ public sealed class S3Store : IObjectStore, IDisposable
 {
     private const string ProbeKey = ".write-test";
 
+    // Without a byte sent, or an answer. It is not the time that a request may take: parts can be large, and lines slow.
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
     private readonly S3Settings settings;
     private readonly AmazonS3Client client;
+    private readonly S3Versions versions;
     private readonly SemaphoreSlim sending = new(4, 4);
     private readonly TimeProvider clock;
     private readonly bool overTls;
@@ -42,7 +46,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
             RetryMode = RequestRetryMode.Standard,
             MaxErrorRetry = settings.Retries,
-            Timeout = TimeSpan.FromMinutes(5),
+            Timeout = Timeout.InfiniteTimeSpan,
             ConnectTimeout = TimeSpan.FromSeconds(15),
         };
         if (settings.Endpoint is { } endpoint)
@@ -55,6 +59,7 @@ public sealed class S3Store : IObjectStore, IDisposable
         }
 
         client = settings.AccessKey is { } key ? new AmazonS3Client(new BasicAWSCredentials(key, settings.SecretKey), config) : new AmazonS3Client(config);
+        versions = new S3Versions(this, client, settings.Bucket);
     }
 
     /// <inheritdoc/>
@@ -184,7 +189,7 @@ public sealed class S3Store : IObjectStore, IDisposable
         await CallAsync($"removing {key}", c => client.DeleteObjectAsync(settings.Bucket, objectKey, c), cancel);
         if (settings.ObjectLock is not null)
         {
-            await RemoveVersionsAsync(objectKey, versions => versions[0].Key == objectKey ? versions : [], cancel);
+            await versions.RemoveAsync(objectKey, of => of[0].Key == objectKey ? of : [], cancel);
         }
     }
 
@@ -207,7 +212,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             async (key, c) => await CallAsync($"removing {key}", d => client.DeleteObjectAsync(settings.Bucket, key, d), c));
         if (settings.ObjectLock is not null)
         {
-            await RemoveVersionsAsync(prefix, static versions => versions, cancel);
+            await versions.RemoveAsync(prefix, static of => of, cancel);
         }
 
         await AbortUploadsAsync(prefix, DateTimeOffset.MaxValue, cancel);
@@ -220,7 +225,7 @@ public sealed class S3Store : IObjectStore, IDisposable
         int swept = await AbortUploadsAsync(Prefix, olderThan, cancel);
         return settings.ObjectLock is null
             ? swept
-            : swept + await RemoveVersionsAsync(Prefix, static versions => versions[0].IsDeleteMarker == true ? versions : [], cancel);
+            : swept + await versions.RemoveAsync(Prefix, static of => of[0].IsDeleteMarker == true ? of : [], cancel);
     }
 
     /// <inheritdoc/>
@@ -233,7 +238,7 @@ public sealed class S3Store : IObjectStore, IDisposable
     {
         if (settings.ObjectLock is not null && marker is { Length: > 0 })
         {
-            await RemoveVersionsAsync(objectKey, versions => versions[0].Key == objectKey ? [.. versions.SkipWhile(v => v.VersionId != marker)] : [], cancel);
+            await versions.RemoveAsync(objectKey, of => of[0].Key == objectKey ? [.. of.SkipWhile(v => v.VersionId != marker)] : [], cancel);
         }
     }
 
@@ -248,17 +253,30 @@ public sealed class S3Store : IObjectStore, IDisposable
     /// Carries out one request. The SDK has already tried what is transient several times with growing, random pauses; a few odd
     /// answers that it does not know as transient are tried again here.
     /// </summary>
-    internal async Task<T> CallAsync<T>(string doing, Func<CancellationToken, Task<T>> request, CancellationToken cancel)
+    internal Task<T> CallAsync<T>(string doing, Func<CancellationToken, Task<T>> request, CancellationToken cancel) =>
+        CallAsync(doing, (c, _) => request(c), cancel);
+
+    // The request calls what it is given whenever it gets on.
+    private async Task<T> CallAsync<T>(string doing, Func<CancellationToken, Action, Task<T>> request, CancellationToken cancel)
     {
         for (int attempt = 1; ; attempt++)
         {
+            using var patience = new CancellationTokenSource(Patience, clock);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
             try
             {
-                return await request(cancel);
+                return await request(either.Token, () => patience.CancelAfter(Patience));
+            }
+            catch (Exception) when (patience.IsCancellationRequested && !cancel.IsCancellationRequested)
+            {
+                if (attempt == 4)
+                {
+                    throw Explain(new TimeoutException($"nothing was heard of it for {Patience.TotalMinutes:0} minutes, {attempt} times"), doing);
+                }
             }
             catch (AmazonS3Exception e) when ((IsOdd(e) || IsDamage(e)) && attempt < 4)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, 400 << attempt)), clock, cancel);
+                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, (IsOdd(e) ? 400 : 100) << attempt)), clock, cancel);
             }
             catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException)
             {
@@ -278,9 +296,9 @@ public sealed class S3Store : IObjectStore, IDisposable
         {
             await CallAsync(
                 $"sending part {number.ToString(CultureInfo.InvariantCulture)} of {objectKey}",
-                async c =>
+                async (c, gettingOn) =>
                 {
-                    await using Stream body = part.Open();
+                    await using Stream body = part.Open(gettingOn);
                     return await client.UploadPartAsync(
                         new UploadPartRequest
                         {
@@ -431,9 +449,9 @@ public sealed class S3Store : IObjectStore, IDisposable
     private async Task<bool> SendWholeAsync(string objectKey, PartContent part, byte[] md5, DateTimeOffset? lockedUntil, CancellationToken cancel) =>
         await CallAsync(
             $"sending {objectKey}",
-            async c =>
+            async (c, gettingOn) =>
             {
-                await using Stream body = part.Open();
+                await using Stream body = part.Open(gettingOn);
                 var request = new PutObjectRequest
                 {
                     BucketName = settings.Bucket,
@@ -467,8 +485,14 @@ public sealed class S3Store : IObjectStore, IDisposable
 
     private async Task VerifyAsync(string key, string objectKey, SentObject sent, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
-        GetObjectMetadataResponse head = await HeadAsync(objectKey, cancel)
-            ?? throw new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) took {key} without complaint, and does not have it.", "Something else removes objects there, or the store is not consistent; it cannot be relied on.");
+        GetObjectMetadataResponse? head = await HeadAsync(objectKey, cancel);
+        if (head is null)
+        {
+            throw sent.IsConfirmed
+                ? new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) took {key} without complaint, and does not have it.", "Something else removes objects there, or the store is not consistent; it cannot be relied on.")
+                : Unconfirmed(key, "nothing");
+        }
+
         string? encrypted = EncryptionOf(head.ServerSideEncryptionMethod);
         string? wrong = head.ContentLength != sent.Size ? $"it says {head.ContentLength.ToString(CultureInfo.InvariantCulture)} bytes, and {sent.Size.ToString(CultureInfo.InvariantCulture)} were sent"
             : Bare(head.ETag) == sent.ETag ? null
@@ -477,9 +501,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             : "its content is another";
         if (wrong is not null && !sent.IsConfirmed)
         {
-            // What lies there may be what lay there before.
-            throw new PgBackupException(
-                ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) did not say that it took {key}, and holds something else there: {wrong}.", "The store is busy or broken. The next run goes on.") { IsTransient = true };
+            throw Unconfirmed(key, $"something else, perhaps of earlier ({wrong})");
         }
 
         if (wrong is not null)
@@ -503,6 +525,10 @@ public sealed class S3Store : IObjectStore, IDisposable
             await LockObjectAsync(key, objectKey, head.VersionId, until, cancel);
         }
     }
+
+    // What lies there may be what lay there before: it is not removed.
+    private PgBackupException Unconfirmed(string key, string found) => new(
+        ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) answered without saying that it took {key}, and holds {found} there.", "The store is busy or broken. The next run goes on.") { IsTransient = true };
 
     // Some servers ignore the lock that an upload in parts was begun with.
     private async Task LockObjectAsync(string key, string objectKey, string? version, DateTimeOffset until, CancellationToken cancel)
@@ -604,73 +630,6 @@ public sealed class S3Store : IObjectStore, IDisposable
         }
     }
 
-    // Those of all versions of a key, the newest first, that are wanted. A delete marker goes last, and only when nothing is left that
-    // it hides. Returns how many keys nothing is left of.
-    private async Task<int> RemoveVersionsAsync(string prefix, Func<List<S3ObjectVersion>, List<S3ObjectVersion>> wanted, CancellationToken cancel)
-    {
-        int gone = 0;
-        await foreach (List<S3ObjectVersion> versions in VersionsByKeyAsync(prefix, cancel))
-        {
-            List<S3ObjectVersion> doomed = wanted(versions);
-            bool all = doomed.Count > 0;
-            foreach (S3ObjectVersion version in doomed.OrderBy(static v => v.IsDeleteMarker == true).TakeWhile(v => all || v.IsDeleteMarker != true))
-            {
-                all &= await RemoveVersionAsync(version, cancel);
-            }
-
-            gone += all ? 1 : 0;
-        }
-
-        return gone;
-    }
-
-    // False: it is still locked.
-    private async Task<bool> RemoveVersionAsync(S3ObjectVersion version, CancellationToken cancel)
-    {
-        try
-        {
-            await CallAsync($"removing a version of {version.Key}", c => client.DeleteObjectAsync(settings.Bucket, version.Key, version.VersionId, c), cancel);
-            return true;
-        }
-        catch (PgBackupException e) when (e.InnerException is AmazonS3Exception { StatusCode: System.Net.HttpStatusCode.Forbidden })
-        {
-            return false;
-        }
-    }
-
-    private async IAsyncEnumerable<List<S3ObjectVersion>> VersionsByKeyAsync(string prefix, [EnumeratorCancellation] CancellationToken cancel)
-    {
-        List<S3ObjectVersion> versions = [];
-        var request = new ListVersionsRequest { BucketName = settings.Bucket, Prefix = prefix };
-        while (true)
-        {
-            ListVersionsResponse page = await CallAsync("listing versions", c => client.ListVersionsAsync(request, c), cancel);
-            foreach (S3ObjectVersion version in page.Versions ?? [])
-            {
-                if (versions.Count > 0 && versions[0].Key != version.Key)
-                {
-                    yield return versions;
-                    versions = [];
-                }
-
-                versions.Add(version);
-            }
-
-            if (page.IsTruncated != true)
-            {
-                break;
-            }
-
-            request.KeyMarker = page.NextKeyMarker;
-            request.VersionIdMarker = page.NextVersionIdMarker;
-        }
-
-        if (versions.Count > 0)
-        {
-            yield return versions;
-        }
-    }
-
     private async Task RequireLockSupportAsync(CancellationToken cancel)
     {
         bool enabled = await CallAsync(
@@ -699,56 +658,7 @@ public sealed class S3Store : IObjectStore, IDisposable
 
     private PgBackupException Explain(Exception e, string doing)
     {
-        string? code = (e as AmazonServiceException)?.ErrorCode;
-        int status = (int)((e as AmazonServiceException)?.StatusCode ?? 0);
-        string why = e is AmazonServiceException && !string.IsNullOrEmpty(code) ? $"{code}: {e.Message}" : status > 0 ? $"HTTP status {status}: {e.Message}" : Deepest(e);
-        (string? remedy, bool transient) = code switch
-        {
-            "NoSuchBucket" => ("Check bucket:, region: and endpoint:; the bucket is never made by olympus-pgbackup.", false),
-            "InvalidAccessKeyId" => ("Check the access key; this store does not know it.", false),
-            "SignatureDoesNotMatch" => ("The secret key is not the one of this access key, or region: is not what the store signs for.", false),
-            "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch" => ("Something between this host and the store changes what is sent: a proxy, or bad hardware.", false),
-            "AccessDenied" or "AllAccessDisabled" => ("The key may not do this. It needs to list, read, write and delete objects, and to abort uploads, below the prefix (docs/configuration.md has a policy).", false),
-            "QuotaExceeded" => ("The store is full for this user or bucket: raise the quota, or keep less; nothing half-written was left.", false),
-            "RequestTimeTooSkewed" => ("The clock of this host is wrong: set it (chrony, systemd-timesyncd).", false),
-            "ExpiredToken" or "InvalidToken" => ("The credentials are temporary and have expired: renew them.", false),
-            _ when status is >= 500 or 429 || code is "SlowDown" or "RequestTimeout" or "ServiceUnavailable" => ("The store is busy or broken; it was tried several times. The next run goes on.", true),
-            _ when status is 401 or 403 => ("The store refuses this key without a reason: check the access key, the secret key and region:, and what the key may do (docs/configuration.md has a policy).", false),
-            _ when status is 0 && e.GetBaseException() is System.Security.Authentication.AuthenticationException => ("The TLS connection is not trusted: check endpoint: and the certificates of this host.", false),
-            _ when status is 0 => ($"Check that {settings.Endpoint?.Authority ?? $"s3.{settings.Region}.amazonaws.com"} can be reached from here (network, DNS, proxy, TLS).", !e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase)),
-            _ => ("Check bucket:, region: and endpoint:, and whether the store knows this kind of request.", false),
-        };
-        if (status == 0 && e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase))
-        {
-            remedy = "Give access_key_id and secret_access_key_file in the config, or credentials where the AWS SDK looks: environment, ~/.aws, role of the machine.";
-        }
-
+        (string why, string remedy, bool transient) = S3Advice.On(e, settings);
         return new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) cannot be used ({doing}): {why}", remedy, e) { IsTransient = transient };
     }
-
-    private static string Deepest(Exception e)
-    {
-        while (e.InnerException is { } inner)
-        {
-            e = inner;
-        }
-
-        return e.Message;
-    }
-}
-
-/// <summary>What was sent, as the store should describe it.</summary>
-internal sealed record SentObject
-{
-    /// <summary>Bytes.</summary>
-    public required long Size { get; init; }
-
-    /// <summary>The ETag that an S3 server gives to it, if it gives MD5s.</summary>
-    public required string ETag { get; init; }
-
-    /// <summary>SHA-256 of the whole, in hexadecimal.</summary>
-    public required string Sha256 { get; init; }
-
-    /// <summary>The store has said that it took it.</summary>
-    public bool IsConfirmed { get; init; }
 }

@@ -244,8 +244,8 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
     // The renewal is over when the next pause has begun.
     private static async Task RenewAsync(ManualTime time, TimeSpan pause)
     {
-        await Shell.UntilAsync(() => Task.FromResult(time.Waiting == 1), "the holder waits for its next renewal", 10);
+        await Shell.UntilAsync(() => Task.FromResult(time.IsWaitedFor(pause)), "the holder waits for its next renewal", 10);
         time.Advance(pause);
-        await Shell.UntilAsync(() => Task.FromResult(time.Waiting == 1), "the lock is renewed", 10);
+        await Shell.UntilAsync(() => Task.FromResult(time.IsWaitedFor(TimeSpan.FromMinutes(3))), "the lock is renewed", 10);
     }
 }

@@ -7,15 +7,12 @@ internal sealed class ManualTime : TimeProvider
     private readonly List<Timer> timers = [];
     private DateTimeOffset now = DateTimeOffset.UnixEpoch.AddYears(60);
 
-    /// <summary>How many timers wait.</summary>
-    public int Waiting
+    /// <summary>Somebody waits who will go on after just this time.</summary>
+    public bool IsWaitedFor(TimeSpan time)
     {
-        get
+        lock (gate)
         {
-            lock (gate)
-            {
-                return timers.Count;
-            }
+            return timers.Exists(t => t.Due == now + time);
         }
     }
 
