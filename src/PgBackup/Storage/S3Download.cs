@@ -124,6 +124,7 @@ internal sealed class S3Download : ForwardStream
         throw new PgBackupException(
             ErrorCode.StoreUnavailable,
             $"{what} could not be read on at byte {position}, where the connection had broken: the store sent something else.",
-            "The object was replaced meanwhile, or the store does not know ranges. Try again.") { IsTransient = true };
+            "The object was replaced meanwhile, or the store does not know ranges. Try again.")
+        { IsTransient = true };
     }
 }

@@ -528,7 +528,8 @@ public sealed class S3Store : IObjectStore, IDisposable
 
     // What lies there may be what lay there before: it is not removed.
     private PgBackupException Unconfirmed(string key, string found) => new(
-        ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) answered without saying that it took {key}, and holds {found} there.", "The store is busy or broken. The next run goes on.") { IsTransient = true };
+        ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) answered without saying that it took {key}, and holds {found} there.", "The store is busy or broken. The next run goes on.")
+    { IsTransient = true };
 
     // Some servers ignore the lock that an upload in parts was begun with.
     private async Task LockObjectAsync(string key, string objectKey, string? version, DateTimeOffset until, CancellationToken cancel)
@@ -605,7 +606,8 @@ public sealed class S3Store : IObjectStore, IDisposable
             cancel);
 
     private PgBackupException Replaced(string key, Exception e) => new(
-        ErrorCode.StoreUnavailable, $"{key} in the store {Name} ({Location}) was replaced while it was being read.", "Another run, or another program, writes there. Try again.", e) { IsTransient = true };
+        ErrorCode.StoreUnavailable, $"{key} in the store {Name} ({Location}) was replaced while it was being read.", "Another run, or another program, writes there. Try again.", e)
+    { IsTransient = true };
 
     private async Task<int> AbortUploadsAsync(string prefix, DateTimeOffset olderThan, CancellationToken cancel)
     {

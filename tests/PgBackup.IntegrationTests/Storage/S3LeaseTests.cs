@@ -62,7 +62,7 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task A_run_that_fails_right_after_it_took_the_lock_gives_it_back()
     {
-        site.Proxy.On(static r => r.Method == "GET", Fault.AnswerError(404, "NoSuchKey")).On(static r => r.Method == "GET", Fault.AnswerError(503, "SlowDown"), times: 3);
+        site.Proxy.On(static r => r.Method == "GET", Fault.AnswerError(404, "NoSuchKey")).On(static r => r.Method == "GET", Fault.AnswerError(503, "SlowDown"), times: 2);
 
         (await Should.ThrowAsync<PgBackupException>(() => store.LockAsync("me", Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
 

@@ -27,10 +27,10 @@ internal sealed class S3Site : IAsyncDisposable
 
     public static async Task<S3Site> NewAsync(RadosGateway gateway, bool objectLock = false) => new(gateway, await gateway.NewBucketAsync(objectLock));
 
-    /// <summary>A store that goes through the proxy, and gives up after two retries, so that a test can wait for it.</summary>
+    /// <summary>A store that goes through the proxy, and gives up after one retry, so that a test can wait for it.</summary>
     public S3Store Store(string prefix = "backups", Func<S3Settings, S3Settings>? change = null, TimeProvider? clock = null, S3User? user = null)
     {
-        S3Settings settings = gateway.Settings(Bucket, prefix, user, Proxy.Endpoint) with { Retries = 2 };
+        S3Settings settings = gateway.Settings(Bucket, prefix, user, Proxy.Endpoint) with { Retries = 1 };
         var store = new S3Store("offsite", change?.Invoke(settings) ?? settings, clock ?? TimeProvider.System);
         stores.Add(store);
         return store;
