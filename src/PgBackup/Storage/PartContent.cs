@@ -47,7 +47,8 @@ internal sealed class PartContent(PartMemory memory, IReadOnlyList<byte[]> block
     }
 
     /// <summary>A new stream over the bytes, at their start.</summary>
-    public Stream Open() => new Reader(blocks, Size);
+    /// <param name="reading">Called whenever some of them are read.</param>
+    public Stream Open(Action? reading = null) => new Reader(blocks, Size, reading);
 
     /// <summary>Gives the memory back. May be called twice.</summary>
     public void Dispose()
@@ -58,7 +59,7 @@ internal sealed class PartContent(PartMemory memory, IReadOnlyList<byte[]> block
         }
     }
 
-    private sealed class Reader(IReadOnlyList<byte[]> blocks, long size) : Stream
+    private sealed class Reader(IReadOnlyList<byte[]> blocks, long size, Action? reading) : Stream
     {
         public override bool CanRead => true;
 
@@ -81,6 +82,7 @@ internal sealed class PartContent(PartMemory memory, IReadOnlyList<byte[]> block
                 return 0;
             }
 
+            reading?.Invoke();
             blocks[(int)(Position / PartMemory.BlockBytes)].AsSpan(inBlock, count).CopyTo(buffer);
             Position += count;
             return count;

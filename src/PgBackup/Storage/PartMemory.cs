@@ -17,6 +17,9 @@ internal sealed class PartMemory
     private readonly Queue<(int Count, TaskCompletionSource Ready)> waiting = new();
     private int lent;
 
+    /// <summary>The blocks that are lent at the moment.</summary>
+    internal int Lent => Volatile.Read(ref lent);
+
     /// <summary>Lends memory for one part, when there is some. Disposing the part gives it back.</summary>
     public async Task<PartContent> RentAsync(int blocks, CancellationToken cancel)
     {
@@ -29,7 +32,19 @@ internal sealed class PartMemory
 
         using (cancel.UnsafeRegister(static (state, token) => ((TaskCompletionSource)state!).TrySetCanceled(token), ready))
         {
-            await ready.Task;
+            try
+            {
+                await ready.Task;
+            }
+            catch (OperationCanceledException)
+            {
+                lock (waiting)
+                {
+                    Serve(); // those behind wait no longer for this one
+                }
+
+                throw;
+            }
         }
 
         return new PartContent(this, [.. Enumerable.Range(0, blocks).Select(_ => free.TryTake(out byte[]? block) ? block : GC.AllocateUninitializedArray<byte>(BlockBytes))]);

@@ -17,11 +17,14 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
     private static readonly TimeSpan Length = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan Renewal = TimeSpan.FromMinutes(3);
 
+    // What was checked shortly before the end must be done when another run may begin.
+    private static readonly TimeSpan Margin = TimeSpan.FromMinutes(2);
+
     private readonly CancellationTokenSource stop = new();
     private readonly string nonce = RandomNumberGenerator.GetHexString(16, lowercase: true);
     private byte[] body = [];
-    private string etag = "";
     private DateTimeOffset renewed;
+    private bool asked;
     private bool lost;
     private Task renewing = Task.CompletedTask;
 
@@ -33,6 +36,55 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
     public async Task<IStoreLock> AcquireAsync(string holder, CancellationToken cancel)
     {
         body = JsonSerializer.SerializeToUtf8Bytes(new LeaseText { Holder = holder, Nonce = nonce }, LeaseJson.Default.LeaseText);
+        try
+        {
+            await TakeAsync(cancel);
+        }
+        catch
+        {
+            await DisposeAsync(); // it may be ours all the same, and nobody would renew it
+            throw;
+        }
+
+        renewing = RenewAsync();
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public void RequireHeld()
+    {
+        if (lost || clock.GetUtcNow() - renewed > Length - Margin)
+        {
+            throw new PgBackupException(
+                ErrorCode.AlreadyRunning,
+                $"the lock of the store {store.Name} ({store.Location}) was lost: it could not be renewed for {(Length - Margin).TotalMinutes:0} minutes, or another run has taken it over.",
+                "This run writes no more there. See that the host was not suspended and that the store can be reached; the next run cleans up.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await renewing;
+        stop.Dispose();
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        try
+        {
+            if (asked && !lost && (await ReadAsync(patience.Token))?.Text.Nonce == nonce)
+            {
+                DeleteObjectResponse mark = await store.CallAsync("giving the lock back", c => client.DeleteObjectAsync(bucket, key, c), patience.Token);
+                await store.RemoveBelowAsync(key, mark.VersionId, patience.Token);
+            }
+        }
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
+        {
+            // The store is gone: the lock expires by itself.
+        }
+    }
+
+    private async Task TakeAsync(CancellationToken cancel)
+    {
         for (int attempt = 0; attempt < 5; attempt++)
         {
             // Looked at first, since some stores ignore the condition in buckets with versions.
@@ -40,9 +92,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
             if (there is null && await WriteAsync(null, cancel))
             {
                 await RequireOursAsync(cancel);
-                renewed = clock.GetUtcNow();
-                renewing = RenewAsync();
-                return this;
+                return;
             }
 
             if ((there ?? await ReadAsync(cancel)) is not { } other)
@@ -60,50 +110,23 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
             {
                 await RequireOursAsync(cancel);
                 Note = $"the lock of {other.Text.Holder} in the store {store.Name} was not renewed for {age.TotalMinutes:0} minutes: that run was killed, and its lock was taken over";
-                renewed = clock.GetUtcNow();
-                renewing = RenewAsync();
-                return this;
+                return;
             }
         }
 
         throw Taken("several runs want it at the same time");
     }
 
-    /// <inheritdoc/>
-    public void RequireHeld()
-    {
-        if (lost || clock.GetUtcNow() - renewed > Length)
-        {
-            throw new PgBackupException(
-                ErrorCode.AlreadyRunning,
-                $"the lock of the store {store.Name} ({store.Location}) was lost: it could not be renewed for {Length.TotalMinutes:0} minutes, or another run has taken it over.",
-                "This run writes no more there. See that the host was not suspended and that the store can be reached; the next run cleans up.");
-        }
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        await stop.CancelAsync();
-        await renewing;
-        stop.Dispose();
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        try
-        {
-            if (!lost && (await ReadAsync(patience.Token))?.Text.Nonce == nonce)
-            {
-                await store.CallAsync("giving the lock back", c => client.DeleteObjectAsync(bucket, key, c), patience.Token);
-            }
-        }
-        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
-        {
-            // The store is gone: the lock expires by itself.
-        }
-    }
-
     // Null: only if there is none. An ETag: only if it is still that one; some servers want it without its quotes.
-    private async Task<bool> WriteAsync(string? replace, CancellationToken cancel) =>
-        await TryWriteAsync(replace, cancel) || (replace is not null && await TryWriteAsync(replace.Trim('"'), cancel));
+    private async Task<bool> WriteAsync(string? replace, CancellationToken cancel)
+    {
+        asked = true;
+        // Before it is asked for: by the store's clock it is renewed at some time after this.
+        DateTimeOffset before = clock.GetUtcNow();
+        bool done = await TryWriteAsync(replace, cancel) || (replace is not null && await TryWriteAsync(replace.Trim('"'), cancel));
+        renewed = done ? before : renewed;
+        return done;
+    }
 
     private async Task<bool> TryWriteAsync(string? replace, CancellationToken cancel) =>
         await store.CallAsync(
@@ -131,13 +154,13 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
 
                 try
                 {
-                    etag = (await client.PutObjectAsync(request, c)).ETag ?? "";
+                    await client.PutObjectAsync(request, c);
                     return true;
                 }
                 catch (AmazonS3Exception e) when (e.StatusCode is HttpStatusCode.PreconditionFailed or HttpStatusCode.Conflict || (replace is not null && e.StatusCode is HttpStatusCode.NotFound && e.ErrorCode != "NoSuchBucket"))
                 {
                     // A write that was repeated because its answer got lost meets itself.
-                    return replace is null && (await ReadAsync(c))?.Text.Nonce == nonce;
+                    return await ReadAsync(c) is { } now && now.Bytes.AsSpan().SequenceEqual(body);
                 }
                 catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotImplemented)
                 {
@@ -148,7 +171,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
                     }
 
                     using var again = new MemoryStream(body);
-                    etag = (await client.PutObjectAsync(new PutObjectRequest { BucketName = bucket, Key = key, InputStream = again, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5(body) }, c)).ETag ?? "";
+                    await client.PutObjectAsync(new PutObjectRequest { BucketName = bucket, Key = key, InputStream = again, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5(body) }, c);
                     await Task.Delay(TimeSpan.FromSeconds(2), clock, c);
                     return true;
                 }
@@ -170,30 +193,53 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
             "reading the lock",
             async c =>
             {
-                try
+                for (int attempt = 1; ; attempt++)
                 {
-                    using GetObjectResponse answer = await client.GetObjectAsync(bucket, key, c);
-                    using var text = new MemoryStream();
-                    await answer.ResponseStream.CopyToAsync(text, c);
-                    LeaseText? lease = null;
                     try
                     {
-                        lease = JsonSerializer.Deserialize(text.ToArray(), LeaseJson.Default.LeaseText);
+                        // A range: the SDK would compare a whole object with its ETag, which need not be an MD5.
+                        using GetObjectResponse answer = await client.GetObjectAsync(new GetObjectRequest { BucketName = bucket, Key = key, ByteRange = new ByteRange(0, 65_535) }, c);
+                        using var text = new MemoryStream();
+                        await answer.ResponseStream.CopyToAsync(text, c);
+                        return StateOf(text.ToArray(), answer.ETag, answer.LastModified);
                     }
-                    catch (JsonException)
+                    catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchKey")
                     {
-                        // Somebody else's object under our name: still a lock, of an unknown holder.
+                        return null;
                     }
-
-                    DateTime modified = answer.LastModified ?? DateTime.UnixEpoch;
-                    return new LeaseState { Text = lease ?? new LeaseText { Holder = "its holder is not known", Nonce = "" }, ETag = answer.ETag ?? "", Renewed = modified.ToUniversalTime() };
-                }
-                catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchKey")
-                {
-                    return null;
+                    catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
+                    {
+                        GetObjectMetadataResponse head = await client.GetObjectMetadataAsync(bucket, key, c);
+                        return StateOf([], head.ETag, head.LastModified);
+                    }
+                    catch (IOException) when (attempt < 3)
+                    {
+                        // cut in the body, which the SDK does not ask for again
+                    }
                 }
             },
             cancel);
+
+    private static LeaseState StateOf(byte[] bytes, string? etag, DateTime? modified)
+    {
+        LeaseText? lease = null;
+        try
+        {
+            lease = JsonSerializer.Deserialize(bytes, LeaseJson.Default.LeaseText);
+        }
+        catch (JsonException)
+        {
+            // Somebody else's object under our name: still a lock, of an unknown holder.
+        }
+
+        return new LeaseState
+        {
+            Text = lease ?? new LeaseText { Holder = "its holder is not known", Nonce = "" },
+            Bytes = bytes,
+            ETag = etag ?? "",
+            Renewed = (modified ?? DateTime.UnixEpoch).ToUniversalTime(),
+        };
+    }
 
     // What time it is for the store: that of an object just written. Clocks of hosts are not to be compared with it.
     private async Task<DateTimeOffset> StoreTimeAsync(CancellationToken cancel)
@@ -206,7 +252,8 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
                 using var content = new MemoryStream("time\n"u8.ToArray());
                 await client.PutObjectAsync(new PutObjectRequest { BucketName = bucket, Key = probe, InputStream = content, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5("time\n"u8.ToArray()) }, c);
                 GetObjectMetadataResponse head = await client.GetObjectMetadataAsync(bucket, probe, c);
-                await client.DeleteObjectAsync(bucket, probe, c);
+                DeleteObjectResponse mark = await client.DeleteObjectAsync(bucket, probe, c);
+                await store.RemoveBelowAsync(probe, mark.VersionId, c);
                 return (DateTimeOffset)(head.LastModified ?? DateTime.UnixEpoch).ToUniversalTime();
             },
             cancel);
@@ -224,7 +271,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
                 pause = Renewal;
                 try
                 {
-                    if ((await ReadAsync(stop.Token))?.Text.Nonce != nonce)
+                    if (await ReadAsync(stop.Token) is not { } now || now.Text.Nonce != nonce)
                     {
                         lost = true;
                         return;
@@ -232,11 +279,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
 
                     // Each renewal has to look different, or a store may take it for the same object and keep its time.
                     body = [.. body, (byte)'\n'];
-                    if (await WriteAsync(etag, stop.Token))
-                    {
-                        renewed = clock.GetUtcNow();
-                    }
-                    else
+                    if (!await WriteAsync(now.ETag, stop.Token))
                     {
                         lost = true;
                         return;
@@ -269,6 +312,8 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
     private sealed record LeaseState
     {
         public required LeaseText Text { get; init; }
+
+        public required byte[] Bytes { get; init; }
 
         public required string ETag { get; init; }
 

@@ -38,4 +38,7 @@ public sealed record S3Settings
 
     /// <summary><c>GOVERNANCE</c> or <c>COMPLIANCE</c> to lock objects for as long as the tiers keep them, or null.</summary>
     public string? ObjectLock { get; init; }
+
+    /// <summary>How often a request that failed for a passing reason is sent again, with pauses that grow to 20 s.</summary>
+    internal int Retries { get; init; } = 6;
 }

@@ -21,8 +21,12 @@ public sealed class S3Store : IObjectStore, IDisposable
 {
     private const string ProbeKey = ".write-test";
 
+    // Without a byte sent, or an answer. It is not the time that a request may take: parts can be large, and lines slow.
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
     private readonly S3Settings settings;
     private readonly AmazonS3Client client;
+    private readonly S3Versions versions;
     private readonly SemaphoreSlim sending = new(4, 4);
     private readonly TimeProvider clock;
     private readonly bool overTls;
@@ -41,8 +45,8 @@ public sealed class S3Store : IObjectStore, IDisposable
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
             RetryMode = RequestRetryMode.Standard,
-            MaxErrorRetry = 6,
-            Timeout = TimeSpan.FromMinutes(5),
+            MaxErrorRetry = settings.Retries,
+            Timeout = Timeout.InfiniteTimeSpan,
             ConnectTimeout = TimeSpan.FromSeconds(15),
         };
         if (settings.Endpoint is { } endpoint)
@@ -55,6 +59,7 @@ public sealed class S3Store : IObjectStore, IDisposable
         }
 
         client = settings.AccessKey is { } key ? new AmazonS3Client(new BasicAWSCredentials(key, settings.SecretKey), config) : new AmazonS3Client(config);
+        versions = new S3Versions(this, client, settings.Bucket);
     }
 
     /// <inheritdoc/>
@@ -116,11 +121,21 @@ public sealed class S3Store : IObjectStore, IDisposable
     public async Task<Stream> OpenAsync(string key, CancellationToken cancel)
     {
         string objectKey = KeyOf(key);
-        GetObjectResponse response = await GetAsync(key, new GetObjectRequest { BucketName = settings.Bucket, Key = objectKey }, cancel);
-        return new S3Download(response, (offset, etag, c) => GetAsync(
+        return await OpenAsync(key, objectKey, compare: true, cancel);
+    }
+
+    // Always a range, if one of everything: the SDK compares a whole object with its ETag by itself, gets lost over ETags that are no
+    // MD5s, and does not compare an object that came in two pieces. S3Download does it instead.
+    private async Task<Stream> OpenAsync(string key, string objectKey, bool compare, CancellationToken cancel)
+    {
+        Task<GetObjectResponse?> From(long offset, string? etag, CancellationToken c) => GetAsync(
             key,
             new GetObjectRequest { BucketName = settings.Bucket, Key = objectKey, EtagToMatch = etag, ByteRange = new ByteRange($"bytes={offset.ToString(CultureInfo.InvariantCulture)}-") },
-            c), e => Explain(e, $"reading {key}"), clock);
+            c);
+        GetObjectResponse? response = await From(0, null, cancel);
+        return response is null
+            ? new MemoryStream([], writable: false)
+            : new S3Download($"{key} in the store {Name} ({Location})", response, compare && EncryptionOf(response.ServerSideEncryptionMethod) is null or "AES256", From, e => Explain(e, $"reading {key}"), clock);
     }
 
     /// <inheritdoc/>
@@ -134,7 +149,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             foreach (S3Object one in page.S3Objects ?? [])
             {
                 string key = one.Key[Prefix.Length..];
-                if (!IsHidden(key))
+                if (!IsHidden(key) && !key.EndsWith('/') && key.Length > 0) // consoles make empty objects that look like folders
                 {
                     yield return new StoredObject { Key = key, Size = one.Size ?? 0, Modified = Utc(one.LastModified) };
                 }
@@ -148,8 +163,11 @@ public sealed class S3Store : IObjectStore, IDisposable
     /// <inheritdoc/>
     public async Task<StoredObject?> FindAsync(string key, CancellationToken cancel)
     {
-        if (await HeadAsync(KeyOf(key), cancel) is not { } head)
+        string objectKey = KeyOf(key);
+        if (await HeadAsync(objectKey, cancel) is not { } head)
         {
+            // The answer to HEAD does not tell a missing object from a missing bucket.
+            await CallAsync($"looking for {key}", c => client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = settings.Bucket, Prefix = objectKey, MaxKeys = 1 }, c), cancel);
             return null;
         }
 
@@ -158,7 +176,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             Key = key,
             Size = head.ContentLength,
             Modified = Utc(head.LastModified),
-            ProviderEncryption = EncryptionOf(head),
+            ProviderEncryption = EncryptionOf(head.ServerSideEncryptionMethod),
             LockedUntil = head.ObjectLockRetainUntilDate is { } until ? Utc(until) : null,
         };
     }
@@ -171,7 +189,7 @@ public sealed class S3Store : IObjectStore, IDisposable
         await CallAsync($"removing {key}", c => client.DeleteObjectAsync(settings.Bucket, objectKey, c), cancel);
         if (settings.ObjectLock is not null)
         {
-            await RemoveVersionsAsync(objectKey, static (v, key) => v.Key == key, objectKey, cancel);
+            await versions.RemoveAsync(objectKey, of => of[0].Key == objectKey ? of : [], cancel);
         }
     }
 
@@ -194,19 +212,35 @@ public sealed class S3Store : IObjectStore, IDisposable
             async (key, c) => await CallAsync($"removing {key}", d => client.DeleteObjectAsync(settings.Bucket, key, d), c));
         if (settings.ObjectLock is not null)
         {
-            await RemoveVersionsAsync(prefix, static (_, _) => true, "", cancel);
+            await versions.RemoveAsync(prefix, static of => of, cancel);
         }
 
         await AbortUploadsAsync(prefix, DateTimeOffset.MaxValue, cancel);
     }
 
     /// <inheritdoc/>
-    public async Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel) => await AbortUploadsAsync(Prefix, olderThan, cancel);
+    /// <remarks>With object lock also what was removed while it was locked, once the lock has ended: its versions, below the mark of its removal.</remarks>
+    public async Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel)
+    {
+        int swept = await AbortUploadsAsync(Prefix, olderThan, cancel);
+        return settings.ObjectLock is null
+            ? swept
+            : swept + await versions.RemoveAsync(Prefix, static of => of[0].IsDeleteMarker == true ? of : [], cancel);
+    }
 
     /// <inheritdoc/>
     /// <remarks>A lease: see <see cref="S3Lease"/>.</remarks>
     public async Task<IStoreLock> LockAsync(string holder, CancellationToken cancel) =>
         await new S3Lease(this, client, settings.Bucket, Prefix + ".olympus-pgbackup.lock", clock).AcquireAsync(holder, cancel);
+
+    /// <summary>In a bucket with object lock, removes a delete marker and all versions below it; other stores have none to remove.</summary>
+    internal async Task RemoveBelowAsync(string objectKey, string? marker, CancellationToken cancel)
+    {
+        if (settings.ObjectLock is not null && marker is { Length: > 0 })
+        {
+            await versions.RemoveAsync(objectKey, of => of[0].Key == objectKey ? [.. of.SkipWhile(v => v.VersionId != marker)] : [], cancel);
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -219,21 +253,35 @@ public sealed class S3Store : IObjectStore, IDisposable
     /// Carries out one request. The SDK has already tried what is transient several times with growing, random pauses; a few odd
     /// answers that it does not know as transient are tried again here.
     /// </summary>
-    internal async Task<T> CallAsync<T>(string doing, Func<CancellationToken, Task<T>> request, CancellationToken cancel)
+    internal Task<T> CallAsync<T>(string doing, Func<CancellationToken, Task<T>> request, CancellationToken cancel) =>
+        CallAsync(doing, (c, _) => request(c), cancel);
+
+    // The request calls what it is given whenever it gets on.
+    private async Task<T> CallAsync<T>(string doing, Func<CancellationToken, Action, Task<T>> request, CancellationToken cancel)
     {
         for (int attempt = 1; ; attempt++)
         {
+            using var patience = new CancellationTokenSource(Patience, clock);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
             try
             {
-                return await request(cancel);
+                return await request(either.Token, () => patience.CancelAfter(Patience));
             }
-            catch (AmazonS3Exception e) when (IsOdd(e) && attempt < 4)
+            catch (Exception) when (patience.IsCancellationRequested && !cancel.IsCancellationRequested)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, 400 << attempt)), clock, cancel);
+                if (attempt == 4)
+                {
+                    throw Explain(new TimeoutException($"nothing was heard of it for {Patience.TotalMinutes:0} minutes, {attempt} times"), doing);
+                }
             }
-            catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException
-                || (e is OperationCanceledException && !cancel.IsCancellationRequested))
+            catch (AmazonS3Exception e) when ((IsOdd(e) || IsDamage(e)) && attempt < 4)
             {
+                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, (IsOdd(e) ? 400 : 100) << attempt)), clock, cancel);
+            }
+            catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException)
+            {
+                // What the SDK says of a request that we gave up is not what went wrong.
+                cancel.ThrowIfCancellationRequested();
                 throw Explain(e, doing);
             }
         }
@@ -248,9 +296,9 @@ public sealed class S3Store : IObjectStore, IDisposable
         {
             await CallAsync(
                 $"sending part {number.ToString(CultureInfo.InvariantCulture)} of {objectKey}",
-                async c =>
+                async (c, gettingOn) =>
                 {
-                    await using Stream body = part.Open();
+                    await using Stream body = part.Open(gettingOn);
                     return await client.UploadPartAsync(
                         new UploadPartRequest
                         {
@@ -300,7 +348,8 @@ public sealed class S3Store : IObjectStore, IDisposable
     }
 
     /// <summary>
-    /// Puts the parts together. An answer that is an error, or that never came, is not believed at once: the object may be there.
+    /// Puts the parts together. An answer that is an error, or that never came, is not believed at once: the object may be there. Where
+    /// ETags are opaque, only reading it tells whether it is this one or an older one.
     /// </summary>
     internal async Task CompleteAsync(string objectKey, string upload, List<PartETag> parts, SentObject sent, CancellationToken cancel)
     {
@@ -313,7 +362,8 @@ public sealed class S3Store : IObjectStore, IDisposable
         }
         catch (PgBackupException) when (!cancel.IsCancellationRequested)
         {
-            if (await HeadAsync(objectKey, cancel) is not { } head || head.ContentLength != sent.Size || Bare(head.ETag) != sent.ETag)
+            if (await HeadAsync(objectKey, cancel) is not { } head || head.ContentLength != sent.Size
+                || (Bare(head.ETag) != sent.ETag && await ReadBackAsync(objectKey[Prefix.Length..], objectKey, cancel) != sent.Sha256))
             {
                 throw;
             }
@@ -326,13 +376,30 @@ public sealed class S3Store : IObjectStore, IDisposable
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30), clock);
         try
         {
-            await client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey, UploadId = upload }, patience.Token);
+            await AbortUploadAsync(objectKey, upload, patience.Token);
         }
-        catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
         {
             // The error that led here is the one to tell; the sweep finds the upload.
         }
     }
+
+    private async Task AbortUploadAsync(string objectKey, string upload, CancellationToken cancel) =>
+        await CallAsync(
+            $"aborting the upload of {objectKey}",
+            async c =>
+            {
+                try
+                {
+                    await client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey, UploadId = upload }, c);
+                    return true;
+                }
+                catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchUpload")
+                {
+                    return false; // somebody else was faster, or the answer to an earlier try was lost
+                }
+            },
+            cancel);
 
     private static bool IsHidden(string key) => key.StartsWith('.') || key.Contains("/.", StringComparison.Ordinal);
 
@@ -340,11 +407,14 @@ public sealed class S3Store : IObjectStore, IDisposable
 
     private static string Bare(string? etag) => etag?.Trim('"') ?? "";
 
-    private static string? EncryptionOf(GetObjectMetadataResponse head) =>
-        head.ServerSideEncryptionMethod is { } method && method != ServerSideEncryptionMethod.None && method.Value is { Length: > 0 } value ? value : null;
+    private static string? EncryptionOf(ServerSideEncryptionMethod? method) =>
+        method is not null && method != ServerSideEncryptionMethod.None && method.Value is { Length: > 0 } value ? value : null;
 
     // Ceph answers a few requests behind a refused upload with a bare 400, because it reads the rest of that upload as a request.
     private static bool IsOdd(AmazonS3Exception e) => e.StatusCode == System.Net.HttpStatusCode.BadRequest && e.ErrorCode is null or "" or "BadRequest" or "Bad Request";
+
+    // The body was damaged on its way: by its MD5, or by the digest that its signature is made of.
+    private static bool IsDamage(AmazonS3Exception e) => e.ErrorCode is "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch";
 
     private string Prefix => settings.Prefix.Length == 0 ? "" : settings.Prefix + "/";
 
@@ -356,11 +426,32 @@ public sealed class S3Store : IObjectStore, IDisposable
     private async Task<SentObject> PutWholeAsync(string objectKey, PartContent part, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
         byte[] md5 = part.Md5();
+        // The only digest there is of the whole, besides its MD5: for reading back.
+        await using Stream whole = part.Open();
+        var sent = new SentObject { Size = part.Size, ETag = Convert.ToHexStringLower(md5), Sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(whole, cancel)) };
+        try
+        {
+            return sent with { IsConfirmed = await SendWholeAsync(objectKey, part, md5, lockedUntil, cancel) };
+        }
+        catch (PgBackupException e) when (e.IsTransient && !cancel.IsCancellationRequested)
+        {
+            // Only the answer may have been lost.
+            if (await HeadAsync(objectKey, cancel) is { } head && head.ContentLength == sent.Size && Bare(head.ETag) == sent.ETag)
+            {
+                return sent;
+            }
+
+            throw;
+        }
+    }
+
+    // False: the answer says that it was done, but has no ETag, as a success with an error in its body.
+    private async Task<bool> SendWholeAsync(string objectKey, PartContent part, byte[] md5, DateTimeOffset? lockedUntil, CancellationToken cancel) =>
         await CallAsync(
             $"sending {objectKey}",
-            async c =>
+            async (c, gettingOn) =>
             {
-                await using Stream body = part.Open();
+                await using Stream body = part.Open(gettingOn);
                 var request = new PutObjectRequest
                 {
                     BucketName = settings.Bucket,
@@ -388,24 +479,31 @@ public sealed class S3Store : IObjectStore, IDisposable
                     request.ObjectLockRetainUntilDate = until.UtcDateTime;
                 }
 
-                return await client.PutObjectAsync(request, c);
+                return (await client.PutObjectAsync(request, c)).ETag is { Length: > 0 };
             },
             cancel);
-        // The only digest there is of the whole, besides its MD5: for reading back.
-        await using Stream whole = part.Open();
-        return new SentObject { Size = part.Size, ETag = Convert.ToHexStringLower(md5), Sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(whole, cancel)) };
-    }
 
     private async Task VerifyAsync(string key, string objectKey, SentObject sent, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
-        GetObjectMetadataResponse head = await HeadAsync(objectKey, cancel)
-            ?? throw new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) took {key} without complaint, and does not have it.", "Something else removes objects there, or the store is not consistent; it cannot be relied on.");
-        string? encrypted = EncryptionOf(head);
+        GetObjectMetadataResponse? head = await HeadAsync(objectKey, cancel);
+        if (head is null)
+        {
+            throw sent.IsConfirmed
+                ? new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) took {key} without complaint, and does not have it.", "Something else removes objects there, or the store is not consistent; it cannot be relied on.")
+                : Unconfirmed(key, "nothing");
+        }
+
+        string? encrypted = EncryptionOf(head.ServerSideEncryptionMethod);
         string? wrong = head.ContentLength != sent.Size ? $"it says {head.ContentLength.ToString(CultureInfo.InvariantCulture)} bytes, and {sent.Size.ToString(CultureInfo.InvariantCulture)} were sent"
             : Bare(head.ETag) == sent.ETag ? null
             : encrypted is not null and not "AES256" ? null // the parts' MD5s were checked on arrival; the ETag is opaque
-            : await ReadBackAsync(key, cancel) == sent.Sha256 ? null
+            : await ReadBackAsync(key, objectKey, cancel) == sent.Sha256 ? null
             : "its content is another";
+        if (wrong is not null && !sent.IsConfirmed)
+        {
+            throw Unconfirmed(key, $"something else, perhaps of earlier ({wrong})");
+        }
+
         if (wrong is not null)
         {
             await DeleteAsync(key, cancel);
@@ -424,17 +522,23 @@ public sealed class S3Store : IObjectStore, IDisposable
 
         if (lockedUntil is { } until && !IsLocked(head, until))
         {
-            await LockObjectAsync(key, objectKey, until, cancel);
+            await LockObjectAsync(key, objectKey, head.VersionId, until, cancel);
         }
     }
 
+    // What lies there may be what lay there before: it is not removed.
+    private PgBackupException Unconfirmed(string key, string found) => new(
+        ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) answered without saying that it took {key}, and holds {found} there.", "The store is busy or broken. The next run goes on.")
+    { IsTransient = true };
+
     // Some servers ignore the lock that an upload in parts was begun with.
-    private async Task LockObjectAsync(string key, string objectKey, DateTimeOffset until, CancellationToken cancel)
+    private async Task LockObjectAsync(string key, string objectKey, string? version, DateTimeOffset until, CancellationToken cancel)
     {
         var request = new PutObjectRetentionRequest
         {
             BucketName = settings.Bucket,
             Key = objectKey,
+            VersionId = version,
             Retention = new ObjectLockRetention { Mode = new ObjectLockRetentionMode(settings.ObjectLock), RetainUntilDate = until.UtcDateTime },
         };
         await CallAsync($"locking {key}", c => client.PutObjectRetentionAsync(request, c), cancel);
@@ -448,9 +552,9 @@ public sealed class S3Store : IObjectStore, IDisposable
     private static bool IsLocked(GetObjectMetadataResponse head, DateTimeOffset until) =>
         head.ObjectLockRetainUntilDate is { } locked && Utc(locked) >= until.AddSeconds(-1);
 
-    private async Task<string> ReadBackAsync(string key, CancellationToken cancel)
+    private async Task<string> ReadBackAsync(string key, string objectKey, CancellationToken cancel)
     {
-        await using var hashing = new HashingStream(await OpenAsync(key, cancel));
+        await using var hashing = new HashingStream(await OpenAsync(key, objectKey, compare: false, cancel));
         byte[] buffer = new byte[1 << 20];
         while (await hashing.ReadAsync(buffer, cancel) > 0)
         {
@@ -476,8 +580,9 @@ public sealed class S3Store : IObjectStore, IDisposable
             },
             cancel);
 
-    private async Task<GetObjectResponse> GetAsync(string key, GetObjectRequest request, CancellationToken cancel) =>
-        await CallAsync(
+    // Null: there is nothing in the range, because the object is empty.
+    private async Task<GetObjectResponse?> GetAsync(string key, GetObjectRequest request, CancellationToken cancel) =>
+        await CallAsync<GetObjectResponse?>(
             $"reading {key}",
             async c =>
             {
@@ -489,8 +594,20 @@ public sealed class S3Store : IObjectStore, IDisposable
                 {
                     throw new PgBackupException(ErrorCode.ObjectDamaged, $"the store {Name} has no object {key}.");
                 }
+                catch (AmazonS3Exception e) when (e.StatusCode == System.Net.HttpStatusCode.PreconditionFailed)
+                {
+                    throw Replaced(key, e);
+                }
+                catch (AmazonS3Exception e) when (e.StatusCode == System.Net.HttpStatusCode.RequestedRangeNotSatisfiable)
+                {
+                    return request.EtagToMatch is null ? null : throw Replaced(key, e);
+                }
             },
             cancel);
+
+    private PgBackupException Replaced(string key, Exception e) => new(
+        ErrorCode.StoreUnavailable, $"{key} in the store {Name} ({Location}) was replaced while it was being read.", "Another run, or another program, writes there. Try again.", e)
+    { IsTransient = true };
 
     private async Task<int> AbortUploadsAsync(string prefix, DateTimeOffset olderThan, CancellationToken cancel)
     {
@@ -501,10 +618,7 @@ public sealed class S3Store : IObjectStore, IDisposable
             ListMultipartUploadsResponse page = await CallAsync("listing unfinished uploads", c => client.ListMultipartUploadsAsync(request, c), cancel);
             foreach (MultipartUpload upload in (page.MultipartUploads ?? []).Where(u => Utc(u.Initiated) < olderThan))
             {
-                await CallAsync(
-                    $"aborting the upload of {upload.Key}",
-                    c => client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = upload.Key, UploadId = upload.UploadId }, c),
-                    cancel);
+                await AbortUploadAsync(upload.Key, upload.UploadId, cancel);
                 aborted++;
             }
 
@@ -515,34 +629,6 @@ public sealed class S3Store : IObjectStore, IDisposable
 
             request.KeyMarker = page.NextKeyMarker;
             request.UploadIdMarker = page.NextUploadIdMarker;
-        }
-    }
-
-    private async Task RemoveVersionsAsync(string prefix, Func<S3ObjectVersion, string, bool> wanted, string key, CancellationToken cancel)
-    {
-        var request = new ListVersionsRequest { BucketName = settings.Bucket, Prefix = prefix };
-        while (true)
-        {
-            ListVersionsResponse page = await CallAsync("listing versions", c => client.ListVersionsAsync(request, c), cancel);
-            foreach (S3ObjectVersion version in (page.Versions ?? []).Where(v => wanted(v, key)).OrderBy(static v => v.IsDeleteMarker))
-            {
-                try
-                {
-                    await CallAsync($"removing a version of {version.Key}", c => client.DeleteObjectAsync(settings.Bucket, version.Key, version.VersionId, c), cancel);
-                }
-                catch (PgBackupException e) when (e.InnerException is AmazonS3Exception { StatusCode: System.Net.HttpStatusCode.Forbidden })
-                {
-                    // Still locked: it stays below the mark of its removal until somebody may remove it.
-                }
-            }
-
-            if (page.IsTruncated != true)
-            {
-                return;
-            }
-
-            request.KeyMarker = page.NextKeyMarker;
-            request.VersionIdMarker = page.NextVersionIdMarker;
         }
     }
 
@@ -574,50 +660,7 @@ public sealed class S3Store : IObjectStore, IDisposable
 
     private PgBackupException Explain(Exception e, string doing)
     {
-        string? code = (e as AmazonServiceException)?.ErrorCode;
-        int status = (int)((e as AmazonServiceException)?.StatusCode ?? 0);
-        string why = e is AmazonServiceException && !string.IsNullOrEmpty(code) ? $"{code}: {e.Message}" : status > 0 ? $"HTTP status {status}: {e.Message}" : Deepest(e);
-        (string? remedy, bool transient) = code switch
-        {
-            "NoSuchBucket" => ("Check bucket:, region: and endpoint:; the bucket is never made by olympus-pgbackup.", false),
-            "InvalidAccessKeyId" => ("Check the access key; this store does not know it.", false),
-            "SignatureDoesNotMatch" => ("The secret key is not the one of this access key, or region: is not what the store signs for.", false),
-            "AccessDenied" or "AllAccessDisabled" => ("The key may not do this. It needs to list, read, write and delete objects, and to abort uploads, below the prefix (docs/configuration.md has a policy).", false),
-            "QuotaExceeded" => ("The store is full for this user or bucket: raise the quota, or keep less; nothing half-written was left.", false),
-            "RequestTimeTooSkewed" => ("The clock of this host is wrong: set it (chrony, systemd-timesyncd).", false),
-            "ExpiredToken" or "InvalidToken" => ("The credentials are temporary and have expired: renew them.", false),
-            _ when status is >= 500 or 429 || code is "SlowDown" or "RequestTimeout" or "ServiceUnavailable" => ("The store is busy or broken; it was tried several times. The next run goes on.", true),
-            _ when status is 0 => ($"Check that {settings.Endpoint?.Authority ?? $"s3.{settings.Region}.amazonaws.com"} can be reached from here (network, DNS, proxy, TLS).", !e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase)),
-            _ => ((string?)null, false),
-        };
-        if (status == 0 && e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase))
-        {
-            remedy = "Give access_key_id and secret_access_key_file in the config, or credentials where the AWS SDK looks: environment, ~/.aws, role of the machine.";
-        }
-
+        (string why, string remedy, bool transient) = S3Advice.On(e, settings);
         return new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) cannot be used ({doing}): {why}", remedy, e) { IsTransient = transient };
     }
-
-    private static string Deepest(Exception e)
-    {
-        while (e.InnerException is { } inner)
-        {
-            e = inner;
-        }
-
-        return e.Message;
-    }
-}
-
-/// <summary>What was sent, as the store should describe it.</summary>
-internal sealed record SentObject
-{
-    /// <summary>Bytes.</summary>
-    public required long Size { get; init; }
-
-    /// <summary>The ETag that an S3 server gives to it, if it gives MD5s.</summary>
-    public required string ETag { get; init; }
-
-    /// <summary>SHA-256 of the whole, in hexadecimal.</summary>
-    public required string Sha256 { get; init; }
 }

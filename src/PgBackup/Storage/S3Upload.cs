@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using Amazon.S3.Model;
 
@@ -9,6 +10,8 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
 {
     // 1,000 parts: 100 of 8 MiB, 100 of 16 MiB, ... 100 of 4 GiB.
     private const int PartsOfOneSize = 100;
+
+    private Exception? reason;
 
     /// <summary>Sends the first part, which is full, and what follows it in the stream.</summary>
     /// <exception cref="PgBackupException">Nothing was stored, and the upload was aborted.</exception>
@@ -31,7 +34,7 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
             }
 
             byte[][] digests = await Task.WhenAll(sending);
-            var sent = new SentObject { Size = size, ETag = ETagOf(digests), Sha256 = Convert.ToHexStringLower(sha256.GetHashAndReset()) };
+            var sent = new SentObject { IsConfirmed = true, Size = size, ETag = ETagOf(digests), Sha256 = Convert.ToHexStringLower(sha256.GetHashAndReset()) };
             List<PartETag> tags = [.. digests.Select(static (md5, i) => new PartETag(i + 1, $"\"{Convert.ToHexStringLower(md5)}\""))];
             await store.CompleteAsync(objectKey, upload, tags, sent, cancel);
             return sent;
@@ -39,13 +42,13 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
         catch (Exception e)
         {
             await stop.CancelAsync();
-            Task all = Task.WhenAll(sending);
-            await all.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.WhenAll(sending).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             await store.AbortAsync(objectKey, upload);
-            // A part that failed stops the reading of the next: then its reason is the one to tell.
-            if (e is OperationCanceledException && !cancel.IsCancellationRequested && all.Exception?.InnerExceptions.OfType<PgBackupException>().FirstOrDefault() is { } reason)
+            // A part that failed stops the reading of the next, and the other parts: its reason is the one to tell.
+            cancel.ThrowIfCancellationRequested();
+            if (reason is not null && reason != e)
             {
-                throw reason;
+                ExceptionDispatchInfo.Throw(reason);
             }
 
             throw;
@@ -99,8 +102,13 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
         {
             return await store.SendPartAsync(objectKey, upload, number, part, stop.Token);
         }
-        catch
+        catch (Exception e)
         {
+            if (!stop.IsCancellationRequested)
+            {
+                Interlocked.CompareExchange(ref reason, e, null);
+            }
+
             await stop.CancelAsync();
             throw;
         }

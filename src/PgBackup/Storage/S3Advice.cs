@@ -1,0 +1,34 @@
+using Amazon.Runtime;
+
+namespace PgBackup.Storage;
+
+/// <summary>What to do about the errors of S3 servers and of the way to them.</summary>
+internal static class S3Advice
+{
+    /// <summary>Why, what to do, and whether the same may succeed a little later.</summary>
+    public static (string Why, string Remedy, bool IsTransient) On(Exception e, S3Settings settings)
+    {
+        string? code = (e as AmazonServiceException)?.ErrorCode;
+        int status = (int)((e as AmazonServiceException)?.StatusCode ?? 0);
+        string why = e is AmazonServiceException && !string.IsNullOrEmpty(code) ? $"{code}: {e.Message}" : status > 0 ? $"HTTP status {status}: {e.Message}" : e.GetBaseException().Message;
+        (string remedy, bool transient) = code switch
+        {
+            "NoSuchBucket" => ("Check bucket:, region: and endpoint:; the bucket is never made by olympus-pgbackup.", false),
+            "InvalidAccessKeyId" => ("Check the access key; this store does not know it.", false),
+            "SignatureDoesNotMatch" => ("The secret key is not the one of this access key, or region: is not what the store signs for.", false),
+            "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch" => ("Something between this host and the store changes what is sent: a proxy, or bad hardware.", false),
+            "AccessDenied" or "AllAccessDisabled" => ("The key may not do this. It needs to list, read, write and delete objects, and to abort uploads, below the prefix (docs/configuration.md has a policy).", false),
+            "QuotaExceeded" => ("The store is full for this user or bucket: raise the quota, or keep less; nothing half-written was left.", false),
+            "RequestTimeTooSkewed" => ("The clock of this host is wrong: set it (chrony, systemd-timesyncd).", false),
+            "ExpiredToken" or "InvalidToken" => ("The credentials are temporary and have expired: renew them.", false),
+            _ when status is >= 500 or 429 || code is "SlowDown" or "RequestTimeout" or "ServiceUnavailable" or "InternalError" => ("The store is busy or broken; it was tried several times. The next run goes on.", true),
+            _ when status is 401 or 403 => ("The store refuses this key without a reason: check the access key, the secret key and region:, and what the key may do (docs/configuration.md has a policy).", false),
+            _ when status is 0 && e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase) =>
+                ("Give access_key_id and secret_access_key_file in the config, or credentials where the AWS SDK looks: environment, ~/.aws, role of the machine.", false),
+            _ when status is 0 && e.GetBaseException() is System.Security.Authentication.AuthenticationException => ("The TLS connection is not trusted: check endpoint: and the certificates of this host.", false),
+            _ when status is 0 => ($"Check that {settings.Endpoint?.Authority ?? $"s3.{settings.Region}.amazonaws.com"} can be reached from here (network, DNS, proxy, TLS).", true),
+            _ => ("Check bucket:, region: and endpoint:, and whether the store knows this kind of request.", false),
+        };
+        return (why, remedy, transient);
+    }
+}
