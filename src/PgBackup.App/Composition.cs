@@ -10,10 +10,10 @@ namespace PgBackup.App;
 /// <summary>Makes the engine's parts from a config, with plain constructors. The only place that does.</summary>
 internal static class Composition
 {
-    /// <summary>The config, with its notices told.</summary>
-    public static BackupConfig Config(string? file)
+    /// <summary>The config, with its notices told; for work on stores alone it may lack the source.</summary>
+    public static BackupConfig Config(string? file, bool forBackup = false)
     {
-        BackupConfig config = ConfigReader.Read(ConfigReader.Find(file));
+        BackupConfig config = ConfigReader.Read(ConfigReader.Find(file), forBackup);
         foreach (string notice in config.Notices)
         {
             Terminal.Message($"note: {config.File}: {notice}");

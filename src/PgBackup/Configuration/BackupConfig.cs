@@ -28,6 +28,9 @@ public sealed record BackupConfig
     /// <summary>Where they are kept; the first is the primary.</summary>
     public required IReadOnlyList<StoreConfig> Stores { get; init; }
 
+    /// <summary>How restores are rehearsed.</summary>
+    public required DrillConfig Drill { get; init; }
+
     /// <summary>What the file has that this version does not act on yet; said at every run, so that nobody relies on it.</summary>
     public required IReadOnlyList<string> Notices { get; init; }
 }

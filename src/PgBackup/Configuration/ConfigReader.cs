@@ -13,9 +13,9 @@ public sealed partial class ConfigReader
     private readonly List<ConfigError> errors = [];
     private readonly List<string> notices = [];
 
-    private ConfigReader()
-    {
-    }
+    private readonly bool forBackup;
+
+    private ConfigReader(bool forBackup) => this.forBackup = forBackup;
 
     /// <summary>
     /// The file to use: the one named, or <c>$OLYMPUS_PGBACKUP_CONFIG</c>, <c>./olympus-pgbackup.yaml</c>,
@@ -45,12 +45,17 @@ public sealed partial class ConfigReader
     }
 
     /// <summary>Reads a file.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="forBackup">
+    /// False for all that works on stores alone, on whatever host: then what concerns the source may be missing, and its secrets are not
+    /// looked for.
+    /// </param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigInvalid"/> with every error, its line and its remedy.</exception>
-    public static BackupConfig Read(string file)
+    public static BackupConfig Read(string file, bool forBackup = true)
     {
         try
         {
-            return Parse(File.ReadAllText(file), file);
+            return Parse(File.ReadAllText(file), file, forBackup);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -60,9 +65,9 @@ public sealed partial class ConfigReader
 
     /// <summary>Reads the text of a file.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigInvalid"/>.</exception>
-    public static BackupConfig Parse(string text, string file)
+    public static BackupConfig Parse(string text, string file, bool forBackup = true)
     {
-        var reader = new ConfigReader();
+        var reader = new ConfigReader(forBackup);
         BackupConfig? config = reader.ReadDocument(text, file);
         if (reader.errors.Count == 0 && config is not null)
         {
@@ -112,7 +117,8 @@ public sealed partial class ConfigReader
         DumpConfig dump = ReadDump(section.Section("dump"), databases.Count);
         EncryptionConfig encryption = ReadEncryption(section);
         IReadOnlyList<StoreConfig> stores = new StoreReader(errors, encryption.Kind == "provider").Read(section);
-        foreach (string later in (string[])["schedule", "drill", "notify"])
+        DrillConfig drill = new DrillReader(errors, url => ReadUrl(url, "url", url.Flag("accept_weak_tls"))).Read(section);
+        foreach (string later in (string[])["schedule", "notify"])
         {
             if (section.Has(later))
             {
@@ -130,6 +136,7 @@ public sealed partial class ConfigReader
             Dump = dump,
             Encryption = encryption,
             Stores = stores,
+            Drill = drill,
             Notices = notices,
         };
     }
@@ -140,7 +147,7 @@ public sealed partial class ConfigReader
         YamlSection? section = root.Section("source");
         if (section is null)
         {
-            if (!root.Has("source"))
+            if (!root.Has("source") && forBackup)
             {
                 root.Error("source", "it is missing.", "Write source: { podman: { container: olympus-postgres } } or source: { url: postgres://... }.");
             }
@@ -157,7 +164,7 @@ public sealed partial class ConfigReader
                 "Write exactly one of podman:, docker: and url:.");
         }
 
-        string? passwordFile = ReadableFile(section, "password_file");
+        string? passwordFile = forBackup ? ReadableFile(section, "password_file") : section.Text("password_file");
         bool weakTls = section.Flag("accept_weak_tls");
         (string? image, bool hostOnly) = ReadTools(section);
         SourceConfig result = nothing with { PasswordFile = passwordFile, ToolsImage = image, HostToolsOnly = hostOnly };
@@ -286,7 +293,7 @@ public sealed partial class ConfigReader
                     }
                 }
 
-                string? passwordFile = ReadableFile(section, "password_file");
+                string? passwordFile = forBackup ? ReadableFile(section, "password_file") : section.Text("password_file");
                 section.RejectUnknown();
                 databases.Add(new DatabaseConfig { Name = name, Connection = own, PasswordFile = passwordFile });
             }
@@ -300,7 +307,7 @@ public sealed partial class ConfigReader
             }
         }
 
-        if (databases.Count == 0)
+        if (databases.Count == 0 && (forBackup || root.Has("databases")))
         {
             root.Error("databases", "no database is named.", "Write databases: [ciam_kratos, ciam_hydra, iam_kratos, iam_hydra, olympus].");
         }
@@ -336,11 +343,16 @@ public sealed partial class ConfigReader
         return config;
     }
 
-    private static EncryptionConfig ReadEncryption(YamlSection root)
+    private EncryptionConfig ReadEncryption(YamlSection root)
     {
         var none = new EncryptionConfig { Kind = "none" };
         if (!root.Has("encryption"))
         {
+            if (!forBackup)
+            {
+                return none;
+            }
+
             root.Error("encryption", "it is missing.", "Write encryption: { gpg: { recipients: [...] } } or { age: { recipients: [...] } }; or the word none, if the dumps are to lie there in clear text.");
             return none;
         }

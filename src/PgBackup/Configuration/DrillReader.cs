@@ -1,0 +1,91 @@
+using PgBackup.Postgres;
+using YamlDotNet.RepresentationModel;
+
+namespace PgBackup.Configuration;
+
+/// <summary>Reads <c>drill:</c>.</summary>
+internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, PgConnection?> readUrl)
+{
+    private static readonly DrillConfig Default = new();
+
+    /// <summary>The section, or the defaults where there is none.</summary>
+    public DrillConfig Read(YamlSection root)
+    {
+        if (root.Section("drill") is not { } section)
+        {
+            return Default;
+        }
+
+        (string? scratch, PgConnection? target) = ReadScratch(section);
+        var config = new DrillConfig
+        {
+            Rto = section.Span("rto", Default.Rto),
+            Redeploy = section.Span("redeploy", Default.Redeploy),
+            Rpo = section.Span("rpo", Default.Rpo),
+            Scratch = scratch,
+            Target = target,
+            Image = section.Text("image"),
+            IdentityFile = section.Text("identity_file"),
+            PassphraseFile = section.Text("passphrase_file"),
+            Checks = [.. section.Items("checks").Select(item => ReadCheck(section, item.Node, item.Path)).OfType<DrillCheckConfig>()],
+        };
+        if (config.Image is not null && scratch is not ("podman" or "docker"))
+        {
+            section.Error("image", "it is for scratch: podman or docker only.", "Leave it out.");
+        }
+
+        section.RejectUnknown();
+        return config;
+    }
+
+    private (string? Scratch, PgConnection? Target) ReadScratch(YamlSection section)
+    {
+        if (!section.Has("scratch"))
+        {
+            return (Default.Scratch, null);
+        }
+
+        if (!section.IsText("scratch"))
+        {
+            if (section.Section("scratch") is not { } server)
+            {
+                return (null, null);
+            }
+
+            PgConnection? target = readUrl(server);
+            server.RejectUnknown();
+            return (null, target);
+        }
+
+        string? word = section.Text("scratch");
+        if (word is not ("podman" or "docker" or "host"))
+        {
+            section.Error("scratch", $"\"{word}\" is not allowed.", "Write podman, docker, host, or { url: postgres://... } of a server to rehearse in.");
+        }
+
+        return (word, null);
+    }
+
+    private DrillCheckConfig? ReadCheck(YamlSection parent, YamlNode node, string path)
+    {
+        if (node is not YamlMappingNode mapping)
+        {
+            parent.Error("checks", "each check is a mapping.", "Write - { database: ciam_kratos, sql: \"SELECT count(*) FROM identities\", expect: \"> 0\" }.");
+            return null;
+        }
+
+        var section = new YamlSection(mapping, path, errors);
+        string database = section.RequiredText("database", "Write the database's name.");
+        string sql = section.RequiredText("sql", "Write a query whose first value counts.");
+        string expect = section.RequiredText("expect", "Write the value, a comparison such as \"> 0\", or rows.");
+        string name = section.Text("name") ?? sql;
+        var expectation = Expectation.TryParse(expect);
+        if (expect.Length > 0 && expectation is null)
+        {
+            section.Error("expect", $"\"{expect}\" is no expectation.", "Write the value, a comparison with a number such as \"> 0\", or rows.");
+        }
+
+        section.RejectUnknown();
+        return expectation is null ? null : new DrillCheckConfig { Name = name, Database = database, Sql = sql, Expect = expectation };
+    }
+}

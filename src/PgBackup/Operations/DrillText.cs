@@ -1,0 +1,90 @@
+using System.Globalization;
+using System.Text;
+
+namespace PgBackup.Operations;
+
+/// <summary>Writes the readable report of a drill, <c>drills/TIME.md</c>.</summary>
+public static class DrillText
+{
+    /// <summary>The text.</summary>
+    /// <param name="report">The drill.</param>
+    /// <param name="earlier">Earlier drills of the store, newest first, for the trend.</param>
+    public static string Write(DrillReport report, IReadOnlyList<DrillReport> earlier)
+    {
+        var text = new StringBuilder();
+        CultureInfo plain = CultureInfo.InvariantCulture;
+        text.Append(plain, $"# Restore drill {report.Started:yyyy-MM-dd HH:mm} UTC: {(report.Passed ? "PASSED" : "FAILED")}\n\n");
+        text.Append(plain, $"The snapshot {report.Snapshot} of the cluster {Cell(report.Cluster)} (Postgres {report.ServerVersion}) was restored from the store {Cell(report.Store)} ({Cell(report.Location)})\n");
+        text.Append(plain, $"into {Cell(report.Target)}, on the host {Cell(report.Host)}, by olympus-pgbackup {report.Tool}.\n\n");
+        foreach (string failure in report.Failures)
+        {
+            text.Append(plain, $"- **FAILED**: {Cell(failure)}\n");
+        }
+
+        text.Append(report.Failures.Count > 0 ? "\n" : "");
+        text.Append("## Times\n\n| | measured | allowed | |\n|---|---|---|---|\n");
+        text.Append(plain, $"| restore (RTO) | {Span(report.RestoreSeconds)} | {Span(report.RtoSeconds)} | {Verdict(report.RestoreSeconds <= report.RtoSeconds)} |\n");
+        text.Append(plain, $"| age of the data (RPO) | {Span(report.DataAgeSeconds)} | {Span(report.RpoSeconds)} | {Verdict(report.DataAgeSeconds <= report.RpoSeconds)} |\n");
+        text.Append(plain, $"| restore, and the rest deployed (by the operator's figure of {Span(report.RedeploySeconds)}) | {Span(report.RecoverySeconds)} | {Span(report.RtoSeconds + report.RedeploySeconds)} | |\n\n");
+        text.Append("| phase | seconds |\n|---|---:|\n");
+        foreach (DrillPhase phase in report.Phases)
+        {
+            text.Append(plain, $"| {Cell(phase.Name)} | {phase.Seconds:0.0} |\n");
+        }
+
+        text.Append(plain, $"| in all | {report.Phases.Sum(static p => p.Seconds):0.0} |\n\n");
+        text.Append("## Databases, compared with the proof of the snapshot\n\n| database | tables | rows | restore | compare | verdict |\n|---|---:|---:|---:|---:|---|\n");
+        foreach (DrillDatabase database in report.Databases)
+        {
+            text.Append(plain, $"| {Cell(database.Name)} | {database.Tables} | {database.Rows} | {database.RestoreSeconds:0.0} s | {database.CompareSeconds:0.0} s | {database.Verdict} |\n");
+        }
+
+        foreach (DrillDatabase database in report.Databases.Where(static d => d.Problems.Count > 0))
+        {
+            text.Append(plain, $"\n{Cell(database.Name)}:\n\n");
+            foreach (string problem in database.Problems)
+            {
+                text.Append(plain, $"- {Cell(problem)}\n");
+            }
+        }
+
+        text.Append("\n## Checks\n\n| database | question | answer | expected | |\n|---|---|---|---|---|\n");
+        foreach (DrillCheck check in report.Checks)
+        {
+            text.Append(plain, $"| {Cell(check.Database)} | {Cell(check.Name)} | {Cell(check.Problem ?? check.Answer ?? "nothing")} | {Cell(check.Expected ?? "")} | {(check.Expected is null ? "" : Verdict(check.Passed))} |\n");
+        }
+
+        text.Append("\nWhether the applications can decrypt what they stored encrypted, with the keys in your secret store, was not tested.\n\n## Keys\n\n");
+        text.Append(report.Recipients.Count == 0 ? $"Encryption: {report.Encryption}.\n" : "Decrypted with the private key of one of these:\n\n");
+        foreach (var recipient in report.Recipients)
+        {
+            text.Append(plain, $"- `{recipient.Fingerprint}` ({Cell(recipient.Name)}){(recipient.Expires is { } expires ? $", expires {expires:yyyy-MM-dd}" : "")}\n");
+        }
+
+        if (report.Notes.Count > 0)
+        {
+            text.Append("\n## Notes\n\n");
+            foreach (string note in report.Notes)
+            {
+                text.Append(plain, $"- {Cell(note)}\n");
+            }
+        }
+
+        text.Append("\n## The last drills\n\n| drill | snapshot | store | restore | result |\n|---|---|---|---:|---|\n");
+        foreach (DrillReport one in earlier.Prepend(report).Take(12))
+        {
+            text.Append(plain, $"| {one.Started:yyyy-MM-dd HH:mm} | {one.Snapshot} | {Cell(one.Store)} | {Span(one.RestoreSeconds)} | {(one.Passed ? "passed" : "FAILED")} |\n");
+        }
+
+        return text.ToString();
+    }
+
+    private static string Verdict(bool right) => right ? "ok" : "**NO**";
+
+    private static string Span(double seconds) => seconds < 120
+        ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s")
+        : seconds < 7200 ? string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s")
+        : string.Create(CultureInfo.InvariantCulture, $"{seconds / 3600:0.0} h");
+
+    private static string Cell(string text) => text.ReplaceLineEndings(" ").Replace("|", "\\|", StringComparison.Ordinal);
+}
