@@ -37,7 +37,10 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
     /// <summary>Another run takes the lock over.</summary>
     public bool LosesLock { get; set; }
 
-    public bool IsDead { get; private set; }
+    /// <summary>The call in which it was killed; null while it lives.</summary>
+    public string? KilledIn { get; private set; }
+
+    public bool IsDead => KilledIn is not null;
 
     public int Writes => writes;
 
@@ -148,7 +151,7 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
             await write(true);
         }
 
-        IsDead = IsDead || dies;
+        KilledIn = dies ? call : KilledIn;
         return await CallAsync(call, () => write(false), cancel);
     }
 
