@@ -88,6 +88,7 @@ bench:
 	$(with_podman)
 	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"
 	bench/run.sh
+	bench/stores.sh
 
 clean:
 	@rm -rf artifacts

@@ -24,6 +24,14 @@ internal sealed record ListedSnapshot
 
     public double? SkewMs { get; init; }
 
+    public bool Proven { get; init; }
+
+    public bool Pinned { get; init; }
+
+    public string? Kept { get; init; }
+
+    public DateTimeOffset? KeptUntil { get; init; }
+
     public IReadOnlyList<string> Failed { get; init; } = [];
 
     public string? Problem { get; init; }

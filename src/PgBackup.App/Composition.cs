@@ -81,6 +81,7 @@ internal static class Composition
 
     private static IObjectStore Store(StoreConfig store) =>
         store.S3 is { } s3 ? new S3Store(store.Name, s3, TimeProvider.System)
+        : store.Rclone is { } remote ? new RcloneStore(store.Name, remote, store.RcloneConfig, TimeProvider.System)
         : new LocalStore(store.Name, store.Path!);
 
     private static ICipher Cipher(string kind, IReadOnlyList<string> recipients, BackupConfig config, Identity? identity) => kind switch

@@ -3,7 +3,10 @@ using Spectre.Console;
 
 namespace PgBackup.App;
 
-/// <summary>Everything that is written for people. Results go to stdout; messages, progress and errors to stderr.</summary>
+/// <summary>
+/// Everything that is written for people. Results go to stdout; messages, progress and errors to stderr. Control characters of what is
+/// quoted (a name in a manifest, a tool's last words) are shown, and never reach the terminal, which might obey them.
+/// </summary>
 internal static class Terminal
 {
     private static readonly Lock Writing = new();
@@ -12,7 +15,7 @@ internal static class Terminal
     public static bool IsInteractive => !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
 
     /// <summary>A line of the result.</summary>
-    public static void Line(string text = "") => Console.Out.WriteLine(text);
+    public static void Line(string text = "") => Console.Out.WriteLine(Harmless(text));
 
     /// <summary>A message beside the result.</summary>
     public static void Message(string text)
@@ -21,7 +24,7 @@ internal static class Terminal
         {
             try
             {
-                Console.Error.WriteLine(text);
+                Console.Error.WriteLine(Harmless(text));
             }
             catch (IOException)
             {
@@ -45,14 +48,21 @@ internal static class Terminal
         return error.ExitCode;
     }
 
+    /// <summary>The text with its control characters as <c>\x1B</c>, but for line ends and tabs.</summary>
+    public static string Harmless(string text) => text.Any(IsObeyed) ? string.Concat(text.Select(Shown)) : text;
+
+    /// <summary>The same, in one line.</summary>
+    public static string InOneLine(string text) => Harmless(text.Replace('\n', ' ').Replace('\t', ' '));
+
     /// <summary>A console of Spectre on stderr, for tables and progress.</summary>
     public static IAnsiConsole OnError() => AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
     /// <summary>A table on stdout: columns padded, numbers to the right, no lines, so that it can be read and cut by tools.</summary>
     public static void Table(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows, params IReadOnlyList<int> rightAligned)
     {
-        int[] widths = [.. headers.Select((h, i) => rows.Select(r => r[i].Length).Append(h.Length).Max())];
-        foreach (IReadOnlyList<string> row in (IReadOnlyList<IReadOnlyList<string>>)[headers, .. rows])
+        string[][] lines = [.. rows.Prepend(headers).Select(static row => row.Select(InOneLine).ToArray())];
+        int[] widths = [.. headers.Select((_, i) => lines.Max(line => line[i].Length))];
+        foreach (string[] row in lines)
         {
             IEnumerable<string> cells = row.Select((cell, i) => rightAligned.Contains(i) ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]));
             Line(string.Join("  ", cells).TrimEnd());
@@ -72,4 +82,8 @@ internal static class Terminal
     public static string Span(double seconds) => seconds < 100
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s")
         : string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s");
+
+    private static bool IsObeyed(char c) => char.IsControl(c) && c is not ('\n' or '\t');
+
+    private static string Shown(char c) => IsObeyed(c) ? string.Create(CultureInfo.InvariantCulture, $"\\x{(int)c:X2}") : c.ToString();
 }

@@ -90,7 +90,7 @@ public enum ErrorCode
     /// <summary>Nothing was removed from a store, because something about it is not as it should be.</summary>
     PruneWithheld = 69,
 
-    /// <summary>The target of a restore cannot be understood or used.</summary>
+    /// <summary>The target of a restore cannot be used for it.</summary>
     TargetInvalid = 70,
 
     /// <summary>The database at the target has something in it.</summary>

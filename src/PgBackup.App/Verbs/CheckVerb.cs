@@ -69,14 +69,20 @@ internal static class CheckVerb
 
     private static async Task<CheckReport> CheckAsync(BackupConfig config, IReadOnlyList<BackupStore> stores, Request request, Identity? key, CancellationToken cancel)
     {
-        FoundTools? tools = null;
+        // A store that has seen an upgrade holds dumps of several versions.
+        Dictionary<int, FoundTools> tools = [];
         using var one = new SemaphoreSlim(1, 1);
         async Task<PostgresTools> ToolsForAsync(int major, CancellationToken c)
         {
             await one.WaitAsync(c);
             try
             {
-                return (tools ??= await Composition.ToolsToReadAsync(config, major, c)).Tools;
+                if (!tools.TryGetValue(major, out FoundTools? found))
+                {
+                    tools[major] = found = await Composition.ToolsToReadAsync(config, major, c);
+                }
+
+                return found.Tools;
             }
             finally
             {
@@ -113,9 +119,9 @@ internal static class CheckVerb
         }
         finally
         {
-            if (tools is not null)
+            foreach (FoundTools found in tools.Values)
             {
-                await tools.DisposeAsync();
+                await found.DisposeAsync();
             }
         }
     }

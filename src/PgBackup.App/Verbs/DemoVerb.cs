@@ -40,7 +40,8 @@ internal static class DemoVerb
     private static async Task<int> RunAsync(string image, int people, CancellationToken cancel)
     {
         long start = TimeProvider.System.GetTimestamp();
-        string folder = Directory.CreateTempSubdirectory("olympus-pgbackup-demo-").FullName;
+        // Named like a private folder: what a killed demo left is swept as those are.
+        string folder = Directory.CreateTempSubdirectory($"olympus-pgbackup-{Environment.ProcessId}-").FullName;
         try
         {
             return await CycleAsync(image, people, folder, start, cancel);

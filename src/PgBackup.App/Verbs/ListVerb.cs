@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using PgBackup.Configuration;
+using PgBackup.Operations;
+using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -17,7 +19,7 @@ internal static class ListVerb
     public static Command Command(GlobalOptions options)
     {
         var storeName = new Option<string?>("--store") { Description = "The store to look into (default: the first)", HelpName = "NAME" };
-        var command = new Command("list", "The snapshots of a store: id, age, complete or not, size") { storeName };
+        var command = new Command("list", "The snapshots of a store: id, age, complete or not, size, and why each is kept") { storeName };
         command.SetAction((parsed, cancel) => RunAsync(
             parsed.GetValue(options.Config), parsed.GetValue(storeName), parsed.GetValue(options.Json), TimeProvider.System, cancel));
         return ExamplesHelpAction.Describe(
@@ -36,11 +38,15 @@ internal static class ListVerb
     private static async Task<int> RunAsync(string? configFile, string? storeName, bool json, TimeProvider clock, CancellationToken cancel)
     {
         BackupConfig config = Composition.Config(configFile);
-        IObjectStore store = Composition.Store(config, storeName);
+        BackupStore target = Composition.Stores(config, storeName)[0];
+        IObjectStore store = target.Store;
         var catalog = new Catalog(store);
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
         DateTimeOffset now = clock.GetUtcNow();
-        ListedSnapshot[] listed = await Task.WhenAll(entries.Select((e, i) => DescribeAsync(catalog, e, entries.Count - i <= Detailed, now, cancel)));
+        RetentionPlan plan = RetentionPolicy.Plan(target.Keep, BackupStore.Facts(entries), now);
+        Dictionary<SnapshotId, RetentionDecision> kept = plan.Decisions.ToDictionary(static d => d.Snapshot.Id);
+        ListedSnapshot[] listed = await Task.WhenAll(entries.Select(
+            (e, i) => DescribeAsync(catalog, e, kept.GetValueOrDefault(e.Id), entries.Count - i <= Detailed, now, cancel)));
         if (json)
         {
             Terminal.Line(JsonSerializer.Serialize([.. listed], AppJson.Readable.ListListedSnapshot));
@@ -60,23 +66,67 @@ internal static class ListVerb
             [
                 snapshot.Id,
                 Terminal.Age(TimeSpan.FromSeconds(snapshot.AgeSeconds ?? 0)),
-                snapshot.State,
+                snapshot.Proven ? snapshot.State + ", proven" : snapshot.State,
                 snapshot.Databases?.ToString(CultureInfo.InvariantCulture) ?? "",
                 snapshot.Rows?.ToString("N0", CultureInfo.InvariantCulture) ?? "",
                 snapshot.StoredBytes is { } bytes ? ByteSize.Text(bytes) : "",
                 snapshot.Seconds is { } seconds ? Terminal.Span(seconds) : "",
-                snapshot.Failed.Count > 0 ? "failed: " + string.Join(", ", snapshot.Failed) : snapshot.Problem ?? "",
+                string.Join("; ", ((string?[])[snapshot.Failed.Count > 0 ? "failed: " + string.Join(", ", snapshot.Failed) : snapshot.Problem, snapshot.Kept]).Where(static t => t is not null)),
             ]);
         }
 
-        Terminal.Table(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK", ""], rows, 1, 3, 4, 5, 6);
-        List<CatalogEntry> snapshots = [.. entries.Where(static e => e.HasManifest)];
-        Terminal.Line($"{snapshots.Count} in {store.Name} ({store.Location}), {ByteSize.Text(snapshots.Sum(static e => e.Bytes))}");
+        Terminal.Table(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK", "KEPT"], rows, 1, 3, 4, 5, 6);
+        ShowFigures(target, plan);
+        if (storeName is null)
+        {
+            await ShowOthersAsync(Composition.Stores(config).Skip(1), now, cancel);
+        }
+
         return 0;
     }
 
+    private static async Task ShowOthersAsync(IEnumerable<BackupStore> others, DateTimeOffset now, CancellationToken cancel)
+    {
+        foreach (BackupStore other in others)
+        {
+            try
+            {
+                IReadOnlyList<CatalogEntry> entries = await new Catalog(other.Store).ListAsync(cancel);
+                ShowFigures(other, RetentionPolicy.Plan(other.Keep, BackupStore.Facts(entries), now));
+            }
+            catch (PgBackupException e)
+            {
+                Terminal.Message($"{other.Store.Name} ({other.Store.Location}) cannot be listed: {e.CodeText}: {e.Message}");
+            }
+        }
+    }
+
+    // What lies there and why, and what it comes to in the long run, by the size of the last snapshots.
+    private static void ShowFigures(BackupStore target, RetentionPlan plan)
+    {
+        List<string> tiers = [];
+        foreach (IGrouping<KeepReasonKind, RetentionDecision> tier in plan.Decisions.SelectMany(static d => d.Reasons.Select(r => (r.Kind, Decision: d)))
+            .Where(static p => p.Kind <= KeepReasonKind.Pinned).GroupBy(static p => p.Kind, static p => p.Decision).OrderBy(static g => g.Key))
+        {
+            tiers.Add($"{tier.Key.ToString().ToLowerInvariant()} {tier.Count()} ({ByteSize.Text(tier.Sum(static d => d.Snapshot.Bytes))})");
+        }
+
+        int going = plan.Removed.Count();
+        string gone = going == 0 ? "" : $"; {going} ({ByteSize.Text(plan.BytesFreed)}) no longer kept by any rule: the next run or `prune` removes them";
+        Terminal.Line($"{plan.Decisions.Count} in {target.Store.Name} ({target.Store.Location}), {ByteSize.Text(plan.Decisions.Sum(static d => d.Snapshot.Bytes))}{(tiers.Count == 0 ? "" : ": " + string.Join(", ", tiers))}{gone}");
+        List<RetainedSnapshot> last = [.. plan.Decisions.Select(static d => d.Snapshot).Where(static s => s.IsComplete).TakeLast(7)];
+        if (last.Count > 0 && target.Keep.HasTiers)
+        {
+            StorageProjection projection = StorageProjection.Of(target.Keep, (long)last.Average(static s => s.Bytes));
+            Terminal.Line(string.Create(
+                CultureInfo.InvariantCulture,
+                $"keeps {target.Keep}: one a night, at {ByteSize.Text((long)last.Average(static s => s.Bytes))} each, comes to {projection.Snapshots} snapshots, {ByteSize.Text(projection.Bytes)}{(projection.SnapshotsPerYear > 0 ? $", and {projection.SnapshotsPerYear:0.#} ({ByteSize.Text(projection.BytesPerYear)}) more each year" : "")}"));
+        }
+    }
+
     // What a listing of names does not tell is read for the newest ones only: a store of ten years has thousands of manifests.
-    private static async Task<ListedSnapshot> DescribeAsync(Catalog catalog, CatalogEntry entry, bool detailed, DateTimeOffset now, CancellationToken cancel)
+    private static async Task<ListedSnapshot> DescribeAsync(
+        Catalog catalog, CatalogEntry entry, RetentionDecision? decision, bool detailed, DateTimeOffset now, CancellationToken cancel)
     {
         (Manifest? manifest, PgBackupException? error) = detailed ? await catalog.TryReadManifestAsync(entry, cancel) : (null, null);
         return new ListedSnapshot
@@ -93,6 +143,10 @@ internal static class ListVerb
             StoredBytes = manifest?.StoredBytes ?? (entry.HasManifest && error is null ? entry.Bytes : null),
             Seconds = manifest is null ? null : Math.Round((manifest.Finished - manifest.Started).TotalSeconds, 1),
             SkewMs = manifest?.SkewMs,
+            Proven = entry.IsProven,
+            Pinned = entry.IsPinned,
+            Kept = decision?.Why,
+            KeptUntil = decision?.KeptUntil,
             Failed = manifest is null ? [] : [.. manifest.Failures.Select(static f => f.Part)],
             Problem = error is not null ? $"{error.CodeText}: {error.Message}"
                 : manifest is { LeftOut.Count: > 0 } ? "left out: " + string.Join(", ", manifest.LeftOut)

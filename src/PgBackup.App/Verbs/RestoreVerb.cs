@@ -65,7 +65,7 @@ internal static class RestoreVerb
             }
 
             if (parsed.GetValue(asName) is { } name &&
-                (name.Trim().Length == 0 || System.Text.Encoding.UTF8.GetByteCount(name) > 63 || name.Contains('\n', StringComparison.Ordinal) || name is "template0" or "template1" or "postgres"))
+                (name.Trim().Length == 0 || System.Text.Encoding.UTF8.GetByteCount(name) > 63 || name.AsSpan().ContainsAny('\r', '\n') || name is "template0" or "template1" or "postgres"))
             {
                 throw new PgBackupException(ErrorCode.Usage, $"--as \"{name}\" is no name for a restored database.", "Write one of 1 to 63 bytes in one line, and none of Postgres's own databases.");
             }

@@ -365,7 +365,7 @@ public sealed partial class ConfigReader
         if (kinds.Count != 1)
         {
             section.Error(
-                kinds.Count == 0 ? "gpg" : kinds[1], kinds.Count == 0 ? "neither gpg: nor age: nor provider: is there." : $"{string.Join(" and ", kinds)} exclude each other.", "Write exactly one of them.");
+                kinds.Count == 0 ? "gpg" : kinds[0], kinds.Count == 0 ? "neither gpg: nor age: nor provider: is there." : $"{string.Join(" and ", kinds)} exclude each other.", "Write exactly one of them.");
         }
 
         EncryptionConfig result = none;

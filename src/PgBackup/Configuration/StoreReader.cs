@@ -133,7 +133,7 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
         if (access is null != secret is null)
         {
             section.Error(
-                access is null ? "secret_access_key" : "access_key_id", "the key and its secret belong together.", "Write both (each also as *_file), or neither: then the SDK looks into the environment, ~/.aws and the machine's role.");
+                access is null ? "access_key_id" : "secret_access_key", "the key and its secret belong together.", "Write both (each also as *_file), or neither: then the SDK looks into the environment, ~/.aws and the machine's role.");
         }
 
         string? encryption = section.Text("sse");

@@ -63,10 +63,15 @@ public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identi
             throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist.", "Check the path after --identity.");
         }
 
-        return new DecryptedStream(
+        var plain = new DecryptedStream(
             ToolStream.Through(ToolProcess.Start(new ToolCommand("age", "--decrypt", "--identity", file).Named("age --decrypt")), stored, cancel),
             ["no identity matched", "malformed secret key", "unknown identity type", "no identities found"],
             $"the identity {file} is not the key of any recipient of this snapshot.",
             $"It can be decrypted by the private key of: {string.Join(", or ", recipients)}.");
+        return new DecryptedStream(
+            plain,
+            ["could not read passphrase"],
+            $"the identity {file} is protected by a passphrase, which age asks for at a terminal only.",
+            $"Take it off a copy in memory, name that with --identity, and remove it afterwards: (umask 077; age --decrypt {file} >/dev/shm/identity); for an SSH key, ssh-keygen -p on a copy.");
     }
 }

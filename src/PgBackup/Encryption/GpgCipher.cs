@@ -86,9 +86,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     {
         if (keyring is not null)
         {
-            // gpg starts an agent for its home folder that would stay behind.
-            await ToolProcess.TryReadAsync(new ToolCommand("gpgconf", "--homedir", keyring.Path, "--kill", "all"), CancellationToken.None);
-            keyring.Dispose();
+            await RemoveAsync(keyring);
         }
 
         importing.Dispose();
@@ -203,16 +201,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         {
             if (keyring is null)
             {
-                var folder = PrivateFolder.Create();
-                keyring = folder;
-                ToolResult import = await ToolProcess.TryReadAsync(Gpg(["--homedir", folder.Path, "--import", file]), cancel);
-                if (import.ExitCode != 0)
-                {
-                    throw new PgBackupException(
-                        ErrorCode.IdentityUnusable,
-                        $"gpg cannot import the identity {file}:\n  {string.Join("\n  ", import.Errors.TakeLast(4))}",
-                        "It must be an exported secret key: gpg --export-secret-keys FINGERPRINT > FILE");
-                }
+                keyring = await ImportAsync(file, cancel);
             }
         }
         finally
@@ -221,5 +210,33 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         }
 
         return ["--homedir", keyring.Path];
+    }
+
+    // A keyring with the identity in it, or none at all.
+    private static async Task<PrivateFolder> ImportAsync(string file, CancellationToken cancel)
+    {
+        var folder = PrivateFolder.Create();
+        try
+        {
+            ToolResult import = await ToolProcess.TryReadAsync(Gpg(["--homedir", folder.Path, "--import", file]), cancel);
+            return import.ExitCode == 0
+                ? folder
+                : throw new PgBackupException(
+                    ErrorCode.IdentityUnusable,
+                    $"gpg cannot import the identity {file}:\n  {string.Join("\n  ", import.Errors.TakeLast(4))}",
+                    "It must be an exported secret key: gpg --export-secret-keys FINGERPRINT > FILE");
+        }
+        catch
+        {
+            await RemoveAsync(folder);
+            throw;
+        }
+    }
+
+    // gpg starts an agent for its home folder that would stay behind.
+    private static async Task RemoveAsync(PrivateFolder folder)
+    {
+        await ToolProcess.TryReadAsync(new ToolCommand("gpgconf", "--homedir", folder.Path, "--kill", "all"), CancellationToken.None);
+        folder.Dispose();
     }
 }

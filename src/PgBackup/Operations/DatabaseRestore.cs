@@ -84,6 +84,7 @@ internal sealed class DatabaseRestore
                 Notes.Add($"{Name}: the {jobs} jobs of pg_restore met in a deadlock; it was restored again with one.");
                 problems.Clear();
                 await session.ExecuteAsync($"DROP DATABASE {Sql.Name(Name)}", cancel);
+                made = false;
                 await CreateAsync(session, cancel);
                 await FillAsync(1, cipher, display, problems, cancel);
             }
@@ -361,7 +362,7 @@ internal sealed class DatabaseRestore
     {
         using var script = new ScriptReader(keepExcerpts: true);
         display.Follow(() => script.BytesRead);
-        await using (ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Name, Part.Encoding!, cancel), cancel))
+        await using (ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Name, Part.Encoding!, standardStrings, cancel), cancel))
         {
             await ArchiveDecoder.ReadAsync(dump, script, cancel);
         }

@@ -18,7 +18,7 @@ public sealed record RestoreTarget
     public string? ToolsImage { get; init; }
 
     /// <summary>Reads <c>podman:NAME</c>, <c>podman:USER@NAME</c>, <c>docker:...</c> or a libpq URL.</summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/> or <see cref="ErrorCode.ConnectionRefusedByPolicy"/>.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Usage"/> or <see cref="ErrorCode.ConnectionRefusedByPolicy"/>.</exception>
     public static RestoreTarget Parse(string text, bool acceptWeakTls = false)
     {
         foreach (string engine in (string[])["podman", "docker"])
@@ -70,6 +70,6 @@ public sealed record RestoreTarget
         int at = text.LastIndexOf('@');
         string shown = at < 0 ? text : "..." + text[at..]; // a password may stand before it
         return new PgBackupException(
-            ErrorCode.TargetInvalid, $"\"{shown}\" is no target: {why}.", "Write podman:CONTAINER, or postgres://role@host:5432/ (with PGPASSWORD or PGPASSFILE in the environment).");
+            ErrorCode.Usage, $"\"{shown}\" is no target: {why}.", "Write podman:CONTAINER, or postgres://role@host:5432/ (with PGPASSWORD or PGPASSFILE in the environment).");
     }
 }

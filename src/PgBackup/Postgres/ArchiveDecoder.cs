@@ -22,7 +22,7 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
         this.major = major;
         script = new ScriptReader(keepExcerpts);
         killing = cancel.Register(restore.Kill);
-        reading = Task.Run(() => Read(restore.Output, script), CancellationToken.None);
+        reading = Task.Run(Read, CancellationToken.None);
     }
 
     /// <summary>What was read so far, and the statements of the database itself.</summary>
@@ -38,13 +38,21 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
     }
 
     // Most bytes of the night pass here: see the remarks of ToolStream.
-    private static void Read(Stream output, ScriptReader script)
+    private void Read()
     {
-        byte[] buffer = new byte[256 * 1024];
-        int count;
-        while ((count = output.Read(buffer)) > 0)
+        try
         {
-            script.Read(buffer.AsSpan(0, count));
+            byte[] buffer = new byte[256 * 1024];
+            int count;
+            while ((count = restore.Output.Read(buffer)) > 0)
+            {
+                script.Read(buffer.AsSpan(0, count));
+            }
+        }
+        catch
+        {
+            restore.Kill(); // its output is not read any more, and it would block for ever whoever feeds it
+            throw;
         }
     }
 
@@ -99,6 +107,7 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
 
         await reading.WaitAsync(cancel);
         int exitCode = await restore.WaitAsync(cancel);
+        cancel.ThrowIfCancellationRequested(); // which killed it
         if (exitCode != 0)
         {
             throw new PgBackupException(
@@ -118,9 +127,9 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
         {
             await reading;
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception)
         {
-            // disposed before the end
+            // Disposed before the end; what went wrong is thrown by FinishAsync, or is a consequence of another failure.
         }
 
         script.Dispose();

@@ -87,10 +87,13 @@ public sealed class PostgresServer(PostgresTools tools, PgConnection connection,
         cancel,
         $"pg_dump of {request.Database}");
 
-    /// <summary>Starts a plain dump of a database with its own settings, to read its proof from.</summary>
-    public Task<ToolProcess> DumpScriptAsync(string database, string encoding, CancellationToken cancel) => StartAsync(
+    /// <summary>
+    /// Starts a plain dump of a database with its own settings, to read its proof from. Its literals are worded as in the archive that it
+    /// is compared with: with <paramref name="standardStrings"/> false, they escape by backslashes.
+    /// </summary>
+    public Task<ToolProcess> DumpScriptAsync(string database, string encoding, bool standardStrings, CancellationToken cancel) => StartAsync(
         "pg_dump", ["--format=plain", "--create", "--no-tablespaces", $"--encoding={encoding}", "--no-password"], database, cancel,
-        $"pg_dump of {database} (for the comparison)");
+        $"pg_dump of {database} (for the comparison)", standardStrings: standardStrings);
 
     /// <summary>Starts a dump of roles, memberships and tablespaces.</summary>
     public Task<ToolProcess> DumpGlobalsAsync(bool passwords, TimeSpan lockTimeout, CancellationToken cancel)
@@ -127,14 +130,16 @@ public sealed class PostgresServer(PostgresTools tools, PgConnection connection,
 
     /// <summary>Starts any tool against a database of this server.</summary>
     public Task<ToolProcess> StartAsync(
-        string tool, IReadOnlyList<string> arguments, string database, CancellationToken cancel, string? label = null, bool mayStopReading = false)
+        string tool, IReadOnlyList<string> arguments, string database, CancellationToken cancel, string? label = null, bool mayStopReading = false,
+        bool standardStrings = true)
     {
         Dictionary<string, string?> environment = connection.EnvironmentFor(database, applicationName);
         // What comes with the connection outranks the settings of role and database: time limits would end a dump or even the session's
-        // first statement, and a database that is read-only by default would refuse its own restore.
+        // first statement, literals that escape by backslashes would be worded otherwise by the next role, and a database that is
+        // read-only by default would refuse its own restore.
         string own = environment.GetValueOrDefault("PGOPTIONS") is { } set ? set + " " : "";
         environment["PGOPTIONS"] = own + "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0" +
-            (tool == "pg_restore" ? " -c default_transaction_read_only=off" : "");
+            $" -c standard_conforming_strings={(standardStrings ? "on" : "off")}" + (tool == "pg_restore" ? " -c default_transaction_read_only=off" : "");
 
         return tools.Host.StartAsync(
             new ToolCommand(tool, arguments) { Environment = environment, Label = label ?? tool, MayStopReading = mayStopReading }, cancel);

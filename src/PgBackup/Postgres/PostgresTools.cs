@@ -53,7 +53,7 @@ public sealed partial record PostgresTools
             }
         }
 
-        return [.. found.OrderByDescending(static t => t.Major)];
+        return [.. found.Where(t => major is null || t.Major == major).OrderByDescending(static t => t.Major)];
     }
 
     /// <summary>The major version of <c>17.11</c> or <c>18beta1</c>.</summary>

@@ -100,6 +100,18 @@ public sealed class ScratchServer : IAsyncDisposable
             return new ToolCommand(all[0], all[1..]);
         }
 
+        string data = Path.Combine(folder.Path, "data");
+        string log = Path.Combine(folder.Path, "log");
+        async ValueTask RemoveAsync()
+        {
+            if (File.Exists(Path.Combine(data, "postmaster.pid")))
+            {
+                await ToolProcess.TryReadAsync(As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--mode=immediate", "--silent", "stop"), CancellationToken.None);
+            }
+
+            folder.Dispose();
+        }
+
         try
         {
             if (stepDown.Length > 0)
@@ -107,23 +119,24 @@ public sealed class ScratchServer : IAsyncDisposable
                 await ToolProcess.ReadAsync(new ToolCommand("chown", "postgres", folder.Path), cancel);
             }
 
-            string data = Path.Combine(folder.Path, "data");
             await ToolProcess.ReadAsync(As(Path.Combine(bin, "initdb"), "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"), cancel);
             string options = $"-c listen_addresses='' -c unix_socket_directories='{folder.Path}' -c fsync=off -c synchronous_commit=off -c max_wal_size=4GB -c wal_level=minimal -c max_wal_senders=0";
             await ToolProcess.ReadAsync(
-                As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--wait", "--silent", "--log", Path.Combine(folder.Path, "log"), "--options", options, "start"), cancel);
+                As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--wait", "--silent", "--log", log, "--options", options, "start"), cancel);
             PgConnection connection = PgConnection.InContainer("postgres", null).With("PGHOST", folder.Path);
             var server = new PostgresServer(tools, connection, "olympus-pgbackup scratch");
-            return new ScratchServer($"a server on the socket in {folder.Path}", new FoundTools { Tools = tools }, server, async () =>
-            {
-                await ToolProcess.TryReadAsync(As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--mode=immediate", "--silent", "stop"), CancellationToken.None);
-                folder.Dispose();
-            });
+            return new ScratchServer($"a server on the socket in {folder.Path}", new FoundTools { Tools = tools }, server, RemoveAsync);
         }
         catch (PgBackupException e)
         {
-            folder.Dispose();
-            throw new PgBackupException(ErrorCode.ScratchFailed, $"no scratch server can be started on this host: {e.Message}", e.Remedy, e);
+            string words = File.Exists(log) ? string.Concat((await File.ReadAllLinesAsync(log, CancellationToken.None)).TakeLast(4).Select(static line => "\n  " + line)) : "";
+            await RemoveAsync();
+            throw new PgBackupException(ErrorCode.ScratchFailed, $"no scratch server can be started on this host: {e.Message}{words}", e.Remedy, e);
+        }
+        catch
+        {
+            await RemoveAsync();
+            throw;
         }
     }
 

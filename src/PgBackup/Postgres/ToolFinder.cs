@@ -54,6 +54,13 @@ public static class ToolFinder
                 : await ByAskingAsync(connection, patience, clock, cancel);
         }
 
+        return await AmongAsync(onHost, connection, hostOnly, patience, clock, cancel);
+    }
+
+    /// <summary>Those of some tools on this host (at least one) that fit the server; else, if that is allowed, those of an image.</summary>
+    internal static async Task<FoundTools> AmongAsync(
+        IReadOnlyList<PostgresTools> onHost, PgConnection connection, bool hostOnly, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+    {
         ServerFacts facts = await AskAsync(onHost[0], connection, patience, clock, cancel);
         PostgresTools? fitting = onHost.FirstOrDefault(t => t.Major == facts.Major);
         if (fitting is not null)

@@ -60,7 +60,7 @@ public sealed record StorageProjection
         for (int night = 0; night < forEver.Count; night++)
         {
             there += changes[night];
-            most = night >= longest ? Math.Max(most, there) : 0;
+            most = Math.Max(most, there);
         }
 
         double perYear = forEver.TakeLast(Window).Count(static stays => stays) / (double)Years;

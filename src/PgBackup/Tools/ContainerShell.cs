@@ -25,7 +25,7 @@ internal sealed class ContainerShell : IAsyncDisposable
     // when one ends by a signal, or with another status than 0 or 1, it ends all connections and goes into crash recovery. So nothing
     // here may outlive its parent: the script waits for all it started, a reader that is gone is an error and no SIGPIPE, and a tool is
     // ended by TERM, upon which pg_restore ends its workers first; KILL is for one that does not go.
-    // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, all escaped for printf %b; "kill ID".
+    // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, all escaped for printf %b; "kill ID SIGNAL"; "done ID".
     // Replies: "pipes ID", "started ID", "exit ID CODE". Every value is ended by a dot, since $( ) strips trailing newlines.
     private const string Script =
         """
@@ -50,7 +50,7 @@ internal sealed class ContainerShell : IAsyncDisposable
                 echo "started $id" >&3; exec 3>&-; trap - HUP INT TERM; exec "$@" ) &
               p=$!; echo $p >"$id.pid"; wait $p; c=$?; rm -f "$id.pid"; echo "exit $id $c" >&3; exit 0
             ) 2>/dev/null </dev/null & ;;
-          kill) kill "$(cat "$id.pid" 2>/dev/null)" 2>/dev/null ;;
+          kill) kill -"$3" "$(cat "$id.pid" 2>/dev/null)" 2>/dev/null ;;
           done) rm -f "$id.in" "$id.out" "$id.err" ;;
           esac
         done
@@ -306,7 +306,12 @@ internal sealed class ContainerShell : IAsyncDisposable
         {
             try
             {
-                await owner.SendAsync($"kill {id}\n", CancellationToken.None);
+                await owner.SendAsync($"kill {id} TERM\n", CancellationToken.None);
+                await Task.WhenAny(exit.Task, Task.Delay(TimeSpan.FromSeconds(5), CancellationToken.None));
+                if (!exit.Task.IsCompleted)
+                {
+                    await owner.SendAsync($"kill {id} KILL\n", CancellationToken.None); // whoever reads its output waits for its end
+                }
             }
             catch (Exception e) when (e is PgBackupException or ObjectDisposedException)
             {

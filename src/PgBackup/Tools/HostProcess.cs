@@ -47,6 +47,9 @@ internal sealed class HostProcess : IRunningTool
             start.ArgumentList.Add(argument);
         }
 
+        // The tools' words are read by this program: in English, whatever the operator's language.
+        start.Environment["LC_ALL"] = "C.UTF-8";
+        start.Environment.Remove("LANGUAGE");
         foreach ((string name, string? value) in command.Environment)
         {
             if (value is null)

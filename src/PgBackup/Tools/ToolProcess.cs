@@ -18,7 +18,11 @@ public sealed class ToolProcess : IAsyncDisposable
     private int disposed;
 
     // Several tools write and read at the same time, and each blocking read of a pipe takes a thread.
-    static ToolProcess() => ThreadPool.SetMinThreads(64, 16);
+    static ToolProcess()
+    {
+        ThreadPool.GetMinThreads(out int workers, out int ports);
+        ThreadPool.SetMinThreads(Math.Max(workers, 64), ports);
+    }
 
     internal ToolProcess(ToolCommand command, IRunningTool running)
     {
@@ -105,8 +109,8 @@ public sealed class ToolProcess : IAsyncDisposable
     }
 
     /// <summary>
-    /// Asks for its end without waiting for it: SIGKILL on this host, SIGTERM in a container (see <see cref="ContainerShell"/>). May be called
-    /// twice, and after its end.
+    /// Asks for its end without waiting for it: SIGKILL on this host; in a container SIGTERM, and SIGKILL for one that is still there five
+    /// seconds later (see <see cref="ContainerShell"/>). May be called twice, and after its end.
     /// </summary>
     public void Kill() => running.Kill();
 

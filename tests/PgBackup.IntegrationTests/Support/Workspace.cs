@@ -68,15 +68,15 @@ internal sealed class Workspace : IDisposable
         environment["PATH"] = $"{bin}:{Environment.GetEnvironmentVariable("PATH")}";
     }
 
-    /// <summary>A PATH with links to everything that is on it now, but for one program.</summary>
-    public void TakeFromPath(string name)
+    /// <summary>A PATH with links to everything that is on it now, but for some programs.</summary>
+    public void TakeFromPath(params string[] names)
     {
-        string bin = Path.Combine(Folder, "without-" + name);
+        string bin = Path.Combine(Folder, "without-" + names[0]);
         Directory.CreateDirectory(bin);
         foreach (string file in Environment.GetEnvironmentVariable("PATH")!.Split(':').Where(Directory.Exists).SelectMany(Directory.GetFiles))
         {
             string link = Path.Combine(bin, Path.GetFileName(file));
-            if (Path.GetFileName(file) != name && !File.Exists(link))
+            if (!names.Contains(Path.GetFileName(file)) && !File.Exists(link))
             {
                 File.CreateSymbolicLink(link, file);
             }

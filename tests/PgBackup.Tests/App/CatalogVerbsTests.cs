@@ -42,9 +42,9 @@ public sealed class CatalogVerbsTests : IDisposable
 
         listed.Select(static l => $"{l!["id"]} {l["state"]}").ShouldBe(
             ["20260301T030000Z complete", "20260302T030000Z incomplete", "20260303T030000Z unfinished", "20260304T030000Z unreadable"]);
-        lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries).ShouldBe(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK"]);
+        lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries).ShouldBe(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK", "KEPT"]);
         lines[1].ShouldContain("complete            2  2,469,134  164.2 MB  3.5 s");
-        lines[2].ShouldEndWith("failed: olympus");
+        lines[2].ShouldContain("failed: olympus");
         lines[4].ShouldContain("PGB-0063");
     }
 
@@ -78,7 +78,9 @@ public sealed class CatalogVerbsTests : IDisposable
     [InlineData("check 20260301T030000Z --all", 2, "PGB-0002")]
     [InlineData("list --store other", 2, "PGB-0002")]
     [InlineData("restore -t podman:x", 1, "PGB-0062")]
-    [InlineData("restore -t nowhere", 1, "PGB-0070")]
+    [InlineData("restore -t nowhere", 2, "PGB-0002")]
+    [InlineData("restore -t podman:", 2, "PGB-0002")]
+    [InlineData("restore -t postgres://u@ep-x-pooler.neon.tech/", 1, "PGB-0031")]
     public async Task What_is_not_there_is_said_with_its_code(string arguments, int exitCode, string code)
     {
         Directory.CreateDirectory(Path.Combine(folder.Path, "store"));
@@ -88,6 +90,42 @@ public sealed class CatalogVerbsTests : IDisposable
         result.Errors.ShouldStartWith($"olympus-pgbackup: {code}: ");
         result.Errors.ShouldContain("\n  what to do: ");
         (result.ExitCode, result.Output).ShouldBe((exitCode, ""));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("  ")]
+    [InlineData("two\nlines")]
+    [InlineData("two\rlines")]
+    [InlineData("template1")]
+    [InlineData("template0")]
+    [InlineData("postgres")]
+    [InlineData("Überüberüberüberüberüberüberüberüberüberüberüberüber")]
+    public async Task A_database_is_restored_under_no_name_that_it_could_not_keep(string name)
+    {
+        Directory.CreateDirectory(folder["store"]);
+
+        AppResult result = await AppProcess.RunAsync(folder.Path, "restore", "-t", "podman:x", "-d", "olympus", "--as", name);
+
+        result.ExitCode.ShouldBe(2);
+        result.Errors.ShouldStartWith("olympus-pgbackup: PGB-0002: --as \"");
+        result.Errors.ShouldContain("is no name for a restored database.");
+    }
+
+    [Fact]
+    public async Task A_name_of_63_bytes_is_one()
+    {
+        Directory.CreateDirectory(folder["store"]);
+
+        (await AppProcess.RunAsync(folder.Path, "restore", "-t", "podman:x", "-d", "olympus", "--as", new string('n', 63))).Errors.ShouldContain("PGB-0062");
+    }
+
+    [Fact]
+    public async Task A_check_of_all_snapshots_of_an_empty_store_fails_since_nothing_was_found_whole()
+    {
+        Directory.CreateDirectory(folder["store"]);
+
+        (await AppProcess.RunAsync(folder.Path, "check", "--all")).ShouldBe(new AppResult(1, "There are no snapshots to check.\n", ""));
     }
 
     [Fact]

@@ -42,10 +42,9 @@ public sealed class ConfigErrorTests
         "line 12: encryption.gpg: gpg and age exclude each other. Write exactly one of them.",
         "line 12: encryption.gpg.recipients: the environment variable PGBT_NOT_SET is not set. " +
             "Set PGBT_NOT_SET for the user (and in the crontab) that runs the backup, or write the value.",
-        "line 14: stores: 2 stores are named; this version writes to one, and has no replicas yet. Name one store.",
         "line 15: stores[0].keep.all: \"long\" is no length of time. Write a number with h, d, w, mo or y, such as 14d or 12mo, or the word forever.",
         "line 16: stores[1].name: \"local\" is the name of an earlier store too. Give each store a name of its own.",
-        "line 16: stores[1].path: /backups/ is the folder of an earlier store too. Give each store a folder of its own.",
+        "line 16: stores[1].path: /backups is the place of an earlier store too. Give each store a folder, remote or prefix of its own.",
         "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, schedule, drill, notify.",
     ]);
 
@@ -74,13 +73,30 @@ public sealed class ConfigErrorTests
     [InlineData("[ciam_kratos, olympus]", "[a, \"\"]", "line 4: databases: a name is empty.")]
     [InlineData("[ciam_kratos, olympus]", "[{ url: \"postgres://localhost/\" }]", "line 4: databases[0].name: it is missing.")]
     [InlineData("[ciam_kratos, olympus]", "[{ name: a, url: \"postgres://localhost/\" }]", "line 4: databases[0].url: a database of its own URL needs a source with a URL.")]
-    [InlineData("age: {", "pgp: {", "line 6: encryption.gpg: neither gpg: nor age: is there. Write exactly one of them.")]
+    [InlineData("age: {", "pgp: {", "line 6: encryption.gpg: neither gpg: nor age: nor provider: is there. Write exactly one of them.")]
     [InlineData("age: {", "agee: {", "line 6: encryption.agee: there is no such key. Did you mean age?")]
     [InlineData("[age1x, age1y]", "[]", "line 6: encryption.age.recipients: nobody could decrypt. Name at least one recipient")]
-    [InlineData("age: { recipients: [age1x, age1y], identity_file: /keys/age }", "provider: sse", "line 6: encryption.provider: encryption by the store needs stores that encrypt")]
+    [InlineData("age: { recipients: [age1x, age1y], identity_file: /keys/age }", "provider: sse", "line 8: stores[0].path: encryption: { provider: sse } needs stores that say of each object how they encrypt it, which only s3: can.")]
     [InlineData("- { name: local, path: /backups }", "- /backups", "line 7: stores: each store is a mapping. Write - { name: local, path: /backups }.")]
-    [InlineData("path: /backups", "rclone: \"b2:x\"", "line 8: stores[0].rclone: this version stores into folders only, not by rclone.")]
-    [InlineData(", path: /backups", "", "line 8: stores[0].path: it is missing. Write the folder")]
+    [InlineData("age: { recipients: [age1x, age1y], identity_file: /keys/age }", "provider: kms", "line 6: encryption.provider: the only way is sse.")]
+    [InlineData("path: /backups", "rclone: b2", "line 8: stores[0].rclone: \"b2\" is no remote. Write its name, a colon and the path")]
+    [InlineData("path: /backups", "path: ~/backups", "line 8: stores[0].path: ~ is only known to shells.")]
+    [InlineData("path: /backups", "path: \"\"", "line 8: stores[0].path: it is missing. Write the folder")]
+    [InlineData(", path: /backups", "", "line 8: stores[0].path: nothing says where the store is. Write exactly one of path: (a folder)")]
+    [InlineData("path: /backups", "path: /b, rclone: \"b2:x\"", "line 8: stores[0].rclone: path and rclone exclude each other.")]
+    [InlineData("path: /backups", "s3: x", "line 8: stores[0].s3: keys and values are expected here, not \"x\".")]
+    [InlineData("path: /backups", "s3: { region: x }", "line 8: stores[0].s3.bucket: it is missing.")]
+    [InlineData("path: /backups", "s3: { bucket: a/b }", "line 8: stores[0].s3.bucket: \"a/b\" is no name of a bucket.")]
+    [InlineData("path: /backups", "s3: { bucket: abc, prefix: a//b }", "line 8: stores[0].s3.prefix: \"a//b\" is not allowed.")]
+    [InlineData("path: /backups", "s3: { bucket: abc, endpoint: minio }", "line 8: stores[0].s3.endpoint: \"minio\" is no URL of a store.")]
+    [InlineData("path: /backups", "s3: { bucket: abc, access_key_id: x }", "line 8: stores[0].s3.secret_access_key: the key and its secret belong together.")]
+    [InlineData("path: /backups", "s3: { bucket: abc, access_key_id_file: /nowhere/x }", "line 8: stores[0].s3.access_key_id_file: the file /nowhere/x does not exist.")]
+    [InlineData("path: /backups", "s3: { bucket: abc, sse: yes }", "line 8: stores[0].s3.sse: \"yes\" is not allowed.")]
+    [InlineData("path: /backups", "s3: { bucket: abc, kms_key: k }", "line 8: stores[0].s3.kms_key: it needs a key management service.")]
+    [InlineData("path: /backups", "s3: { bucket: abc, object_lock: always }", "line 8: stores[0].s3.object_lock: \"always\" is not allowed.")]
+    [InlineData("path: /backups", "s3: { bucket: abc, storage_class: DEEP_ARCHIVE }", "line 8: stores[0].s3.storage_class: objects in DEEP_ARCHIVE cannot be read at once")]
+    [InlineData("path: /backups", "path: /b, keep: { all: 0d }", "line 8: stores[0].keep.all: \"0d\" is no length of time.")]
+    [InlineData("path: /backups", "path: /b, keep: { hourly: 3d }", "line 8: stores[0].keep.hourly: there is no such key.")]
     [InlineData("name: local, ", "", "line 8: stores[0].name: it is missing. Give the store a name")]
     [InlineData("cluster: olympus", "cluster: olympus\nencryption: gpg", "line 6: (YAML): Duplicate key encryption")]
     [InlineData("cluster: olympus", "cluster: \"olympus", "(YAML): ")]

@@ -1,5 +1,7 @@
 using PgBackup.App.Verbs;
 using PgBackup.Configuration;
+using PgBackup.Retention;
+using PgBackup.Storage;
 using static PgBackup.Tests.Configuration.ConfigText;
 
 namespace PgBackup.Tests.Configuration;
@@ -69,9 +71,45 @@ public sealed class ConfigReaderTests
         (config.Databases[1].Name, config.Databases[1].Connection?.Host, config.Databases[1].PasswordFile).ShouldBe(("My Db", "db2", password));
         config.Dump.ShouldBe(new DumpConfig { Compression = "zstd:3", Jobs = 2, LockTimeout = TimeSpan.FromSeconds(90) });
         (config.Encryption.HomeFolder, config.Encryption.IdentityFile, config.Encryption.PassphraseFile).ShouldBe(("/keys/gpg", "/keys/secret", "/keys/pass"));
-        config.Notices.Count.ShouldBe(2);
-        config.Notices.ShouldContain(static n => n.StartsWith("keep: this version removes nothing"));
+        config.Stores[0].Keep.ToString().ShouldBe("all 14d, yearly forever");
         config.Notices.ShouldContain(static n => n.StartsWith("schedule: this version does not act on it yet"));
+    }
+
+    [Fact]
+    public void Stores_of_every_kind_are_read_with_their_rules()
+    {
+        using var folder = new TestFolder();
+        string secret = folder.Write("secret", "s3cret\n");
+
+        IReadOnlyList<StoreConfig> stores = ConfigReader.Parse(
+            With("- { name: local, path: /backups }", $$"""
+            - { name: local, path: /backups, keep: { all: 14d } }
+              - { name: offsite, rclone: "b2:olympus-backups", rclone_config: {{secret}} }
+              - name: s3
+                s3:
+                  bucket: olympus-backups
+                  prefix: /ciam/night/
+                  region: eu-central-1
+                  endpoint: https://s3.example.com:9000
+                  access_key_id: AK
+                  secret_access_key_file: {{secret}}
+                  storage_class: STANDARD_IA
+                  sse: "aws:kms"
+                  kms_key: k1
+                  object_lock: governance
+                keep: { all: 3d, daily: 14d, weekly: 90d, monthly: 12mo, yearly: forever }
+              - { name: aws, s3: { bucket: other } }
+            """), "x").Stores;
+
+        stores[0].Keep.ToString().ShouldBe("all 14d");
+        (stores[1].Rclone, stores[1].RcloneConfig, stores[1].Keep).ShouldBe(("b2:olympus-backups", secret, RetentionRules.Default));
+        stores[2].S3.ShouldBe(new S3Settings
+        {
+            Bucket = "olympus-backups", Prefix = "ciam/night", Region = "eu-central-1", Endpoint = new Uri("https://s3.example.com:9000"), PathStyle = true,
+            AccessKey = "AK", SecretKey = "s3cret", StorageClass = "STANDARD_IA", Encryption = "aws:kms", KmsKey = "k1", ObjectLock = "GOVERNANCE",
+        });
+        stores[2].Keep.ShouldBe(RetentionRules.Default);
+        stores[3].S3.ShouldBe(new S3Settings { Bucket = "other" });
     }
 
     [Fact]

@@ -66,6 +66,39 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
         error.Remedy.ShouldNotBeNull().ShouldContain("--identity");
     }
 
+    [Theory]
+    [InlineData("--passphrase")]
+    [InlineData("--passphrase --armor")]
+    public async Task An_identity_with_a_passphrase_is_told_as_that(string options)
+    {
+        // age takes a passphrase from a terminal only; script makes one.
+        await ToolProcess.ReadAsync(
+            new ToolCommand(
+                "sh", "-c", "{ sleep 1; echo open sesame; sleep 1; echo open sesame; sleep 2; } | script --quiet --return --command \"age $1 --output $2 $3\" /dev/null", "sh",
+                options, folder["locked"], folder["ops"]),
+            Cancel);
+        (await File.ReadAllTextAsync(folder["locked"], Cancel)).ShouldNotContain("AGE-SECRET-KEY");
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(folder["locked"]).Decrypt(new MemoryStream(stored), Cancel)));
+
+        error.Code.ShouldBe(ErrorCode.IdentityUnusable);
+        error.Message.ShouldBe($"the identity {folder["locked"]} is protected by a passphrase, which age asks for at a terminal only.");
+        error.Remedy.ShouldNotBeNull().ShouldContain($"age --decrypt {folder["locked"]}");
+    }
+
+    [Fact]
+    public async Task An_ssh_key_with_a_passphrase_is_told_as_that_too()
+    {
+        await ToolProcess.ReadAsync(new ToolCommand("ssh-keygen", "-q", "-t", "ed25519", "-N", "open sesame", "-f", folder["ssh"]), Cancel);
+        var encrypting = new AgeCipher([(await File.ReadAllTextAsync(folder["ssh.pub"], Cancel)).Trim()], null);
+        byte[] stored = await AllOfAsync(encrypting.Encrypt(new MemoryStream([1, 2, 3]), Cancel));
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(folder["ssh"]).Decrypt(new MemoryStream(stored), Cancel)));
+
+        (error.Code, error.Message).ShouldBe((ErrorCode.IdentityUnusable, $"the identity {folder["ssh"]} is protected by a passphrase, which age asks for at a terminal only."));
+    }
+
     [GeneratedRegex("age1[a-z0-9]+")]
     private static partial Regex PublicKey();
 }

@@ -162,6 +162,26 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         (await GpgKeys.GpgAsync(keys.PublicHome, ["--list-secret-keys"])).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_file_that_cannot_be_imported_leaves_no_keyring_and_is_tried_again()
+    {
+        using var folder = new TestFolder();
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        string[] before = Imported();
+        await using var cipher = new GpgCipher(["ops@example.com"], keys.PublicHome, new Identity { File = folder.Write("key", "no key at all") }, TimeProvider.System);
+
+        for (int i = 0; i < 2; i++)
+        {
+            PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel)));
+            error.Code.ShouldBe(ErrorCode.IdentityUnusable);
+            error.Message.ShouldStartWith("gpg cannot import the identity");
+            Imported().Except(before).ShouldBeEmpty();
+        }
+
+        File.Copy(keys.File("ops"), folder["key"], overwrite: true);
+        (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+    }
+
     // Other test classes make private folders at the same time, but none with a keyring.
     private static string[] Imported() =>
         [.. Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*").Where(static f => Directory.Exists(Path.Combine(f, "private-keys-v1.d")))];

@@ -37,7 +37,7 @@ public sealed class RestoreTargetTests
     {
         PgBackupException error = Should.Throw<PgBackupException>(() => RestoreTarget.Parse(text));
 
-        error.Code.ShouldBe(ErrorCode.TargetInvalid);
+        error.Code.ShouldBe(ErrorCode.Usage);
         error.Message.ShouldNotContain("hunter2");
         error.Remedy.ShouldNotBeNull();
     }

@@ -228,6 +228,8 @@ public sealed class RetentionPolicyTests
         RetentionPolicy.RetainUntil(RetentionRules.Default, monday, true, store).ShouldBe(monday.Time.AddDays(90));
         RetentionPolicy.RetainUntil(RetentionRules.Default, monday, false, store).ShouldBe(monday.Time.AddDays(3));
         RetentionPolicy.RetainUntil(Snapshot.Rules(monthly: "1y"), monday, true, store).ShouldBe(monday.Time);
+        // Its own folder may be listed already, and a later one is of no account.
+        RetentionPolicy.RetainUntil(RetentionRules.Default, monday, true, [.. store, Snapshot.Of(monday), Snapshot.At("20260310")]).ShouldBe(monday.Time.AddDays(90));
     }
 
     [Fact]

@@ -91,6 +91,16 @@ public abstract class ObjectStoreContract
     }
 
     [Fact]
+    public async Task A_second_put_of_the_same_size_replaces_the_first()
+    {
+        await PutAsync("one/a", "old");
+        await PutAsync("one/a", "new");
+
+        (await TextAsync("one/a")).ShouldBe("new");
+        EverythingInside.ShouldBe(["one/a"]);
+    }
+
+    [Fact]
     public async Task A_reader_of_the_first_is_not_disturbed_by_the_second()
     {
         await PutAsync("one/a", "first");

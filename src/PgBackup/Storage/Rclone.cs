@@ -1,0 +1,226 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using PgBackup.Tools;
+
+namespace PgBackup.Storage;
+
+/// <summary>
+/// Calls of rclone for one remote, and what its words mean. Its exit codes differ between versions and remotes, so that only "not 0"
+/// counts; a success that matters is looked at again by the caller.
+/// </summary>
+internal sealed partial class Rclone
+{
+    private static readonly TimeSpan[] Pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(4)];
+
+    private static readonly string[] Full = ["no space left on device", "QuotaExceeded", "quota exceeded", "Insufficient Storage", "disk quota"];
+    private static readonly string[] NoRemote = ["didn't find section in config file", "couldn't find type", "didn't find backend", "unable to decrypt configuration"];
+    private static readonly string[] NoBucket = ["NoSuchBucket", "bucket not found", "container not found", "ContainerNotFound"];
+
+    private static readonly string[] Refused =
+    [
+        "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "Forbidden", "Unauthorized", "unable to authenticate", "bad_auth_token", "invalid_grant",
+        "permission denied", "status code: 401", "status code: 403", "couldn't fetch token",
+    ];
+
+    private static readonly string[] Passing =
+    [
+        "connection refused", "connection reset", "connection timed out", "i/o timeout", "handshake timeout", "TLS handshake", "deadline exceeded", "network is unreachable",
+        "no route to host", "server misbehaving", "temporary failure", "broken pipe", "unexpected EOF", "connection lost", "use of closed network connection",
+        "Client.Timeout", "SlowDown", "ServiceUnavailable", "Service Unavailable", "InternalError", "Internal Server Error", "Bad Gateway", "Gateway Time",
+        "RequestTimeout", "Too Many Requests", "TooManyRequests", "rate limit", "rateLimitExceeded",
+    ];
+
+    private readonly string store;
+    private readonly string remote;
+    private readonly string parameters;
+    private readonly string? configFile;
+    private readonly TimeProvider clock;
+
+    /// <summary>Calls for a remote, as <see cref="RcloneStore"/> gets it.</summary>
+    public Rclone(string store, string remote, string? configFile, TimeProvider clock)
+    {
+        this.store = store;
+        this.configFile = configFile;
+        this.clock = clock;
+        string trimmed = remote.TrimEnd('/');
+        this.remote = trimmed.Length < remote.Length && (trimmed.Length == 0 || trimmed.EndsWith(':')) ? trimmed + "/" : trimmed;
+        parameters = ParametersOf(this.remote);
+        Location = WithoutSecrets(this.remote);
+    }
+
+    /// <summary>The program.</summary>
+    public string Program { get; init; } = "rclone";
+
+    /// <summary>The remote as messages show it: without the parameters of one that is defined on the fly, which may be secrets.</summary>
+    public string Location { get; }
+
+    /// <summary>A key, or with an empty one the root, as rclone wants it.</summary>
+    public string PathOf(string key) => key.Length == 0 || remote.EndsWith(':') || remote.EndsWith('/') ? remote + key : $"{remote}/{key}";
+
+    /// <summary>Starts a call whose output streams.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ToolMissing"/>.</exception>
+    public ToolProcess Start(params IReadOnlyList<string> arguments) => Start(5, arguments);
+
+    /// <summary>
+    /// Starts a call that moves data which cannot be moved again: one that goes on trying for a minute and a half, with growing pauses,
+    /// where the others give up after some seconds.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ToolMissing"/>.</exception>
+    public ToolProcess StartPatient(params IReadOnlyList<string> arguments) => Start(10, arguments);
+
+    /// <summary>Runs a short call to its end; when it fails for a reason that may pass, up to three times.</summary>
+    public async Task<ToolResult> RunAsync(string? input, CancellationToken cancel, params IReadOnlyList<string> arguments)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            ToolResult result;
+            await using (ToolProcess tool = Start(arguments))
+            {
+                result = await tool.FinishAsync(input, cancel);
+            }
+
+            if (result.ExitCode == 0 || !await MayTryAgainAsync(attempt, IsTransient(result.Errors), cancel))
+            {
+                return result;
+            }
+        }
+    }
+
+    /// <summary>Waits before the next attempt; false when there is none.</summary>
+    public async Task<bool> MayTryAgainAsync(int attempt, bool isTransient, CancellationToken cancel)
+    {
+        if (!isTransient || attempt >= Pauses.Length)
+        {
+            return false;
+        }
+
+        await Task.Delay(Pauses[attempt], clock, cancel);
+        return true;
+    }
+
+    /// <summary>rclone says that the folder, or what stands for it, does not exist.</summary>
+    public static bool IsMissing(IReadOnlyList<string> errors) => Has(errors, "directory not found", "object not found");
+
+    /// <summary>The same call may succeed a little later.</summary>
+    public static bool IsTransient(IReadOnlyList<string> errors) =>
+        !Has(errors, Full) && !Has(errors, Refused) && (Has(errors, Passing) || errors.Any(static line => BusyStatus().IsMatch(line)));
+
+    /// <summary>The error for a call that failed, quoting rclone without its timestamps.</summary>
+    public PgBackupException Failure(string verb, IReadOnlyList<string> errors, Exception? inner = null)
+    {
+        string command = configFile is null ? "rclone" : $"rclone --config {configFile}";
+        string remedy = true switch
+        {
+            _ when Has(errors, Full) => "Make room, or raise the quota; nothing half-written was left.",
+            _ when Has(errors, NoRemote) => $"`{command} listremotes` shows the remotes, and `{command} config` makes one; cron and sudo have another home folder, so name the config file.",
+            _ when Has(errors, NoBucket) => $"Make the bucket (`{command} mkdir {Location}`), or correct its name; a backup never makes one.",
+            _ when Has(errors, Refused) => $"Check the rights and the credentials: `{command} lsd {Location}` tries them, `{command} config` changes them.",
+            _ when IsTransient(errors) => $"The connection or the service fails, which may pass; `{command} lsd {Location}` tries it.",
+            _ => $"Try `{command} lsd {Location}`; `{command} config` shows how the remote is set up.",
+        };
+        string quote = Quote(errors);
+        return new PgBackupException(
+            ErrorCode.StoreUnavailable,
+            Has(errors, Full) ? $"the store {store} ({Location}) is full: rclone {verb} failed{quote}" : $"the store {store} ({Location}) cannot be used: rclone {verb} failed{quote}",
+            remedy,
+            inner)
+        {
+            IsTransient = IsTransient(errors),
+        };
+    }
+
+    private static bool Has(IReadOnlyList<string> errors, params IReadOnlyList<string> words) =>
+        errors.Any(line => words.Any(word => line.Contains(word, StringComparison.OrdinalIgnoreCase)));
+
+    // ":s3,access_key_id=...,secret_access_key=...:bucket" and "b2,account=...:bucket": from the comma to the colon; a value may be quoted.
+    private static string ParametersOf(string remote)
+    {
+        int comma = -1;
+        char quote = '\0';
+        for (int i = 1; i < remote.Length; i++)
+        {
+            char c = remote[i];
+            if (quote != '\0')
+            {
+                quote = c == quote ? '\0' : quote;
+            }
+            else if (comma >= 0 && c is '"' or '\'')
+            {
+                quote = c;
+            }
+            else if (c == ':')
+            {
+                return comma >= 0 ? remote[comma..i] : "";
+            }
+            else if (c == '/' && comma < 0)
+            {
+                return "";
+            }
+            else if (c == ',' && comma < 0)
+            {
+                comma = i;
+            }
+        }
+
+        return "";
+    }
+
+    [GeneratedRegex(@"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(\.\d+)? ")]
+    private static partial Regex Timestamp();
+
+    [GeneratedRegex(@"status code: (429|50[0-4])|\b(429|50[0-4]) [A-Z][a-z]+ ")]
+    private static partial Regex BusyStatus();
+
+    private ToolProcess Start(int retries, IReadOnlyList<string> arguments)
+    {
+        // A config with a password would be asked for it on stdin, where the object's bytes are.
+        var command = new ToolCommand(
+            Program,
+            [arguments[0], "--ask-password=false", "--retries", "1", "--low-level-retries", retries.ToString(CultureInfo.InvariantCulture), .. arguments.Skip(1)])
+        {
+            Label = $"rclone {arguments[0]}",
+            Environment = Environment(),
+        };
+        try
+        {
+            return ToolProcess.Start(command);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ToolMissing)
+        {
+            throw new PgBackupException(
+                ErrorCode.ToolMissing, e.Message, $"The store {store} needs it: `apt-get install rclone`, or see rclone.org/install. {e.Remedy}", e);
+        }
+    }
+
+    // By environment, since a version that does not know one of these would refuse it as a flag. Buckets are made by people:
+    // one that is missing is more likely misspelt.
+    private Dictionary<string, string?> Environment()
+    {
+        var variables = new Dictionary<string, string?>
+        {
+            ["AWS_CA_BUNDLE"] = null, // rclone 1.60 fails every call to S3 while it is set; its own is RCLONE_CA_CERT
+            ["RCLONE_S3_NO_CHECK_BUCKET"] = "true",
+            ["RCLONE_GCS_NO_CHECK_BUCKET"] = "true",
+            ["RCLONE_OOS_NO_CHECK_BUCKET"] = "true",
+            ["RCLONE_AZUREBLOB_NO_CHECK_CONTAINER"] = "true",
+        };
+        if (configFile is not null)
+        {
+            variables["RCLONE_CONFIG"] = configFile;
+        }
+
+        return variables;
+    }
+
+    private string WithoutSecrets(string text) => parameters.Length == 0 ? text : text.Replace(parameters, ",...", StringComparison.Ordinal);
+
+    private string Quote(IReadOnlyList<string> errors)
+    {
+        string[] lines =
+        [
+            .. errors.Select(line => WithoutSecrets(Timestamp().Replace(line, "")).Trim())
+                .Where(static line => line.Length > 0 && !line.StartsWith("ERROR : Attempt ", StringComparison.Ordinal)).Distinct(StringComparer.Ordinal).TakeLast(6),
+        ];
+        return lines.Length == 0 ? "." : $":\n  {string.Join("\n  ", lines)}";
+    }
+}

@@ -1,0 +1,556 @@
+using System.Buffers;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text.Json;
+using PgBackup.Tools;
+
+namespace PgBackup.Storage;
+
+/// <summary>
+/// Any remote of rclone. Where there are folders (a disk, sftp, WebDAV), an object is uploaded under a hidden partial name, looked at,
+/// and moved to its name. In a store of buckets, where an object appears when its upload is complete, it goes directly under its name.
+/// </summary>
+/// <remarks>
+/// What was stored is compared with what was sent: its size, and a digest that the remote tells. Where it tells none (an encrypting
+/// remote; S3 and B2 for what is larger than <see cref="SmallBytes"/>), the object is read back, which costs time and traffic.
+/// <para>
+/// rclone stores whatever it has got when its input ends, so that it is killed when there is an error. When this program itself dies of
+/// SIGKILL, nobody is left to do that: in a store of buckets an object larger than <see cref="SmallBytes"/> may then be cut short under
+/// its final name. Smaller ones are sent with their size, without which S3 takes nothing. A snapshot exists by its manifest alone.
+/// </para>
+/// <para>
+/// A remote of rclone has no atomic replacement: where there are folders, rclone removes the old object before it moves the new one into
+/// its place. The size of an upload to S3 is limited by its chunk size (48 GiB by default): set <c>chunk_size</c> in rclone's config.
+/// A remote that cannot take a stream (WebDAV, for one) has rclone keep the object in a temporary file first.
+/// </para>
+/// </remarks>
+public sealed class RcloneStore : IObjectStore
+{
+    /// <summary>What is not larger is held in memory: it is sent with its size, and again if that fails for a while.</summary>
+    internal const int SmallBytes = 4 << 20;
+
+    private const string PartialSuffix = ".partial";
+
+    // Digests that both sides know, the cheapest first: the SHA-256 is computed anyway.
+    private static readonly (string Rclone, HashAlgorithmName Here)[] Digests =
+    [
+        ("sha256", HashAlgorithmName.SHA256), ("sha1", HashAlgorithmName.SHA1), ("md5", HashAlgorithmName.MD5), ("sha512", HashAlgorithmName.SHA512),
+    ];
+
+    private readonly Rclone rclone;
+    private readonly TimeProvider clock;
+    private RcloneRemote? known;
+    private bool rootSeen;
+
+    /// <summary>A store on a remote, as the operator writes it for rclone: <c>b2:olympus-backups</c>, <c>sftp-host:/backups</c>.</summary>
+    /// <param name="name">Its name in the config.</param>
+    /// <param name="remote">The remote, with the path in it.</param>
+    /// <param name="configFile">rclone's config file, or null for the one that rclone finds.</param>
+    /// <param name="clock">For pauses and locks.</param>
+    public RcloneStore(string name, string remote, string? configFile, TimeProvider clock)
+        : this(name, remote, configFile, clock, "rclone")
+    {
+    }
+
+    /// <summary>The same, with another program in the place of rclone.</summary>
+    internal RcloneStore(string name, string remote, string? configFile, TimeProvider clock, string program)
+    {
+        Name = name;
+        this.clock = clock;
+        rclone = new Rclone(name, remote, configFile, clock) { Program = program };
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public string Location => rclone.Location;
+
+    /// <inheritdoc/>
+    public async Task CheckWritableAsync(CancellationToken cancel)
+    {
+        using var probe = new MemoryStream("write test\n"u8.ToArray());
+        const string Key = ".write-test";
+        await PutAsync(Key, probe, null, cancel);
+        await DeleteAsync(Key, cancel);
+    }
+
+    /// <inheritdoc/>
+    public async Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel)
+    {
+        Check(key);
+        cancel.ThrowIfCancellationRequested();
+        RcloneRemote remote = await KnownAsync(cancel);
+        await SeeRootAsync(remote, cancel);
+        string upload = remote.Features.BucketBased ? key : PartialOf(key);
+        byte[] head = ArrayPool<byte>.Shared.Rent(SmallBytes);
+        try
+        {
+            int filled = await content.ReadAtLeastAsync(head.AsMemory(0, SmallBytes), SmallBytes, throwOnEndOfStream: false, cancel);
+            Sent sent = filled < SmallBytes
+                ? await SendSmallAsync(upload, head.AsMemory(0, filled), remote, cancel)
+                : await SendAsync(upload, head.AsMemory(0, filled), content, remote, cancel);
+            await VerifyAsync(upload, key, sent, cancel);
+            if (upload != key)
+            {
+                await MoveAsync(upload, key, sent, cancel);
+            }
+
+            return sent.Size;
+        }
+        catch when (upload != key)
+        {
+            await RemoveQuietlyAsync(upload);
+            throw;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(head);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<Stream> OpenAsync(string key, CancellationToken cancel)
+    {
+        // Not left to `cat`, which succeeds without a word for an object that S3 does not have.
+        RcloneItem found = await StatAsync(key, null, cancel) ?? throw Lacks(key);
+        var stream = new RcloneObject(this, key, found.Size, ToolStream.From(rclone.StartPatient("cat", "--", rclone.PathOf(key)), cancel));
+        try
+        {
+            await stream.BeginAsync(cancel);
+            return stream;
+        }
+        catch (PgBackupException e)
+        {
+            await stream.DisposeAsync();
+
+            // It may have been removed just now, which `cat` does not say.
+            throw e.Code == ErrorCode.StoreUnavailable && await StatAsync(key, null, cancel) is null ? Lacks(key) : e;
+        }
+        catch
+        {
+            await stream.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<StoredObject> ListAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        await foreach (RcloneItem item in ItemsAsync(folder, ["--files-only"], cancel))
+        {
+            StoredObject found = Describe(folder, item);
+            if (!$"/{found.Key}".Contains("/.", StringComparison.Ordinal))
+            {
+                yield return found;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<StoredObject?> FindAsync(string key, CancellationToken cancel) =>
+        await StatAsync(key, null, cancel) is { } item ? Describe(FolderOf(key), item) : null;
+
+    /// <inheritdoc/>
+    public async Task DeleteAsync(string key, CancellationToken cancel)
+    {
+        Check(key);
+        ToolResult result = await rclone.RunAsync(null, cancel, "deletefile", "--", rclone.PathOf(key));
+
+        // Versions differ in what they say of an object that is not there.
+        if (result.ExitCode != 0 && await StatAsync(key, null, cancel) is not null)
+        {
+            throw rclone.Failure("deletefile", result.Errors);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task DeleteFolderAsync(string folder, CancellationToken cancel)
+    {
+        Check(folder);
+        ToolResult result = await rclone.RunAsync(null, cancel, "purge", "--", rclone.PathOf(folder));
+        if (result.ExitCode == 0 || Rclone.IsMissing(result.Errors))
+        {
+            return;
+        }
+
+        // Remotes differ in what they say of a folder that is not there: what counts is that nothing is in it.
+        await foreach (RcloneItem _ in ItemsAsync(folder, [], cancel))
+        {
+            throw rclone.Failure("purge", result.Errors);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel)
+    {
+        RcloneRemote remote = await KnownAsync(cancel);
+        if (remote.Features.BucketBased)
+        {
+            await SweepUploadsAsync(remote, olderThan, cancel);
+            return 0;
+        }
+
+        List<RcloneItem> everything = [];
+        try
+        {
+            await foreach (RcloneItem item in ItemsAsync("", [], cancel))
+            {
+                everything.Add(item);
+            }
+        }
+        catch (PgBackupException e) when (e.InnerException is DirectoryNotFoundException)
+        {
+            return 0; // nothing was ever stored there
+        }
+
+        int removed = 0;
+        HashSet<string> filled = [.. everything.Where(static i => i.Path.Contains('/', StringComparison.Ordinal)).Select(static i => i.Path.Split('/')[0])];
+        foreach (RcloneItem item in everything.Where(i => i.ModTime < olderThan))
+        {
+            string name = item.Path[(item.Path.LastIndexOf('/') + 1)..];
+            if (!item.IsDir && name.StartsWith('.') && name.EndsWith(PartialSuffix, StringComparison.Ordinal))
+            {
+                await DeleteAsync(item.Path, cancel);
+                removed++;
+            }
+            else if (item.IsDir && !item.Path.Contains('/', StringComparison.Ordinal) && !filled.Contains(item.Path))
+            {
+                // It refuses one that was filled since.
+                ToolResult result = await rclone.RunAsync(null, cancel, "rmdir", "--", rclone.PathOf(item.Path));
+                removed += result.ExitCode == 0 ? 1 : 0;
+            }
+        }
+
+        return removed;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>A lease among objects: see <see cref="RcloneLock"/>.</remarks>
+    public async Task<IStoreLock> LockAsync(string holder, CancellationToken cancel) => await RcloneLock.TakeAsync(this, holder, clock, cancel);
+
+    /// <summary>The objects of one folder, hidden ones included.</summary>
+    internal async IAsyncEnumerable<StoredObject> ListHiddenAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        await foreach (RcloneItem item in ItemsAsync(folder, ["--files-only"], cancel))
+        {
+            yield return Describe(folder, item);
+        }
+    }
+
+    private static StoredObject Describe(string folder, RcloneItem item) => new()
+    {
+        Key = folder.Length == 0 ? item.Path : $"{folder}/{item.Path}",
+        Size = item.Size,
+        Modified = item.ModTime.ToUniversalTime(),
+    };
+
+    private static string FolderOf(string key) => key.LastIndexOf('/') is var slash and >= 0 ? key[..slash] : "";
+
+    private static string NameOf(string key) => key[(key.LastIndexOf('/') + 1)..];
+
+    private static string PartialOf(string key)
+    {
+        string name = NameOf(key);
+        string partial = name.Length > 150 ? $".{Guid.NewGuid():N}{PartialSuffix}" : $".{name}{PartialSuffix}";
+        return FolderOf(key) is { Length: > 0 } folder ? $"{folder}/{partial}" : partial;
+    }
+
+    // A line break cannot be written into the list of names that rclone is asked for.
+    private void Check(string key)
+    {
+        if (key.Split('/').Any(static part => part is "" or "." or "..") || key.Any(char.IsControl))
+        {
+            throw new PgBackupException(ErrorCode.StoreUnavailable, $"the key \"{key}\" leads out of the store {Name}, or is no name for an object.");
+        }
+    }
+
+    private async Task<RcloneRemote> KnownAsync(CancellationToken cancel)
+    {
+        if (known is null)
+        {
+            ToolResult result = await rclone.RunAsync(null, cancel, "backend", "features", "--", rclone.PathOf(""));
+            known = result.ExitCode == 0 ? Parse(result, "backend features", RcloneJson.Default.RcloneRemote) : throw rclone.Failure("backend features", result.Errors);
+        }
+
+        return known;
+    }
+
+    // Not every remote of buckets can be told not to make one that is missing.
+    private async Task SeeRootAsync(RcloneRemote remote, CancellationToken cancel)
+    {
+        if (!rootSeen && remote.Features.BucketBased)
+        {
+            await foreach (RcloneItem _ in ItemsAsync("", ["--files-only", "--max-depth", "1"], cancel))
+            {
+                break;
+            }
+
+            rootSeen = true;
+        }
+    }
+
+    private async Task<Sent> SendSmallAsync(string key, ReadOnlyMemory<byte> content, RcloneRemote remote, CancellationToken cancel)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return await SendAsync(key, content, null, remote, cancel);
+            }
+            catch (PgBackupException e) when (e.IsTransient)
+            {
+                if (!await rclone.MayTryAgainAsync(attempt, isTransient: true, cancel))
+                {
+                    throw;
+                }
+            }
+        }
+    }
+
+    private async Task<Sent> SendAsync(string key, ReadOnlyMemory<byte> head, Stream? rest, RcloneRemote remote, CancellationToken cancel)
+    {
+        (string rcloneName, HashAlgorithmName here) = Digests.FirstOrDefault(d => remote.Hashes?.Contains(d.Rclone, StringComparer.OrdinalIgnoreCase) == true);
+        string[] size = rest is null ? ["--size", head.Length.ToString(CultureInfo.InvariantCulture)] : [];
+        var source = new SentStream(head, rest, rcloneName is null or "sha256" ? null : here);
+        string[] arguments = ["rcat", .. size, "--", rclone.PathOf(key)];
+        await using var run = ToolStream.Through(rest is null ? rclone.Start(arguments) : rclone.StartPatient(arguments), source, cancel);
+        try
+        {
+            await run.CopyToAsync(Stream.Null, cancel);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed && !source.HasFailed)
+        {
+            throw rclone.Failure("rcat", run.Errors, e);
+        }
+
+        (string sha256, string digest) = source.Digests();
+        return new Sent(source.Size, sha256, rcloneName, digest);
+    }
+
+    private async Task VerifyAsync(string upload, string key, Sent sent, CancellationToken cancel)
+    {
+        RcloneItem? stored = await StatAsync(upload, sent.DigestName, cancel);
+        string? wrong = null;
+        if (stored is null)
+        {
+            wrong = "nothing";
+        }
+        else if (stored.Size >= 0 && stored.Size != sent.Size)
+        {
+            wrong = string.Create(CultureInfo.InvariantCulture, $"{stored.Size} bytes instead of {sent.Size}");
+        }
+        else if (stored.Hashes?.FirstOrDefault(h => Same(h.Key, sent.DigestName)).Value is { Length: > 0 } told)
+        {
+            wrong = told.Equals(sent.Digest, StringComparison.OrdinalIgnoreCase) ? null : $"other bytes ({sent.DigestName} {told} instead of {sent.Digest})";
+        }
+        else
+        {
+            wrong = await ReadBackAsync(upload, cancel) is var (size, sha256) && (size, sha256) == (sent.Size, sent.Sha256) ? null : "other bytes";
+        }
+
+        if (wrong is not null)
+        {
+            await RemoveQuietlyAsync(upload);
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable,
+                $"the store {Name} ({Location}) holds something else than was sent as {key}: {wrong}. It was removed.",
+                "Take the backup again. If it happens again, the remote, or something between it and here, damages data: do not rely on it.");
+        }
+    }
+
+    private static bool Same(string name, string? other) => name.Replace("-", "", StringComparison.Ordinal).Equals(other, StringComparison.OrdinalIgnoreCase);
+
+    private async Task<(long Size, string Sha256)> ReadBackAsync(string key, CancellationToken cancel)
+    {
+        await using var stored = new HashingStream(await OpenAsync(key, cancel));
+        await stored.CopyToAsync(Stream.Null, cancel);
+        return (stored.BytesRead, stored.Sha256);
+    }
+
+    private async Task MoveAsync(string upload, string key, Sent sent, CancellationToken cancel)
+    {
+        // Without --ignore-times an object of the same size and second, or on WebDAV of the same size, is left as it was.
+        ToolResult result = await rclone.RunAsync(null, cancel, "moveto", "--ignore-times", "--", rclone.PathOf(upload), rclone.PathOf(key));
+        if (result.ExitCode != 0)
+        {
+            throw rclone.Failure("moveto", result.Errors);
+        }
+
+        RcloneItem? moved = await StatAsync(key, null, cancel);
+        if (moved is null || (moved.Size >= 0 && moved.Size != sent.Size))
+        {
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable,
+                $"the store {Name} ({Location}) was told to move an object to {key}, and does not have it there.",
+                "Look at that folder with `rclone lsl`, and take the backup again.");
+        }
+    }
+
+    // One listing of the folder, filtered: `lsjson --stat` would say null for a wrong password, too.
+    private async Task<RcloneItem?> StatAsync(string key, string? digest, CancellationToken cancel)
+    {
+        Check(key);
+        string name = NameOf(key);
+        string[] hash = digest is null ? [] : ["--hash", "--hash-type", digest];
+        ToolResult result = await rclone.RunAsync(
+            name + "\n",
+            cancel,
+            ["lsjson", "--files-only", "--no-mimetype", "--use-server-modtime", "--files-from-raw", "-", .. hash, "--", rclone.PathOf(FolderOf(key))]);
+        if (result.ExitCode == 0)
+        {
+            return Parse(result, "lsjson", RcloneJson.Default.ListRcloneItem).FirstOrDefault(i => i.Path == name);
+        }
+
+        return Rclone.IsMissing(result.Errors) && !(await KnownAsync(cancel)).Features.BucketBased ? null : throw rclone.Failure("lsjson", result.Errors);
+    }
+
+    private async IAsyncEnumerable<RcloneItem> ItemsAsync(string folder, string[] options, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        bool whole = folder.Length == 0;
+        if (!whole)
+        {
+            Check(folder);
+        }
+
+        RcloneRemote remote = await KnownAsync(cancel);
+        string[] depth = !whole || options.Contains("--max-depth") ? [] : remote.Features.BucketBased ? ["--recursive", "--fast-list"] : ["--recursive"];
+        await using var output = ToolStream.From(
+            rclone.Start(["lsjson", "--no-mimetype", "--use-server-modtime", .. depth, .. options, "--", rclone.PathOf(folder)]), cancel);
+        await using IAsyncEnumerator<RcloneItem?> items = JsonSerializer.DeserializeAsyncEnumerable(output, RcloneJson.Default.RcloneItem, cancel).GetAsyncEnumerator(cancel);
+        while (await NextAsync())
+        {
+            yield return items.Current!;
+        }
+
+        async Task<bool> NextAsync()
+        {
+            try
+            {
+                if (await items.MoveNextAsync())
+                {
+                    return true;
+                }
+
+                await output.CopyToAsync(Stream.Null, cancel); // its end means that the list is whole
+                return false;
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed && Rclone.IsMissing(output.Errors))
+            {
+                return whole || remote.Features.BucketBased ? throw NoRoot(remote, e) : false;
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed)
+            {
+                throw rclone.Failure("lsjson", output.Errors, e);
+            }
+            catch (JsonException e)
+            {
+                throw rclone.Failure("lsjson", [$"its output is no JSON: {e.Message}"], e);
+            }
+        }
+    }
+
+    private PgBackupException NoRoot(RcloneRemote remote, PgBackupException e) => remote.Features.BucketBased
+        ? new PgBackupException(
+            ErrorCode.StoreUnavailable, $"the bucket of the store {Name} ({Location}) does not exist.", $"Make it (`rclone mkdir {Location}`), or correct its name; a backup never makes one.", e)
+        : new PgBackupException(
+            ErrorCode.StoreUnavailable,
+            $"the folder of the store {Name} ({Location}) does not exist.",
+            "Mount its disk, or take a first backup, which makes the folder.",
+            new DirectoryNotFoundException(e.Message, e));
+
+    // In S3 and B2 an upload that was never finished costs money and is in no listing. rclone removes those of the whole bucket, so
+    // that other people's below another prefix are given a week.
+    private async Task SweepUploadsAsync(RcloneRemote remote, DateTimeOffset olderThan, CancellationToken cancel)
+    {
+        TimeSpan age = clock.GetUtcNow() - olderThan;
+        TimeSpan least = remote.Root.Contains('/', StringComparison.Ordinal) ? TimeSpan.FromDays(7) : TimeSpan.Zero;
+        string maxAge = string.Create(CultureInfo.InvariantCulture, $"{Math.Max(0, (long)Math.Max(age.TotalSeconds, least.TotalSeconds))}s");
+        ToolResult result = await rclone.RunAsync(null, cancel, "backend", "cleanup", "-o", $"max-age={maxAge}", "--", rclone.PathOf(""));
+        if (result.ExitCode != 0 && Rclone.IsTransient(result.Errors))
+        {
+            throw rclone.Failure("backend cleanup", result.Errors);
+        }
+
+        // Whatever else it says: this remote has no such thing, or we may not do it, and nothing depends on it.
+    }
+
+    private async Task RemoveQuietlyAsync(string key)
+    {
+        try
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1), clock);
+            await rclone.RunAsync(null, limit.Token, "deletefile", "--", rclone.PathOf(key));
+        }
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException or IOException)
+        {
+            // The first error is the one to tell; a sweep removes this rest.
+        }
+    }
+
+    private T Parse<T>(ToolResult result, string verb, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(result.Output, type) ?? throw new JsonException("null");
+        }
+        catch (JsonException e)
+        {
+            throw rclone.Failure(verb, [$"its output is no JSON: {e.Message}"], e);
+        }
+    }
+
+    private PgBackupException Lacks(string key) => new(ErrorCode.ObjectDamaged, $"the store {Name} has no object {key}.");
+
+    // What was sent: its size, its SHA-256, and the digest that the remote may tell, by rclone's name for it.
+    private readonly record struct Sent(long Size, string Sha256, string? DigestName, string Digest);
+
+    // What rclone cat gives, which must be as much as the object has. The first bytes are read when it is opened: from then on it
+    // is that object, whatever happens to its name.
+    private sealed class RcloneObject(RcloneStore store, string key, long size, ToolStream output) : ForwardStream
+    {
+        private readonly byte[] first = new byte[64 * 1024];
+        private Memory<byte> begun;
+        private long given;
+
+        public async Task BeginAsync(CancellationToken cancel) => begun = first.AsMemory(0, await ReadOnAsync(first, cancel));
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (begun.IsEmpty)
+            {
+                return await ReadOnAsync(buffer, cancellationToken);
+            }
+
+            int count = Math.Min(begun.Length, buffer.Length);
+            begun[..count].CopyTo(buffer);
+            begun = begun[count..];
+            return count;
+        }
+
+        protected override ValueTask DisposeOnceAsync() => output.DisposeAsync();
+
+        private async ValueTask<int> ReadOnAsync(Memory<byte> buffer, CancellationToken cancel)
+        {
+            int count;
+            try
+            {
+                count = await output.ReadAsync(buffer, cancel);
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed)
+            {
+                throw Rclone.IsMissing(output.Errors) ? store.Lacks(key) : store.rclone.Failure("cat", output.Errors, e);
+            }
+
+            given += count;
+            return count > 0 || buffer.Length == 0 || size < 0 || given == size
+                ? count
+                : throw new PgBackupException(
+                    ErrorCode.StoreUnavailable,
+                    string.Create(CultureInfo.InvariantCulture, $"the store {store.Name} ({store.Location}) gave {given} of the {size} bytes of {key}."),
+                    "The connection broke, or the object was replaced meanwhile: try again.")
+                { IsTransient = true };
+        }
+    }
+}
