@@ -3,7 +3,10 @@ using System.Security.Cryptography;
 
 namespace PgBackup;
 
-/// <summary>Passes a stream through whose size and SHA-256 are known; its last read throws if it was something else.</summary>
+/// <summary>
+/// Passes a stream through whose size and SHA-256 are known. Something longer throws at the first byte too many, and anything else that
+/// differs at the last read: its end means that it was right.
+/// </summary>
 internal sealed class ExpectedStream(Stream inner, long size, string sha256, string what) : ForwardStream
 {
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -15,25 +18,33 @@ internal sealed class ExpectedStream(Stream inner, long size, string sha256, str
     /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        if (ended)
+        // A read for nothing says nothing about the end.
+        if (ended || buffer.Length == 0)
         {
             return 0;
         }
 
         int count = await inner.ReadAsync(buffer, cancellationToken);
+        BytesRead += count;
+        if (BytesRead > size)
+        {
+            throw Damaged(string.Create(CultureInfo.InvariantCulture, $"it has more bytes than the {size} that it should have"));
+        }
+
         if (count > 0)
         {
-            BytesRead += count;
             hash.AppendData(buffer.Span[..count]);
             return count;
         }
 
-        string? wrong = BytesRead != size ? string.Create(CultureInfo.InvariantCulture, $"it has {BytesRead} bytes, and should have {size}")
-            : Convert.ToHexStringLower(hash.GetHashAndReset()) != sha256 ? "its content was changed (its SHA-256 is not that of the manifest)"
-            : null;
-        if (wrong is not null && buffer.Length > 0)
+        if (BytesRead < size)
         {
-            throw new PgBackupException(ErrorCode.ObjectDamaged, $"{what} is damaged: {wrong}.");
+            throw Damaged(string.Create(CultureInfo.InvariantCulture, $"it has {BytesRead} bytes, and should have {size}"));
+        }
+
+        if (Convert.ToHexStringLower(hash.GetCurrentHash()) != sha256)
+        {
+            throw Damaged("its content was changed (its SHA-256 is not that of the manifest)");
         }
 
         ended = true;
@@ -46,4 +57,7 @@ internal sealed class ExpectedStream(Stream inner, long size, string sha256, str
         await inner.DisposeAsync();
         hash.Dispose();
     }
+
+    private PgBackupException Damaged(string why) => new(
+        ErrorCode.ObjectDamaged, $"{what} is damaged: {why}.", "`olympus-pgbackup check --read-data --repair` copies a good one of another store over it.");
 }

@@ -309,13 +309,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
 
     private async Task FinishAsync(SnapshotId id, Manifest manifest, string? pin, IStoreLock held, CancellationToken cancel)
     {
-        var sums = new StringBuilder();
-        foreach (Part part in manifest.Parts)
-        {
-            sums.Append(CultureInfo.InvariantCulture, $"{part.Sha256}  {part.Object}\n");
-        }
-
-        await PutTextAsync(id, SnapshotLayout.Sums, sums.ToString(), cancel);
+        await PutTextAsync(id, SnapshotLayout.Sums, manifest.Sums, cancel);
         await PutTextAsync(id, SnapshotLayout.Guide, RestoreGuide.Write(manifest), cancel);
         CatalogEntry stored = await catalog.ReadEntryAsync(id, cancel);
         List<string> missing = [.. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object)];

@@ -24,8 +24,13 @@ public sealed class CheckJournal : IDisposable
             }
         }
 
+        bool torn = resume && File.Exists(path) && EndsWithinALine(path);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         writer = new StreamWriter(path, append: resume) { AutoFlush = true };
+        if (torn)
+        {
+            writer.WriteLine();
+        }
     }
 
     /// <summary>How much it remembers from before.</summary>
@@ -45,8 +50,9 @@ public sealed class CheckJournal : IDisposable
         }
     }
 
-    /// <summary>This object, of this digest, was found right.</summary>
-    public bool Has(string store, string key, string sha256, CheckDepth depth) => done.ContainsKey(Line(store, key, sha256, depth));
+    /// <summary>This object, of this digest, was found right, so deep or deeper.</summary>
+    public bool Has(string store, string key, string sha256, CheckDepth depth) =>
+        Enum.GetValues<CheckDepth>().Any(d => d >= depth && done.ContainsKey(Line(store, key, sha256, d)));
 
     /// <summary>Remembers it.</summary>
     public void Add(string store, string key, string sha256, CheckDepth depth)
@@ -67,12 +73,36 @@ public sealed class CheckJournal : IDisposable
     /// <summary>The check came to its end: there is nothing to go on with.</summary>
     public void Finish()
     {
-        writer.Dispose();
-        File.Delete(path);
+        Dispose();
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It stays, and only --resume looks at it: what it says was right is told by its digest.
+        }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => writer.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            writer.Dispose();
+        }
+        catch (IOException)
+        {
+            // The disk is full, as it was for the last line.
+        }
+    }
+
+    // A kill in the middle of a line must not cost the next one too.
+    private static bool EndsWithinALine(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        return file.Length > 0 && file.Seek(-1, SeekOrigin.End) >= 0 && file.ReadByte() != '\n';
+    }
 
     private static string Line(string store, string key, string sha256, CheckDepth depth) => $"{store} {depth} {sha256} {key}";
 }

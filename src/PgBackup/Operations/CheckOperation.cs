@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
@@ -35,11 +37,18 @@ public sealed class CheckOperation(
     public async Task<IReadOnlyList<SnapshotCheck>> RunAsync(string? idOrLatest, CheckDepth depth, CancellationToken cancel)
     {
         List<CatalogEntry> entries = [];
-        if (idOrLatest is null)
+        if (idOrLatest is null or "latest")
         {
             entries.AddRange((await catalog.ListAsync(cancel)).Where(static e => !e.IsLeftover));
         }
-        else
+
+        if (idOrLatest == "latest")
+        {
+            // By its names: the newest one whose manifest is damaged or gone is a finding, and no reason to look at an older one.
+            CatalogEntry? latest = entries.LastOrDefault(static e => !e.Objects.ContainsKey(SnapshotLayout.Incomplete));
+            entries = [latest ?? await catalog.ReadEntryAsync((await catalog.LatestAsync(cancel)).Id, cancel)];
+        }
+        else if (idOrLatest is not null)
         {
             SnapshotId? named = SnapshotId.TryParse(idOrLatest);
             CatalogEntry? entry = named is { } given ? await catalog.ReadEntryAsync(given, cancel) : null;
@@ -59,10 +68,10 @@ public sealed class CheckOperation(
     private async Task<SnapshotCheck> CheckAsync(CatalogEntry entry, CheckDepth depth, CancellationToken cancel)
     {
         ConcurrentBag<ObjectProblem> problems = [];
-        (Manifest? read, PgBackupException? error) = await catalog.TryReadManifestAsync(entry, cancel);
+        (Manifest? read, string? error, string? digest) = await ReadManifestAsync(entry, cancel);
         if (read is not { } manifest)
         {
-            problems.Add(new ObjectProblem { Object = SnapshotLayout.Manifest, Problem = error?.Message ?? "it has no manifest" });
+            problems.Add(new ObjectProblem { Object = SnapshotLayout.Manifest, Problem = error ?? "it has no manifest" });
             return new SnapshotCheck { Store = store.Name, Id = entry.Id.ToString(), Problems = [.. problems], BytesRead = 0, Decoded = false, IsComplete = false };
         }
 
@@ -72,6 +81,11 @@ public sealed class CheckOperation(
             {
                 problems.Add(new ObjectProblem { Object = name, Problem = "it is missing (the dumps can be restored without it)" });
             }
+        }
+
+        if (depth != CheckDepth.Present && entry.Objects.ContainsKey(SnapshotLayout.Sums) && await SumsProblemAsync(entry, manifest, cancel) is { } differs)
+        {
+            problems.Add(new ObjectProblem { Object = SnapshotLayout.Sums, Problem = differs });
         }
 
         if (!manifest.IsComplete && !entry.Objects.ContainsKey(SnapshotLayout.Incomplete))
@@ -115,7 +129,48 @@ public sealed class CheckOperation(
             BytesRead = bytes,
             Decoded = decoded == manifest.Parts.Count && decoded > 0,
             IsComplete = manifest.IsComplete,
+            ManifestSha256 = digest,
         };
+    }
+
+    // A manifest on a bad sector is one finding of many; a store that is not there at all has failed before, when it was listed.
+    private async Task<(Manifest? Manifest, string? Error, string? Sha256)> ReadManifestAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        if (!entry.HasManifest)
+        {
+            return (null, null, null);
+        }
+
+        try
+        {
+            byte[] json = await catalog.ReadManifestBytesAsync(entry, cancel);
+            return (Catalog.ParseManifest(entry.Id, json), null, Convert.ToHexStringLower(SHA256.HashData(json)));
+        }
+        catch (PgBackupException e) when (e.Code is ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
+        {
+            return (null, e.Message, null);
+        }
+    }
+
+    private async Task<string?> SumsProblemAsync(CatalogEntry entry, Manifest manifest, CancellationToken cancel)
+    {
+        try
+        {
+            await using Stream sums = ExpectedSums(await store.OpenAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.Sums), cancel), manifest, "it");
+            await sums.CopyToAsync(Stream.Null, cancel);
+            return null;
+        }
+        catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
+        {
+            return e.Code == ErrorCode.ObjectDamaged ? "it does not say what the manifest says (the dumps can be restored without it)" : e.Message;
+        }
+    }
+
+    /// <summary>The digests of a snapshot on their way, compared with those of its manifest.</summary>
+    internal static ExpectedStream ExpectedSums(Stream sums, Manifest manifest, string what)
+    {
+        byte[] right = Encoding.UTF8.GetBytes(manifest.Sums);
+        return new ExpectedStream(sums, right.Length, Convert.ToHexStringLower(SHA256.HashData(right)), what);
     }
 
     private async Task<PartCheck> CheckPartAsync(
@@ -126,28 +181,25 @@ public sealed class CheckOperation(
         display.State = "checking";
         string? problem = stored.Compare(entry.Objects) ?? await EncryptionProblemAsync(manifest, stored, cancel);
         long bytes = 0;
-        bool decoded = false;
-        CheckDepth done = decode ? CheckDepth.Decode : depth;
-        if (problem is null && depth != CheckDepth.Present && Journal?.Has(store.Name, stored.Key, part.Sha256, done) == true)
-        {
-            display.State = "done";
-            return new PartCheck { Decoded = decode };
-        }
-
-        if (problem is null && depth != CheckDepth.Present)
+        bool wasRead = depth != CheckDepth.Present && Journal?.Has(store.Name, stored.Key, part.Sha256, CheckDepth.ReadData) == true;
+        bool decoded = wasRead && decode && Journal!.Has(store.Name, stored.Key, part.Sha256, CheckDepth.Decode);
+        if (problem is null && depth != CheckDepth.Present && !wasRead)
         {
             problem = await ReadAsync(stored, display, cancel);
             bytes += part.Size;
+            if (problem is null)
+            {
+                Journal?.Add(store.Name, stored.Key, part.Sha256, CheckDepth.ReadData);
+            }
         }
 
-        if (problem is null && decode)
+        if (problem is null && decode && !decoded)
         {
             (problem, decoded) = await DecodeAsync(stored, cipher, depth, display, cancel);
-        }
-
-        if (problem is null && depth != CheckDepth.Present)
-        {
-            Journal?.Add(store.Name, stored.Key, part.Sha256, decoded ? CheckDepth.Decode : CheckDepth.ReadData);
+            if (problem is null && decoded)
+            {
+                Journal?.Add(store.Name, stored.Key, part.Sha256, CheckDepth.Decode);
+            }
         }
 
         display.State = problem is null ? "done" : "failed";
@@ -244,6 +296,9 @@ public sealed record SnapshotCheck
 
     /// <summary>It holds everything that was asked for when it was taken.</summary>
     public required bool IsComplete { get; init; }
+
+    /// <summary>The digest of its manifest, which is the same in every store; null where it cannot be read.</summary>
+    internal string? ManifestSha256 { get; init; }
 }
 
 /// <summary>One object that is not as it should be.</summary>

@@ -39,7 +39,8 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         await using IStoreLock held = await target.Store.LockAsync(holder, cancel);
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
         RetentionPlan plan = await PlanAsync(entries, cancel);
-        List<CatalogEntry> going = [.. plan.Removed.Select(d => entries.First(e => e.Id == d.Snapshot.Id))];
+        HashSet<SnapshotId> unwanted = [.. plan.Removed.Select(static d => d.Snapshot.Id)];
+        List<CatalogEntry> going = [.. entries.Where(e => unwanted.Contains(e.Id))];
         if (going.Count > 0)
         {
             await RequireSaneAsync(entries, going.Count, unattended, cancel);
@@ -49,12 +50,18 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         foreach (CatalogEntry entry in going)
         {
             held.RequireHeld();
-            await catalog.RemoveAsync(entry, cancel);
-            removed.Add(entry.Id.ToString());
-            progress.Log($"{target.Store.Name}: removed {entry.Id} ({ByteSize.Text(entry.Bytes)})");
+            if (await catalog.RemoveAsync(entry, cancel))
+            {
+                removed.Add(entry.Id.ToString());
+                progress.Log($"{target.Store.Name}: removed {entry.Id} ({ByteSize.Text(entry.Bytes)})");
+            }
+            else
+            {
+                progress.Log($"{target.Store.Name}: {entry.Id} stays, it was pinned a moment ago");
+            }
         }
 
-        return Report(plan, removed, await SweepAsync(entries, held, cancel));
+        return Report(plan, removed, await SweepAsync([.. entries.Where(e => !unwanted.Contains(e.Id))], held, cancel));
     }
 
     private PruneReport Report(RetentionPlan plan, IReadOnlyList<string> removed, int swept) =>
@@ -70,7 +77,7 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         while (true)
         {
             RetentionPlan plan = RetentionPolicy.Plan(target.Keep, facts.Values, now);
-            List<SnapshotId> unknown = [.. plan.Removed.Select(static d => d.Snapshot.Id).Where(looked.Add)];
+            HashSet<SnapshotId> unknown = [.. plan.Removed.Select(static d => d.Snapshot.Id).Where(looked.Add)];
             if (unknown.Count == 0)
             {
                 return plan;
@@ -106,7 +113,8 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         {
             (Manifest? manifest, PgBackupException? error) = await catalog.TryReadManifestAsync(newest, cancel);
             string? problem = error?.Message
-                ?? manifest!.Parts.Select(p => new StoredPart(target.Store, newest.Id, p)).Select(p => p.Compare(newest.Objects) is { } wrong ? $"{p.Key}: {wrong}" : null).FirstOrDefault(static p => p is not null);
+                ?? (manifest!.IsComplete ? null : $"by its manifest it is incomplete, and it lacks the mark {SnapshotLayout.Incomplete}")
+                ?? manifest.Parts.Select(p => new StoredPart(target.Store, newest.Id, p)).Select(p => p.Compare(newest.Objects) is { } wrong ? $"{p.Key}: {wrong}" : null).FirstOrDefault(static p => p is not null);
             if (problem is not null)
             {
                 throw Withheld($"its newest complete snapshot is damaged ({problem})", "Mend it first (`olympus-pgbackup check --repair`), or take a new one: older ones may be all there is.");
@@ -131,12 +139,13 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         return found is null ? TimeSpan.Zero : (now - found.Modified).Duration();
     }
 
-    // Folders whose removal or copying was interrupted, and the store's own half-written things.
+    // Folders whose removal or copying was interrupted, and the store's own half-written things. A copy of an old snapshot that was begun
+    // a moment ago is young; where nothing but the mark is left, there is nothing to go on with.
     private async Task<int> SweepAsync(IReadOnlyList<CatalogEntry> entries, IStoreLock held, CancellationToken cancel)
     {
         DateTimeOffset before = clock.GetUtcNow() - Grace;
         held.RequireHeld();
-        IReadOnlyList<SnapshotId> folders = await catalog.RemoveLeftoversAsync(entries.Where(e => e.Id.Time < before), static _ => false, cancel);
+        IReadOnlyList<SnapshotId> folders = await catalog.RemoveLeftoversAsync(entries, e => e.Id.Time >= before || e.Written >= before, cancel);
         return folders.Count + await target.Store.SweepAsync(before, cancel);
     }
 

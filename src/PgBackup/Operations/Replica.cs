@@ -22,9 +22,9 @@ public sealed class Replica : IAsyncDisposable
     private readonly Channel<(SnapshotId Id, Part Part)> ahead = Channel.CreateUnbounded<(SnapshotId, Part)>();
     private readonly CancellationTokenSource stop;
     private readonly Task copying;
+    private readonly List<PgBackupException> errors = [];
     private IStoreLock? held;
     private IReadOnlyList<CatalogEntry> entries = [];
-    private PgBackupException? error;
 
     private Replica(BackupStore primary, BackupStore replica, string cluster, string holder, TimeProvider clock, Progress progress, CancellationToken cancel)
     {
@@ -54,31 +54,30 @@ public sealed class Replica : IAsyncDisposable
         ahead.Writer.TryComplete();
         await copying;
         List<string> copied = [];
-        List<CatalogEntry> gaps = [];
-        if (error is null && held is not null)
+        List<SnapshotId> gaps = [];
+        if (errors.Count == 0)
         {
+            cancel.ThrowIfCancellationRequested();
             try
             {
-                gaps = await GapsAsync(newest, cancel);
-                foreach (CatalogEntry gap in gaps.ToList())
+                gaps = await GapsAsync(newest, held!, cancel);
+                foreach (SnapshotId gap in gaps.ToList())
                 {
-                    if (await CopyAsync(gap, held, cancel))
+                    if (await CopyAsync(gap, held!, copied, cancel))
                     {
                         gaps.Remove(gap);
-                        copied.Add(gap.Id.ToString());
-                        progress.Log($"{replica.Store.Name}: has {gap.Id} now");
                     }
                 }
             }
-            catch (PgBackupException e)
+            catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
             {
-                error = e;
+                errors.Add(Known(e));
             }
         }
 
-        if (error is not null)
+        if (errors.Count > 0)
         {
-            progress.Log($"{replica.Store.Name}: FAILED ({error.CodeText}), see below");
+            progress.Log($"{replica.Store.Name}: FAILED ({errors[0].CodeText}), see below");
         }
 
         return new ReplicaReport
@@ -87,14 +86,14 @@ public sealed class Replica : IAsyncDisposable
             Location = replica.Store.Location,
             Copied = copied,
             // Not known where the store could not even be listed: then all that tonight's run made.
-            Lacks = error is not null && gaps.Count == 0 && newest is { } id && !copied.Contains(id.ToString()) ? [id.ToString()] : [.. gaps.Select(static g => g.Id.ToString())],
-            Code = error?.CodeText,
-            Problem = error is null ? null : error.Remedy is { } remedy ? $"{error.Message}\n  what to do: {remedy}" : error.Message,
+            Lacks = errors.Count > 0 && gaps.Count == 0 && newest is { } id && !copied.Contains(id.ToString()) ? [id.ToString()] : [.. gaps.Select(static g => g.ToString())],
+            Code = errors.FirstOrDefault()?.CodeText,
+            Problem = errors.Count == 0 ? null : string.Join('\n', errors.Select(static e => e.Remedy is { } remedy ? $"{e.Message}\n  what to do: {remedy}" : e.Message)),
             Note = held?.Note,
         };
     }
 
-    /// <summary>Ends it: nothing more is copied, what has no snapshot in the primary is removed, and the lock is given back.</summary>
+    /// <summary>Ends it: nothing more is copied, and the lock is given back. What was begun, and never became a snapshot, is removed by the next run.</summary>
     public async ValueTask DisposeAsync()
     {
         ahead.Writer.TryComplete();
@@ -106,68 +105,97 @@ public sealed class Replica : IAsyncDisposable
         await copying;
         if (held is not null)
         {
-            await held.DisposeAsync();
+            try
+            {
+                await held.DisposeAsync();
+            }
+            catch (PgBackupException e)
+            {
+                progress.Log($"{replica.Store.Name}: the lock could not be given back ({e.Message})");
+            }
         }
 
         stop.Dispose();
     }
 
-    // One that is damaged in the primary is no reason to go without the others.
-    private async Task<bool> CopyAsync(CatalogEntry gap, IStoreLock holding, CancellationToken cancel)
+    // One that cannot be read in the primary is no reason to go without the others; a store that cannot be written to is.
+    private async Task<bool> CopyAsync(SnapshotId gap, IStoreLock holding, List<string> copied, CancellationToken cancel)
     {
         try
         {
-            await copy.RunAsync(gap, replica.LockUntil(gap.Id, entries), holding, cancel);
+            await copy.RunAsync(gap, replica.LockUntil(gap, entries), holding, cancel);
+            copied.Add(gap.ToString());
+            progress.Log($"{replica.Store.Name}: has {gap} now");
             return true;
         }
-        catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew)
+        catch (PgBackupException e) when (IsDamage(e))
         {
-            error ??= e;
+            if (!(await new Catalog(primary.Store).ReadEntryAsync(gap, cancel)).HasManifest)
+            {
+                progress.Log($"{replica.Store.Name}: {gap} was removed from {primary.Store.Name} before it was copied");
+                return true;
+            }
+
+            errors.Add(e);
+            return false;
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.StoreUnavailable && !e.IsTransient)
+        {
+            errors.Add(e);
+            await replica.Store.CheckWritableAsync(cancel); // which throws where it is this store that failed
             return false;
         }
     }
 
     private async Task WorkAsync(string holder)
     {
-        bool ready = false;
         try
         {
             held = await replica.Store.LockAsync(holder, stop.Token);
             await replica.Store.CheckWritableAsync(stop.Token);
             entries = await catalog.ListAsync(stop.Token);
             await catalog.RequireClusterAsync(cluster, entries, stop.Token);
-            ready = true;
+            bool broken = false;
             await foreach ((SnapshotId id, Part part) in ahead.Reader.ReadAllAsync(stop.Token))
             {
-                await copy.RunAheadAsync(id, part, replica.LockUntil(id, entries), stop.Token);
+                broken = broken || !await CopyAheadAsync(id, part);
             }
         }
-        catch (PgBackupException e) when (e.IsTransient && ready)
-        {
-            // Tried once more at the end, as a gap.
-            progress.Log($"{replica.Store.Name}: {e.Message}");
-        }
-        catch (PgBackupException e)
-        {
-            error = e;
-        }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             // the run was ended
         }
+        catch (Exception e)
+        {
+            errors.Add(Known(e)); // whatever it is: the run has a snapshot to finish
+        }
     }
 
+    // What does not work now, and may well a little later, is tried once more at the end, as a gap; what is damaged is told of then.
+    private async Task<bool> CopyAheadAsync(SnapshotId id, Part part)
+    {
+        try
+        {
+            await copy.RunAheadAsync(id, part, replica.LockUntil(id, entries), stop.Token);
+            return true;
+        }
+        catch (PgBackupException e) when (e.IsTransient || IsDamage(e))
+        {
+            progress.Log($"{replica.Store.Name}: {e.Message}");
+            return !e.IsTransient;
+        }
+    }
+
+    private static bool IsDamage(PgBackupException e) => e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew;
+
+    private PgBackupException Known(Exception e) => e as PgBackupException
+        ?? new PgBackupException(ErrorCode.Unexpected, $"the store {replica.Store.Name} ({replica.Store.Location}) failed in a way nobody foresaw: {e.Message}", null, e);
+
     // Tonight's first, of which nearly everything is there; then the oldest.
-    private async Task<List<CatalogEntry>> GapsAsync(SnapshotId? newest, CancellationToken cancel)
+    private async Task<List<SnapshotId>> GapsAsync(SnapshotId? newest, IStoreLock holding, CancellationToken cancel)
     {
         IReadOnlyList<CatalogEntry> there = await new Catalog(primary.Store).ListAsync(cancel);
         entries = await catalog.ListAsync(cancel);
-        HashSet<SnapshotId> inPrimary = [.. there.Where(static e => e.HasManifest).Select(static e => e.Id)];
-        foreach (SnapshotId left in await catalog.RemoveLeftoversAsync(entries, inPrimary.Contains, cancel))
-        {
-            progress.Log($"{replica.Store.Name}: removed what a killed run left of {left}");
-        }
-
         Dictionary<SnapshotId, RetainedSnapshot> union = BackupStore.Facts(there).ToDictionary(static f => f.Id);
         foreach (RetainedSnapshot fact in BackupStore.Facts(entries))
         {
@@ -176,7 +204,14 @@ public sealed class Replica : IAsyncDisposable
 
         HashSet<SnapshotId> wanted = [.. RetentionPolicy.Plan(replica.Keep, union.Values, clock.GetUtcNow()).Kept.Select(static d => d.Snapshot.Id)];
         HashSet<SnapshotId> inReplica = [.. entries.Where(static e => e.HasManifest).Select(static e => e.Id)];
-        return [.. there.Where(e => e.HasManifest && wanted.Contains(e.Id) && !inReplica.Contains(e.Id)).OrderBy(e => e.Id == newest ? 0 : 1).ThenBy(static e => e.Id)];
+        List<SnapshotId> gaps = [.. there.Where(e => e.HasManifest && wanted.Contains(e.Id) && !inReplica.Contains(e.Id)).Select(static e => e.Id).OrderBy(id => id == newest ? 0 : 1).ThenBy(static id => id)];
+        holding.RequireHeld();
+        foreach (SnapshotId left in await catalog.RemoveLeftoversAsync(entries, e => gaps.Contains(e.Id), cancel))
+        {
+            progress.Log($"{replica.Store.Name}: removed what a killed run left of {left}");
+        }
+
+        return gaps;
     }
 }
 

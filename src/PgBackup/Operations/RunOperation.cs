@@ -69,7 +69,7 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
             }
         }
 
-        List<PruneReport> pruned = [];
+        IReadOnlyList<PruneReport> pruned = [];
         List<string> notes = [.. reports.Select(static r => r.Note).OfType<string>()];
         if (request.Prune && manifest.Failures.Count > 0)
         {
@@ -77,30 +77,35 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
         }
         else if (request.Prune)
         {
-            foreach (BackupStore store in stores)
-            {
-                await PruneAsync(store, reports.FirstOrDefault(r => r.Store == store.Store.Name), pruned, notes, cancel);
-            }
+            pruned = await PruneAsync(stores, reports, notes, clock, progress, cancel);
         }
 
         return new RunReport { Manifest = manifest, Replicas = reports, Pruned = pruned, Notes = notes };
     }
 
-    private async Task PruneAsync(BackupStore store, ReplicaReport? replica, List<PruneReport> pruned, List<string> notes, CancellationToken cancel)
+    /// <summary>Prunes each store that lacks nothing. What cannot be pruned is noted, and does not keep the others from it.</summary>
+    internal static async Task<IReadOnlyList<PruneReport>> PruneAsync(
+        IReadOnlyList<BackupStore> stores, IReadOnlyList<ReplicaReport> replicas, List<string> notes, TimeProvider clock, Progress progress, CancellationToken cancel)
     {
-        if (replica is { Code: not null } or { Lacks.Count: > 0 })
+        List<PruneReport> pruned = [];
+        foreach (BackupStore store in stores)
         {
-            notes.Add($"nothing was removed from the store {replica.Store}, because it lacks snapshots");
-            return;
+            if (replicas.FirstOrDefault(r => r.Store == store.Store.Name) is { Code: not null } or { Lacks.Count: > 0 })
+            {
+                notes.Add($"nothing was removed from the store {store.Store.Name}, because it lacks snapshots");
+                continue;
+            }
+
+            try
+            {
+                pruned.Add(await new PruneOperation(store, clock, progress).RunAsync(dryRun: false, unattended: true, cancel));
+            }
+            catch (PgBackupException e)
+            {
+                notes.Add($"{e.CodeText}: {e.Message}{(e.Remedy is { } remedy ? $" {remedy}" : "")}");
+            }
         }
 
-        try
-        {
-            pruned.Add(await new PruneOperation(store, clock, progress).RunAsync(dryRun: false, unattended: true, cancel));
-        }
-        catch (PgBackupException e)
-        {
-            notes.Add($"{e.CodeText}: {e.Message}{(e.Remedy is { } remedy ? $" {remedy}" : "")}");
-        }
+        return pruned;
     }
 }

@@ -17,30 +17,34 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
     private readonly Catalog target = new(to);
 
     /// <summary>Copies what is missing of a snapshot.</summary>
-    /// <param name="entry">The snapshot in the source.</param>
+    /// <param name="id">The snapshot in the source.</param>
     /// <param name="lockedUntil">For stores with object lock.</param>
     /// <param name="held">The target's lock.</param>
     /// <param name="cancel">Gives up; what was copied whole stays, marked, and is gone on with.</param>
     /// <exception cref="PgBackupException">Of either store; <see cref="ErrorCode.ObjectDamaged"/> where the source is damaged.</exception>
-    public async Task RunAsync(CatalogEntry entry, DateTimeOffset? lockedUntil, IStoreLock held, CancellationToken cancel)
+    public async Task RunAsync(SnapshotId id, DateTimeOffset? lockedUntil, IStoreLock held, CancellationToken cancel)
     {
-        byte[] json = await source.ReadManifestBytesAsync(entry, cancel);
-        Manifest manifest = Catalog.ParseManifest(entry.Id, json);
-        CatalogEntry there = await target.ReadEntryAsync(entry.Id, cancel);
-        await MarkAsync(entry.Id, there, cancel);
+        CatalogEntry entry = await RetryAsync(() => source.ReadEntryAsync(id, cancel), cancel);
+        byte[] json = await RetryAsync(() => source.ReadManifestBytesAsync(entry, cancel), cancel);
+        Manifest manifest = Catalog.ParseManifest(id, json);
+        CatalogEntry there = await BeginAsync(id, cancel);
         foreach (Part part in manifest.Parts.Where(p => there.Objects.GetValueOrDefault(p.Object, -1) != p.Size))
         {
-            await CopyPartAsync(entry.Id, part, lockedUntil, cancel);
+            await CopyPartAsync(id, part, lockedUntil, cancel);
         }
 
-        HashSet<string> rest = [.. entry.Objects.Keys, SnapshotLayout.Sums, SnapshotLayout.Guide];
-        rest.ExceptWith([SnapshotLayout.Manifest, SnapshotLayout.InProgress, .. manifest.Parts.Select(static p => p.Object)]);
-        foreach (string name in rest.Where(entry.Objects.ContainsKey))
+        HashSet<string> parts = [.. manifest.Parts.Select(static p => p.Object)];
+        foreach (string name in entry.Objects.Keys.Where(n => n is not (SnapshotLayout.Manifest or SnapshotLayout.InProgress) && !parts.Contains(n)))
         {
-            await RetryAsync(() => CopySmallAsync(SnapshotLayout.Key(entry.Id, name), name == SnapshotLayout.Pinned ? null : lockedUntil, cancel), cancel);
+            await RetryAsync(() => CopySmallAsync(id, name, lockedUntil, cancel), cancel);
         }
 
-        CatalogEntry stored = await target.ReadEntryAsync(entry.Id, cancel);
+        if (!manifest.IsComplete && !entry.Objects.ContainsKey(SnapshotLayout.Incomplete))
+        {
+            await RetryAsync(() => PutAsync(id, SnapshotLayout.Incomplete, "incomplete, as its manifest says\n"u8.ToArray(), lockedUntil, cancel), cancel);
+        }
+
+        CatalogEntry stored = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
         List<string> missing = [.. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object)];
         if (missing.Count > 0)
         {
@@ -50,16 +54,33 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
                 "Something else removes objects in that store: keep it out of there.");
         }
 
-        held.RequireHeld();
-        await RetryAsync(() => PutAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest), json, lockedUntil, cancel), cancel);
-        await to.DeleteAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.InProgress), cancel);
+        await RetryAsync(
+            () =>
+            {
+                held.RequireHeld(); // each time: the pause before may have been a long one
+                return PutAsync(id, SnapshotLayout.Manifest, json, lockedUntil, cancel);
+            },
+            cancel);
+        await UnmarkAsync(id, cancel);
     }
 
     /// <summary>Copies one part ahead of its manifest.</summary>
     public async Task RunAheadAsync(SnapshotId id, Part part, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
-        await MarkAsync(id, await target.ReadEntryAsync(id, cancel), cancel);
+        await BeginAsync(id, cancel);
         await CopyPartAsync(id, part, lockedUntil, cancel);
+    }
+
+    // What is there, with the mark that says that it is not all.
+    private async Task<CatalogEntry> BeginAsync(SnapshotId id, CancellationToken cancel)
+    {
+        CatalogEntry there = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
+        if (!there.Objects.ContainsKey(SnapshotLayout.InProgress))
+        {
+            await RetryAsync(() => PutAsync(id, SnapshotLayout.InProgress, "being copied\n"u8.ToArray(), null, cancel), cancel);
+        }
+
+        return there;
     }
 
     private async Task CopyPartAsync(SnapshotId id, Part part, DateTimeOffset? lockedUntil, CancellationToken cancel)
@@ -74,7 +95,7 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
                 {
                     await using var content = new ExpectedStream(await from.OpenAsync(key, cancel), part.Size, part.Sha256, $"{key} in the store {from.Name}");
                     display.Follow(() => content.BytesRead);
-                    await to.PutAsync(key, content, lockedUntil, cancel);
+                    return await to.PutAsync(key, content, lockedUntil, cancel);
                 },
                 cancel);
             display.State = "done";
@@ -86,35 +107,51 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         }
     }
 
-    private async Task CopySmallAsync(string key, DateTimeOffset? lockedUntil, CancellationToken cancel)
+    private async Task<long> CopySmallAsync(SnapshotId id, string name, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
+        string key = SnapshotLayout.Key(id, name);
+        bool pin = name == SnapshotLayout.Pinned;
+        if (pin && await from.FindAsync(key, cancel) is null)
+        {
+            return 0; // unpinned a moment ago
+        }
+
         await using Stream content = await from.OpenAsync(key, cancel);
-        await to.PutAsync(key, content, lockedUntil, cancel);
+        return await to.PutAsync(key, content, pin ? null : lockedUntil, cancel);
     }
 
-    private async Task MarkAsync(SnapshotId id, CatalogEntry there, CancellationToken cancel)
+    private async Task UnmarkAsync(SnapshotId id, CancellationToken cancel)
     {
-        if (!there.Objects.ContainsKey(SnapshotLayout.InProgress))
+        try
         {
-            await PutAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), "being copied\n"u8.ToArray(), null, cancel);
+            await RetryAsync(
+                async () =>
+                {
+                    await to.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), cancel);
+                    return true;
+                },
+                cancel);
+        }
+        catch (PgBackupException e)
+        {
+            progress.Log($"{to.Name}: {id} is whole, and the mark of its copying could not be removed ({e.Message}); the next run does it");
         }
     }
 
-    private async Task PutAsync(string key, byte[] bytes, DateTimeOffset? lockedUntil, CancellationToken cancel)
+    private async Task<long> PutAsync(SnapshotId id, string name, byte[] bytes, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
         using var content = new MemoryStream(bytes);
-        await to.PutAsync(key, content, lockedUntil, cancel);
+        return await to.PutAsync(SnapshotLayout.Key(id, name), content, lockedUntil, cancel);
     }
 
     // The stores have tried single requests again already; here it is whole objects, whose source had to be read again.
-    private async Task RetryAsync(Func<Task> copy, CancellationToken cancel)
+    private async Task<T> RetryAsync<T>(Func<Task<T>> step, CancellationToken cancel)
     {
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                await copy();
-                return;
+                return await step();
             }
             catch (PgBackupException e) when (e.IsTransient && attempt < Attempts)
             {

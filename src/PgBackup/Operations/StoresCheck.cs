@@ -7,7 +7,10 @@ namespace PgBackup.Operations;
 /// <summary>Checks several stores at the same time, and compares what they hold with each other.</summary>
 public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluster, TimeProvider clock, Func<IObjectStore, CheckOperation> checkOf)
 {
-    /// <summary>Checks one snapshot (an id or <c>latest</c>, which is the newest of any store), or with null all of them.</summary>
+    /// <summary>
+    /// Checks one snapshot (an id or <c>latest</c>: of each store its own newest complete one, and a store that lacks a newer one has a gap),
+    /// or with null all of them.
+    /// </summary>
     /// <exception cref="PgBackupException">
     /// <see cref="ErrorCode.SnapshotMissing"/> when no store has it; <see cref="ErrorCode.StoreUnavailable"/> when no store can be read;
     /// <see cref="ErrorCode.IdentityUnusable"/>.
@@ -20,7 +23,8 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
             throw found[0].Error!;
         }
 
-        List<SnapshotCheck> snapshots = [.. found.SelectMany(static f => f.Checks).OrderBy(static c => c.Id, StringComparer.Ordinal)];
+        List<SnapshotCheck> snapshots = [.. found.SelectMany(static f => f.Checks).GroupBy(static c => c.Id, StringComparer.Ordinal)
+            .OrderBy(static g => g.Key, StringComparer.Ordinal).SelectMany(static g => CompareManifests([.. g]))];
         return new CheckReport
         {
             Snapshots = [.. snapshots.Select(c => c with { Problems = [.. c.Problems.Select(p => p with { GoodCopies = GoodCopies(snapshots, c, p) })] })],
@@ -31,18 +35,50 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
     private static IReadOnlyList<string> GoodCopies(List<SnapshotCheck> all, SnapshotCheck of, ObjectProblem problem) =>
         [.. all.Where(c => c.Id == of.Id && c.Store != of.Store && c.Problems.All(p => p.Object != problem.Object && p.Object != SnapshotLayout.Manifest)).Select(static c => c.Store)];
 
+    // A manifest is never edited, so it is the same in every store. Of two that differ, the one that its parts agree with is right; or the
+    // one that more stores have; or nobody knows.
+    private static IEnumerable<SnapshotCheck> CompareManifests(List<SnapshotCheck> of)
+    {
+        List<SnapshotCheck> read = [.. of.Where(static c => c.ManifestSha256 is not null)];
+        if (read.DistinctBy(static c => c.ManifestSha256, StringComparer.Ordinal).Count() < 2)
+        {
+            return of;
+        }
+
+        string? right = Only(read.Where(static c => c.BytesRead > 0 && c.Problems.Count == 0)) ?? Most(read);
+        return of.Select(c => c.ManifestSha256 is null || c.ManifestSha256 == right ? c : c with
+        {
+            Problems =
+            [
+                new ObjectProblem
+                {
+                    Object = SnapshotLayout.Manifest,
+                    Problem = $"it differs from that in {string.Join(", ", read.Where(o => o.ManifestSha256 != c.ManifestSha256).Select(static o => o.Store))}"
+                        + (right is null ? ", and which one is right cannot be told" : ""),
+                },
+                .. c.Problems,
+            ],
+        });
+
+        static string? Only(IEnumerable<SnapshotCheck> checks) => checks.Select(static c => c.ManifestSha256).Distinct(StringComparer.Ordinal).ToList() is [string one] ? one : null;
+
+        static string? Most(List<SnapshotCheck> checks) =>
+            checks.GroupBy(static c => c.ManifestSha256, StringComparer.Ordinal).FirstOrDefault(g => g.Count() * 2 > checks.Count)?.Key;
+    }
+
     private async Task<StoreFindings> FindAsync(BackupStore store, string? idOrLatest, CheckDepth depth, CancellationToken cancel)
     {
+        IReadOnlyList<CatalogEntry> entries = [];
         try
         {
-            IReadOnlyList<CatalogEntry> entries = await new Catalog(store.Store).ListAsync(cancel);
+            entries = await new Catalog(store.Store).ListAsync(cancel);
             await new Catalog(store.Store).RequireClusterAsync(cluster, entries, cancel);
             IReadOnlyList<SnapshotCheck> checks = await checkOf(store.Store).RunAsync(idOrLatest, depth, cancel);
             return new StoreFindings { Store = store, Entries = entries, Checks = checks };
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.StoreUnavailable or ErrorCode.SnapshotMissing or ErrorCode.StoreOfAnotherCluster or ErrorCode.ToolMissing)
         {
-            return new StoreFindings { Store = store, Entries = [], Checks = [], Error = e };
+            return new StoreFindings { Store = store, Entries = e.Code == ErrorCode.SnapshotMissing ? entries : [], Checks = [], Error = e };
         }
     }
 

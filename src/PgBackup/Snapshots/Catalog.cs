@@ -18,6 +18,7 @@ public sealed class Catalog(IObjectStore store)
     public async Task<IReadOnlyList<CatalogEntry>> ListAsync(CancellationToken cancel)
     {
         SortedDictionary<SnapshotId, Dictionary<string, long>> found = [];
+        Dictionary<SnapshotId, DateTimeOffset> written = [];
         await foreach (StoredObject one in store.ListAsync("", cancel))
         {
             int slash = one.Key.IndexOf('/', StringComparison.Ordinal);
@@ -28,11 +29,16 @@ public sealed class Catalog(IObjectStore store)
                     found[id] = objects = new Dictionary<string, long>(StringComparer.Ordinal);
                 }
 
-                objects[one.Key[(slash + 1)..]] = one.Size;
+                string name = one.Key[(slash + 1)..];
+                objects[name] = one.Size;
+                if (name != SnapshotLayout.InProgress && one.Modified > written.GetValueOrDefault(id))
+                {
+                    written[id] = one.Modified;
+                }
             }
         }
 
-        return [.. found.Select(static pair => new CatalogEntry { Id = pair.Key, Objects = pair.Value })];
+        return [.. found.Select(pair => new CatalogEntry { Id = pair.Key, Objects = pair.Value, Written = written.GetValueOrDefault(pair.Key) })];
     }
 
     /// <summary>One snapshot by its id, or the newest complete one by the word <c>latest</c>.</summary>
@@ -119,12 +125,22 @@ public sealed class Catalog(IObjectStore store)
     /// Removes a snapshot, or what is left of one: a mark first, then the manifest, the parts, and the mark last. Killed in between, either
     /// the snapshot is still whole, or the mark stands beside what is left, and <see cref="RemoveLeftoversAsync"/> goes on.
     /// </summary>
-    public async Task RemoveAsync(CatalogEntry entry, CancellationToken cancel)
+    /// <returns>False where it stays, because somebody has pinned it since it was listed.</returns>
+    public async Task<bool> RemoveAsync(CatalogEntry entry, CancellationToken cancel)
     {
         if (entry.HasManifest)
         {
+            string key = SnapshotLayout.Key(entry.Id, SnapshotLayout.InProgress);
             using var mark = new MemoryStream("being removed\n"u8.ToArray());
-            await store.PutAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.InProgress), mark, cancel);
+            await store.PutAsync(key, mark, cancel);
+            // Who pins looks for this mark after pinning, and here it is the other way round: one of the two sees the other.
+            entry = await ReadEntryAsync(entry.Id, cancel);
+            if (entry.IsPinned)
+            {
+                await store.DeleteAsync(key, cancel);
+                return false;
+            }
+
             await store.DeleteAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest), cancel);
         }
 
@@ -134,29 +150,31 @@ public sealed class Catalog(IObjectStore store)
         }
 
         await store.DeleteFolderAsync(entry.Id.ToString(), cancel);
+        return true;
     }
 
     /// <summary>
-    /// Removes what killed runs left. Only for who holds the store's lock: an unfinished folder then belongs to nobody.
+    /// Removes what killed runs left. Only for who holds the store's lock: an unfinished folder then belongs to nobody. Where only the mark
+    /// is left over, and the snapshot is whole, the mark goes.
     /// </summary>
     /// <param name="entries">What the store holds.</param>
     /// <param name="spare">Leftovers that somebody will finish.</param>
     /// <param name="cancel">Gives up.</param>
     /// <returns>The ids of what was removed.</returns>
-    public async Task<IReadOnlyList<SnapshotId>> RemoveLeftoversAsync(IEnumerable<CatalogEntry> entries, Func<SnapshotId, bool> spare, CancellationToken cancel)
+    public async Task<IReadOnlyList<SnapshotId>> RemoveLeftoversAsync(IEnumerable<CatalogEntry> entries, Func<CatalogEntry, bool> spare, CancellationToken cancel)
     {
         List<SnapshotId> removed = [];
-        foreach (CatalogEntry entry in entries.Where(e => e.Objects.ContainsKey(SnapshotLayout.InProgress) && !spare(e.Id)))
+        foreach (CatalogEntry entry in entries.Where(static e => e.Objects.ContainsKey(SnapshotLayout.InProgress)))
         {
-            if (entry.IsLeftover)
+            if (!entry.IsLeftover)
+            {
+                // Killed between the manifest and the mark, in writing or in removing.
+                await store.DeleteAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.InProgress), cancel);
+            }
+            else if (!spare(entry))
             {
                 await RemoveAsync(entry, cancel);
                 removed.Add(entry.Id);
-            }
-            else
-            {
-                // Killed between the manifest and the mark, in writing or in removing: the snapshot is whole.
-                await store.DeleteAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.InProgress), cancel);
             }
         }
 
@@ -219,6 +237,9 @@ public sealed record CatalogEntry
 
     /// <summary>Its objects by name, with their sizes.</summary>
     public required IReadOnlyDictionary<string, long> Objects { get; init; }
+
+    /// <summary>When the newest of them was written, by the store's clock, the mark of an unfinished run apart; the least time where that is not known.</summary>
+    public DateTimeOffset Written { get; init; }
 
     /// <summary>There is a manifest: the snapshot exists. Whether it can be read is another question.</summary>
     public bool HasManifest => Objects.ContainsKey(SnapshotLayout.Manifest);

@@ -81,6 +81,10 @@ public sealed record Manifest
     [JsonIgnore]
     public Part? Globals => Parts.FirstOrDefault(static p => p.Kind == Part.GlobalsKind);
 
+    /// <summary>The digests of its parts, as <c>sha256sum -c</c> reads them.</summary>
+    [JsonIgnore]
+    public string Sums => string.Concat(Parts.Select(static p => $"{p.Sha256}  {p.Object}\n"));
+
     /// <summary>As JSON in UTF-8.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, ManifestJson.Default.Manifest);
 
