@@ -35,8 +35,14 @@ internal static class InitVerb
           # age: { recipients: [age1...] }
         # encryption: none                        # clear text, if the disk itself is safe enough
 
-        stores:
-          - { name: local, path: /backups }
+        stores:                                   # the first one gets each snapshot, every other one a copy of it
+          - name: local
+            path: /backups
+            keep: { all: 3d, daily: 14d, weekly: 90d, monthly: 12mo, yearly: forever }    # the default too; {} removes nothing
+          # - { name: usb, path: /mnt/usb/backups, keep: { all: 7d, weekly: 12mo } }
+          # - { name: offsite, s3: { bucket: olympus-backups, prefix: olympus, region: eu-central-1 } }    # credentials: environment, ~/.aws, role
+          # - { name: ceph, s3: { bucket: olympus-backups, endpoint: "https://s3.example.com" } }          # access_key_id and secret_access_key_file too
+          # - { name: b2, rclone: "b2:olympus-backups/olympus" }             # any remote of rclone; rclone_config names its file
 
         """;
 
@@ -67,7 +73,7 @@ internal static class InitVerb
                 throw new PgBackupException(ErrorCode.Usage, $"{path} cannot be written: {e.Message}", "Name another file.", e);
             }
 
-            Terminal.Line($"Wrote {path}. Set source, recipients and store in it; then `olympus-pgbackup{(path == "olympus-pgbackup.yaml" ? "" : $" --config {path}")}` takes the first snapshot.");
+            Terminal.Line($"Wrote {path}. Set source, recipients and stores in it; then `olympus-pgbackup{(path == "olympus-pgbackup.yaml" ? "" : $" --config {path}")}` takes the first snapshot.");
             return 0;
         });
         return ExamplesHelpAction.Describe(

@@ -28,6 +28,8 @@ public sealed class ConfigReaderTests
     [InlineData("          podman: {", "          # podman: {", "          # docker:", "          docker:")]
     [InlineData("          gpg: {", "          # gpg: {", "          # age: {", "          age: {")]
     [InlineData("          # compress:", "          compress:", "          # jobs:", "          jobs:")]
+    [InlineData("          # - { name: usb", "          - { name: usb", "          # - { name: offsite", "          - { name: offsite")]
+    [InlineData("          # - { name: ceph", "          - { name: ceph", "          # - { name: b2", "          - { name: b2")]
     public void What_the_template_offers_in_comments_is_right_too(string off, string on, string from, string to)
     {
         static string Plain(string text) => text["        ".Length..];
