@@ -240,7 +240,7 @@ public sealed class BadInputTests(BadDaysCluster cluster)
 
         (await CompleteAsync("olympus-pgbackup", "re")).ShouldBe(["restore"]);
         (await CompleteAsync("olympus-pgbackup", "")).ShouldContain("backup");
-        (await CompleteAsync("olympus-pgbackup", "check", "--re")).ShouldBe(["--read-data"]);
+        (await CompleteAsync("olympus-pgbackup", "check", "--rea")).ShouldBe(["--read-data"]);
         (await CompleteAsync("olympus-pgbackup", "backup", "--database", "sm")).ShouldBe(["small"]);
         (await CompleteAsync("olympus-pgbackup", "show", "20")).ShouldBe([id]);
     }
