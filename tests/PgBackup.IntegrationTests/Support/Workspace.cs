@@ -107,7 +107,7 @@ internal sealed class Workspace : IDisposable
     public async Task<string> BackupAsync(int exitCode = 0)
     {
         Outcome outcome = await RunAsync(exitCode);
-        return outcome.Output.Trim().Split(' ')[0];
+        return outcome.Output.Split('\n').Last(static l => l.Length > 0 && char.IsAsciiDigit(l[0])).Split(' ')[0];
     }
 
     public string SnapshotFolder(string id) => Path.Combine(Store, id);
