@@ -89,6 +89,11 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
                     section.Error("rclone", $"\"{remote}\" is no remote.", "Write its name, a colon and the path: \"b2:olympus-backups\". `rclone listremotes` shows the names.");
                 }
 
+                if (SecretParameter().IsMatch(remote))
+                {
+                    section.Error("rclone", "a secret stands in the remote, and every call of rclone would show it in the list of processes.", "Put it into rclone's own config (`rclone config`), and name that remote here.");
+                }
+
                 store = store with { Rclone = remote, RcloneConfig = ConfigReader.ReadableFile(section, "rclone_config") };
                 break;
             case "s3":
@@ -250,6 +255,9 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
     private static partial Regex BucketName();
+
+    [GeneratedRegex(@"^:.*(secret|pass|token|key)[a-z_0-9]*=", RegexOptions.IgnoreCase)]
+    private static partial Regex SecretParameter();
 
     [GeneratedRegex(@"^(GLACIER|DEEP_ARCHIVE)$")]
     private static partial Regex ColdClass();

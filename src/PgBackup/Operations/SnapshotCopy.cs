@@ -15,6 +15,9 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
 
     private readonly Catalog source = new(from);
     private readonly Catalog target = new(to);
+    private SnapshotId? begun;
+
+    private static ReadOnlySpan<byte> CopyMark => "being copied\n"u8;
 
     /// <summary>Copies what is missing of a snapshot.</summary>
     /// <param name="id">The snapshot in the source.</param>
@@ -64,11 +67,42 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         await UnmarkAsync(id, cancel);
     }
 
-    /// <summary>Copies one part ahead of its manifest.</summary>
+    /// <summary>Copies one part of a snapshot that is being taken, ahead of its manifest.</summary>
+    /// <exception cref="PgBackupException">
+    /// <see cref="ErrorCode.StoreUnavailable"/> also when the target has something under this id before anything was copied.
+    /// </exception>
     public async Task RunAheadAsync(SnapshotId id, Part part, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
+        if (begun != id)
+        {
+            // Never into somebody else's snapshot, nor into the source itself under another name.
+            CatalogEntry there = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
+            if (there.HasManifest || (there.Objects.Count > 0 && !await IsOurCopyAsync(id, there, cancel)))
+            {
+                throw new PgBackupException(
+                    ErrorCode.StoreUnavailable,
+                    $"the store {to.Name} ({to.Location}) has something under {id} already, before anything was copied: it is the same place as {from.Name}, or another run has made a snapshot in the same second.",
+                    "Give each store a place of its own, and each config its own stores; nothing was changed there.");
+            }
+
+            begun = id;
+        }
+
         await BeginAsync(id, cancel);
         await CopyPartAsync(id, part, lockedUntil, cancel);
+    }
+
+    private async Task<bool> IsOurCopyAsync(SnapshotId id, CatalogEntry there, CancellationToken cancel)
+    {
+        if (!there.Objects.ContainsKey(SnapshotLayout.InProgress))
+        {
+            return false;
+        }
+
+        await using Stream mark = await to.OpenAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), cancel);
+        using var text = new MemoryStream();
+        await mark.CopyToAsync(text, cancel);
+        return text.ToArray().AsSpan().SequenceEqual(CopyMark);
     }
 
     // What is there, with the mark that says that it is not all.
@@ -77,7 +111,7 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         CatalogEntry there = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
         if (!there.Objects.ContainsKey(SnapshotLayout.InProgress))
         {
-            await RetryAsync(() => PutAsync(id, SnapshotLayout.InProgress, "being copied\n"u8.ToArray(), null, cancel), cancel);
+            await RetryAsync(() => PutAsync(id, SnapshotLayout.InProgress, CopyMark.ToArray(), null, cancel), cancel);
         }
 
         return there;

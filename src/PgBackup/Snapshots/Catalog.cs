@@ -11,8 +11,14 @@ public sealed class Catalog(IObjectStore store)
     // A hundred thousand tables come to some 20 MB.
     private const long LargestManifest = 256L << 20;
 
+    // Hosts that share a store do not agree to the minute.
+    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
+
     /// <summary>The store.</summary>
     public IObjectStore Store => store;
+
+    /// <summary>Tells which snapshots are from the future.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>Everything in the store that is, or was to become, a snapshot, oldest first, from one listing; no manifest is opened.</summary>
     public async Task<IReadOnlyList<CatalogEntry>> ListAsync(CancellationToken cancel)
@@ -65,11 +71,15 @@ public sealed class Catalog(IObjectStore store)
                 ErrorCode.SnapshotMissing, $"the store {store.Name} ({store.Location}) has no snapshot {id}.", "`olympus-pgbackup list` shows those it has.");
     }
 
-    /// <summary>The newest complete snapshot whose manifest can be read.</summary>
+    /// <summary>
+    /// The newest complete snapshot whose manifest can be read. One whose id is later than now was made under a wrong clock, and is
+    /// taken only if there is no other: else it would be the latest for as long as the clock was ahead.
+    /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SnapshotMissing"/>.</exception>
     public async Task<(SnapshotId Id, Manifest Manifest)> LatestAsync(CancellationToken cancel)
     {
-        foreach (CatalogEntry entry in (await ListAsync(cancel)).Reverse().Where(static e => e.IsComplete))
+        DateTimeOffset now = Clock.GetUtcNow() + ClockTolerance;
+        foreach (CatalogEntry entry in (await ListAsync(cancel)).Reverse().Where(static e => e.IsComplete).OrderBy(e => e.Id.Time > now ? 1 : 0))
         {
             if ((await TryReadManifestAsync(entry, cancel)).Manifest is { IsComplete: true } manifest)
             {

@@ -103,13 +103,13 @@ public sealed class LocalStore : IObjectStore
     {
         await Task.CompletedTask;
         bool whole = folder.Length == 0;
-        if (whole && !Directory.Exists(root))
+        string start = whole ? root : PathOf(folder);
+        if (!Directory.Exists(root))
         {
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable, $"the folder of the store {Name} ({root}) does not exist.", "Mount its disk, or take a first backup, which makes the folder.");
         }
 
-        string start = whole ? root : PathOf(folder);
         foreach (FileInfo file in Enumerate(() => new DirectoryInfo(start).EnumerateFiles("*", whole ? Below : Here)))
         {
             cancel.ThrowIfCancellationRequested();

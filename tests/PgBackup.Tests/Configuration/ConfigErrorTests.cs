@@ -80,6 +80,7 @@ public sealed class ConfigErrorTests
     [InlineData("- { name: local, path: /backups }", "- /backups", "line 7: stores: each store is a mapping. Write - { name: local, path: /backups }.")]
     [InlineData("age: { recipients: [age1x, age1y], identity_file: /keys/age }", "provider: kms", "line 6: encryption.provider: the only way is sse.")]
     [InlineData("path: /backups", "rclone: b2", "line 8: stores[0].rclone: \"b2\" is no remote. Write its name, a colon and the path")]
+    [InlineData("path: /backups", "rclone: \":s3,secret_access_key=x:b\"", "line 8: stores[0].rclone: a secret stands in the remote")]
     [InlineData("path: /backups", "path: ~/backups", "line 8: stores[0].path: ~ is only known to shells.")]
     [InlineData("path: /backups", "path: \"\"", "line 8: stores[0].path: it is missing. Write the folder")]
     [InlineData(", path: /backups", "", "line 8: stores[0].path: nothing says where the store is. Write exactly one of path: (a folder)")]

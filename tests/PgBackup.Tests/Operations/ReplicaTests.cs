@@ -49,6 +49,26 @@ public sealed class ReplicaTests : IDisposable
     }
 
     [Fact]
+    public async Task A_snapshot_of_the_same_id_in_the_replica_is_somebody_elses_and_is_not_touched()
+    {
+        SnapshotSample tonight = Of(Day(22));
+        IObjectStore there = stores.Open("offsite");
+        await there.PutAsync(tonight.Key("another.dump"), new MemoryStream([1, 2, 3]), Cancel);
+        await there.PutAsync(tonight.Key(SnapshotLayout.Manifest), new MemoryStream([1]), Cancel);
+        ReplicaReport report;
+        await using (Replica replica = Start())
+        {
+            await tonight.PutAsync(primary);
+            replica.Offer(tonight.Id, tonight.Manifest.Parts[0]);
+            report = await replica.CatchUpAsync(tonight.Id, Cancel);
+        }
+
+        report.Code.ShouldBe("PGB-0060");
+        report.Problem.ShouldNotBeNull().ShouldContain("before anything was copied");
+        (await new Catalog(there).ReadEntryAsync(tonight.Id, Cancel)).Objects.Keys.Order(StringComparer.Ordinal).ShouldBe(["another.dump", SnapshotLayout.Manifest]);
+    }
+
+    [Fact]
     public async Task What_the_replica_lacks_is_caught_up_tonights_first_and_then_the_oldest()
     {
         foreach (int day in (int[])[22, 19, 21, 20])

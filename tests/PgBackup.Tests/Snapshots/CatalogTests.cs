@@ -152,6 +152,17 @@ public sealed class CatalogTests : IDisposable
     }
 
     [Fact]
+    public async Task A_snapshot_from_the_future_is_the_latest_only_when_there_is_no_other()
+    {
+        var future = SnapshotId.At(DateTimeOffset.UtcNow.AddYears(2));
+        await PutAsync(ManifestSample.Of(future));
+        (await catalog.LatestAsync(Cancel)).Id.ShouldBe(future);
+
+        await PutAsync(ManifestSample.Of(SnapshotId.At(DateTimeOffset.UtcNow.AddDays(-1))));
+        (await catalog.LatestAsync(Cancel)).Id.ShouldNotBe(future);
+    }
+
+    [Fact]
     public async Task When_there_are_only_incomplete_ones_latest_says_how_to_name_them()
     {
         await PutAsync(ManifestSample.Incomplete(Id(3)));
