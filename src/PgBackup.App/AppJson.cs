@@ -41,6 +41,8 @@ internal sealed record ListedSnapshot
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(List<ListedSnapshot>))]
 [JsonSerializable(typeof(CheckReport))]
+[JsonSerializable(typeof(DrillReport))]
+[JsonSerializable(typeof(IReadOnlyList<DrillReport>))]
 [JsonSerializable(typeof(RunReport))]
 [JsonSerializable(typeof(List<PruneReport>))]
 [JsonSerializable(typeof(RestoreReport))]

@@ -42,6 +42,12 @@ internal static class Composition
             ? null
             : new Identity { File = config.Encryption.IdentityFile, PassphraseFile = config.Encryption.PassphraseFile };
 
+    /// <summary>The identity that the config names for drills, or the general one, or null.</summary>
+    public static Identity? DrillIdentity(BackupConfig config) =>
+        config.Drill.IdentityFile is null && config.Drill.PassphraseFile is null
+            ? ConfiguredIdentity(config)
+            : new Identity { File = config.Drill.IdentityFile, PassphraseFile = config.Drill.PassphraseFile };
+
     /// <summary>
     /// Tools that read an archive of a major version without any server: on this host, else in the source's container or image.
     /// </summary>

@@ -110,4 +110,7 @@ public enum ErrorCode
 
     /// <summary>No scratch server could be started.</summary>
     ScratchFailed = 80,
+
+    /// <summary>A rehearsed restore failed, differed, took too long, or a check of it failed.</summary>
+    DrillFailed = 81,
 }

@@ -115,7 +115,7 @@ internal static class DemoVerb
     {
         if (await ContainerEngine.FindAsync(cancel) is { } engine)
         {
-            return await ScratchServer.InContainerAsync(engine, image, TimeProvider.System, cancel);
+            return await ScratchServer.InContainerAsync(engine, image, keep: false, TimeProvider.System, cancel);
         }
 
         return await ScratchServer.OnHostAsync(TimeProvider.System, cancel);

@@ -32,15 +32,20 @@ public sealed class ScratchServer : IAsyncDisposable
     public PostgresServer Server { get; }
 
     /// <summary>Starts one in a container of an image with the contract of the official one.</summary>
+    /// <param name="engine">podman or docker.</param>
+    /// <param name="image">The image.</param>
+    /// <param name="keep">It may stay when this process has ended; see <see cref="LeaveAsync"/>.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="cancel">Gives up, and leaves nothing.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
-    public static async Task<ScratchServer> InContainerAsync(ContainerEngine engine, string image, TimeProvider clock, CancellationToken cancel)
+    public static async Task<ScratchServer> InContainerAsync(ContainerEngine engine, string image, bool keep, TimeProvider clock, CancellationToken cancel)
     {
         await SweepAsync(engine, cancel);
         string name = $"olympus-pgbackup-scratch-{Guid.NewGuid():N}"[..36];
         string pid = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         ToolResult run = await ToolProcess.TryReadAsync(
             new ToolCommand(
-                engine.Program, "run", "--detach", "--rm", "--name", name, "--label", ContainerEngine.Label + "=scratch", "--label", $"{ContainerEngine.Label}.pid={pid}",
+                engine.Program, "run", "--detach", "--rm", "--name", name, "--label", $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}", "--label", $"{ContainerEngine.Label}.pid={pid}",
                 "--network", "none", "--env", "POSTGRES_PASSWORD", image, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
                 "-c", "max_wal_size=4GB", "-c", "wal_level=minimal", "-c", "max_wal_senders=0")
             {
@@ -139,6 +144,9 @@ public sealed class ScratchServer : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Lets go of it without removing it; one that was started to be kept is not swept either.</summary>
+    public ValueTask LeaveAsync() => Tools.DisposeAsync();
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => remove();

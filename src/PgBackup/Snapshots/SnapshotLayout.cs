@@ -9,6 +9,9 @@ public static class SnapshotLayout
     /// <summary>The record that makes a snapshot exist.</summary>
     public const string Manifest = "manifest.json";
 
+    /// <summary>The folder of the reports of drills, at the root of a store.</summary>
+    public const string Drills = "drills";
+
     /// <summary>Digests that <c>sha256sum -c</c> checks.</summary>
     public const string Sums = "SHA256SUMS";
 
