@@ -342,7 +342,7 @@ public sealed class PruneTests : IDisposable
 
         pruned.Select(static p => (p.Store, string.Join(' ', p.Removed))).ShouldBe([("local", Day(4).ToString()), ("s3", Day(5).ToString())]);
         Told(pruned[0])[1].ShouldBe($"{Day(5)}: a replica lacks it");
-        notes.ShouldBe([$"{Day(5)} stays in the store local, because offsite lacks it", "nothing was removed from the store offsite, because it lacks snapshots"]);
+        notes.ShouldBe([$"{Day(5)} stays in the store local because offsite lacks it", "nothing was removed from the store offsite, because it lacks snapshots"]);
 
         (await RunOperation.PruneAsync(all, [level, behind with { Lacks = [] }], notes = [], stores.Clock, new Progress(), Cancel))[0].Removed.ShouldBe([Day(5).ToString()]);
         notes.ShouldBeEmpty();
