@@ -18,7 +18,12 @@ string Env(string name) => Environment.GetEnvironmentVariable(name) ?? throw new
 
 S3Settings Settings(string bucket, string prefix) => new()
 {
-    Bucket = bucket, Prefix = prefix, Endpoint = new Uri(Env("S3_ENDPOINT")), PathStyle = true, AccessKey = Env("S3_ACCESS_KEY"), SecretKey = Env("S3_SECRET_KEY"),
+    Bucket = bucket,
+    Prefix = prefix,
+    Endpoint = new Uri(Env("S3_ENDPOINT")),
+    PathStyle = true,
+    AccessKey = Env("S3_ACCESS_KEY"),
+    SecretKey = Env("S3_SECRET_KEY"),
 };
 
 async Task PutAsync(IObjectStore store, string file)

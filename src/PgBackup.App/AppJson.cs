@@ -45,6 +45,7 @@ internal sealed record ListedSnapshot
 [JsonSerializable(typeof(IReadOnlyList<DrillReport>))]
 [JsonSerializable(typeof(RunReport))]
 [JsonSerializable(typeof(List<PruneReport>))]
+[JsonSerializable(typeof(PinReport))]
 [JsonSerializable(typeof(RestoreReport))]
 internal sealed partial class AppJson : JsonSerializerContext
 {

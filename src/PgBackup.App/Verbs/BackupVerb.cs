@@ -116,7 +116,7 @@ internal static class BackupVerb
 
         foreach (PruneReport pruned in report.Pruned.Where(static p => p.Removed.Count > 0 || p.Swept > 0))
         {
-            Terminal.Line($"{pruned.Store}: removed {pruned.Removed.Count} old snapshot{(pruned.Removed.Count == 1 ? "" : "s")} ({ByteSize.Text(pruned.Plan.BytesFreed)}){(pruned.Swept > 0 ? $", and {pruned.Swept} rests of interrupted runs" : "")}");
+            Terminal.Line($"{pruned.Store}: removed {pruned.Removed.Count} old snapshot{(pruned.Removed.Count == 1 ? "" : "s")} ({ByteSize.Text(pruned.Plan.BytesFreed)}){(pruned.Swept > 0 ? $", and {pruned.Swept} rest{(pruned.Swept == 1 ? "" : "s")} of interrupted runs" : "")}");
         }
 
         int databases = manifest.Databases.Count();

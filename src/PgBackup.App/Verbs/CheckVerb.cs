@@ -157,7 +157,12 @@ internal static class CheckVerb
         {
             Terminal.Line(gap.Problem is { } problem
                 ? $"{gap.Store} could not be checked: {problem}"
-                : $"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}; the next run copies them");
+                : $"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}; the next run copies {(gap.Missing.Count == 1 ? "it" : "them")}");
+        }
+
+        foreach (StoreGap gap in report.OnlyInReplicas)
+        {
+            Terminal.Line($"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}; only replicas have {(gap.Missing.Count == 1 ? "it" : "them")}, and runs copy from the first store alone: no failure");
         }
 
         if (report.Snapshots.Count == 0 && report.Gaps.Count == 0)

@@ -43,13 +43,13 @@ internal static class ListVerb
         var catalog = new Catalog(store);
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
         DateTimeOffset now = clock.GetUtcNow();
-        RetentionPlan plan = RetentionPolicy.Plan(target.Keep, BackupStore.Facts(entries), now);
+        Dictionary<SnapshotId, (Manifest? Manifest, PgBackupException? Error)> read = await ReadNewestAsync(catalog, entries, cancel);
+        RetentionPlan plan = RetentionPolicy.Plan(target.Keep, [.. BackupStore.Facts(entries).Select(f => f with { IsReadable = read.GetValueOrDefault(f.Id).Error is null })], now);
         Dictionary<SnapshotId, RetentionDecision> kept = plan.Decisions.ToDictionary(static d => d.Snapshot.Id);
-        ListedSnapshot[] listed = await Task.WhenAll(entries.Select(
-            (e, i) => DescribeAsync(catalog, e, kept.GetValueOrDefault(e.Id), entries.Count - i <= Detailed, now, cancel)));
+        List<ListedSnapshot> listed = [.. entries.Select(e => Describe(e, read.GetValueOrDefault(e.Id), kept.GetValueOrDefault(e.Id), now))];
         if (json)
         {
-            Terminal.Line(JsonSerializer.Serialize([.. listed], AppJson.Readable.ListListedSnapshot));
+            Terminal.Line(JsonSerializer.Serialize(listed, AppJson.Readable.ListListedSnapshot));
             return 0;
         }
 
@@ -120,15 +120,22 @@ internal static class ListVerb
             StorageProjection projection = StorageProjection.Of(target.Keep, (long)last.Average(static s => s.Bytes));
             Terminal.Line(string.Create(
                 CultureInfo.InvariantCulture,
-                $"keeps {target.Keep}: one a night, at {ByteSize.Text((long)last.Average(static s => s.Bytes))} each, comes to {projection.Snapshots} snapshots, {ByteSize.Text(projection.Bytes)}{(projection.SnapshotsPerYear > 0 ? $", and {projection.SnapshotsPerYear:0.#} ({ByteSize.Text(projection.BytesPerYear)}) more each year" : "")}"));
+                $"keeps {target.Keep}: one a night, at {ByteSize.Text((long)last.Average(static s => s.Bytes))} each, comes to {projection.Snapshots} snapshot{(projection.Snapshots == 1 ? "" : "s")}, {ByteSize.Text(projection.Bytes)}{(projection.SnapshotsPerYear > 0 ? $", and {projection.SnapshotsPerYear:0.#} ({ByteSize.Text(projection.BytesPerYear)}) more each year" : "")}"));
         }
     }
 
     // What a listing of names does not tell is read for the newest ones only: a store of ten years has thousands of manifests.
-    private static async Task<ListedSnapshot> DescribeAsync(
-        Catalog catalog, CatalogEntry entry, RetentionDecision? decision, bool detailed, DateTimeOffset now, CancellationToken cancel)
+    private static async Task<Dictionary<SnapshotId, (Manifest? Manifest, PgBackupException? Error)>> ReadNewestAsync(
+        Catalog catalog, IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
     {
-        (Manifest? manifest, PgBackupException? error) = detailed ? await catalog.TryReadManifestAsync(entry, cancel) : (null, null);
+        List<CatalogEntry> newest = [.. entries.TakeLast(Detailed)];
+        (Manifest?, PgBackupException?)[] read = await Task.WhenAll(newest.Select(e => catalog.TryReadManifestAsync(e, cancel)));
+        return newest.Zip(read).ToDictionary(static pair => pair.First.Id, static pair => pair.Second);
+    }
+
+    private static ListedSnapshot Describe(CatalogEntry entry, (Manifest? Manifest, PgBackupException? Error) read, RetentionDecision? decision, DateTimeOffset now)
+    {
+        (Manifest? manifest, PgBackupException? error) = read;
         return new ListedSnapshot
         {
             Id = entry.Id.ToString(),

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using PgBackup.Operations;
 
 namespace PgBackup.App.Verbs;
@@ -43,8 +44,10 @@ internal static class PinVerb
         command.SetAction(async (parsed, cancel) =>
         {
             IReadOnlyList<BackupStore> stores = Composition.Stores(Composition.Config(parsed.GetValue(options.Config)), parsed.GetValue(storeName));
-            IReadOnlyList<string> done = await new PinOperation(stores).RunAsync(parsed.GetValue(id)!, note(parsed), cancel);
-            Terminal.Line($"{parsed.GetValue(id)} {state} in {string.Join(", ", done)}.");
+            PinReport report = await new PinOperation(stores).RunAsync(parsed.GetValue(id)!, note(parsed), cancel);
+            Terminal.Line(parsed.GetValue(options.Json)
+                ? JsonSerializer.Serialize(report, AppJson.Readable.PinReport)
+                : $"{report.Id} {state} in {string.Join(", ", report.Stores)}.");
             return 0;
         });
         return command;

@@ -77,6 +77,6 @@ internal static class PruneVerb
         int going = report.Plan.Removed.Count();
         string what = dryRun ? (going == 0 ? "nothing would go" : $"{going} would go, and free {ByteSize.Text(report.Plan.BytesFreed)}")
             : going == 0 ? "nothing had to go" : $"{report.Removed.Count} removed, {ByteSize.Text(report.Plan.BytesFreed)} freed";
-        Terminal.Line($"{what}; {report.Plan.Kept.Count()} {(dryRun ? "would stay" : "stay")}{(report.Swept > 0 ? $"; {report.Swept} rests of interrupted runs swept" : "")}\n");
+        Terminal.Line($"{what}; {report.Plan.Kept.Count()} {(dryRun ? "would stay" : "stay")}{(report.Swept > 0 ? $"; {report.Swept} rest{(report.Swept == 1 ? "" : "s")} of interrupted runs swept" : "")}\n");
     }
 }

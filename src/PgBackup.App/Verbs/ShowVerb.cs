@@ -23,14 +23,15 @@ internal static class ShowVerb
         {
             BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
             IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
-            (_, Manifest manifest) = await new Catalog(store).FindAsync(parsed.GetValue(id)!, cancel);
+            var catalog = new Catalog(store);
+            (SnapshotId found, Manifest manifest) = await catalog.FindAsync(parsed.GetValue(id)!, cancel);
             if (parsed.GetValue(options.Json))
             {
                 Terminal.Line(Encoding.UTF8.GetString(manifest.ToJson()));
             }
             else
             {
-                Show(manifest, store, parsed.GetValue(tables));
+                Show(manifest, await catalog.ReadPinAsync(found, cancel), store, parsed.GetValue(tables));
             }
 
             return 0;
@@ -49,7 +50,7 @@ internal static class ShowVerb
             """);
     }
 
-    private static void Show(Manifest manifest, IObjectStore store, bool tables)
+    private static void Show(Manifest manifest, string? pin, IObjectStore store, bool tables)
     {
         string state = manifest.IsComplete ? "complete" : "INCOMPLETE";
         Terminal.Line($"snapshot    {manifest.Id}, {state}, of the cluster {manifest.Cluster}");
@@ -57,6 +58,11 @@ internal static class ShowVerb
         Terminal.Line($"from        {manifest.Source}, Postgres {manifest.ServerVersion}, pg_dump {manifest.DumpVersion}");
         Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"one moment  all databases within {manifest.SkewMs:0.0} ms"));
         Terminal.Line($"in          {store.Name} ({store.Location}), {ByteSize.Text(manifest.StoredBytes)}");
+        if (pin is not null)
+        {
+            Terminal.Line($"pinned      {pin}");
+        }
+
         Terminal.Line($"encryption  {manifest.Encryption}");
         foreach (Recipient recipient in manifest.Recipients)
         {

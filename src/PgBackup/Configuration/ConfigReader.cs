@@ -413,7 +413,8 @@ public sealed partial class ConfigReader
         return result;
     }
 
-    internal static string? ReadableFile(YamlSection section, string key)
+    /// <summary>A file that must be there, or null when none is named. The remedy says how to come by it.</summary>
+    internal static string? ReadableFile(YamlSection section, string key, string remedy = "Make it (mode 0600) with nothing but the password in it.")
     {
         string? file = section.Text(key);
         if (file is not null && file.StartsWith('~'))
@@ -422,7 +423,7 @@ public sealed partial class ConfigReader
         }
         else if (!string.IsNullOrEmpty(file) && !File.Exists(file))
         {
-            section.Error(key, $"the file {file} does not exist.", "Make it (mode 0600) with nothing but the password in it.");
+            section.Error(key, $"the file {file} does not exist.", remedy);
         }
 
         return string.IsNullOrEmpty(file) ? null : file;
@@ -436,5 +437,4 @@ public sealed partial class ConfigReader
 
     [GeneratedRegex(@"^((gzip|lz4|zstd)(:(level=)?\d{1,2}(,long)?)?|none|[0-9])$")]
     private static partial Regex Compression();
-
 }

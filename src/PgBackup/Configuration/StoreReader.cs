@@ -14,7 +14,7 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
     public IReadOnlyList<StoreConfig> Read(YamlSection root)
     {
         List<StoreConfig> stores = [];
-        HashSet<string> places = new(StringComparer.Ordinal);
+        List<string> places = [];
         foreach ((YamlNode node, string path) in root.Items("stores"))
         {
             if (node is not YamlMappingNode mapping)
@@ -31,10 +31,17 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
             }
 
             string place = PlaceOf(store);
-            if (place.Length > 0 && !places.Add(place))
+            if (place.Length > 0 && places.Contains(place))
             {
                 section.Error(Kinds.First(section.Has), $"{place} is the place of an earlier store too.", "Give each store a folder, remote or prefix of its own.");
             }
+            else if (place.Length > 0 && places.FirstOrDefault(p => IsBelow(p, place) || IsBelow(place, p)) is { } other)
+            {
+                section.Error(
+                    Kinds.First(section.Has), $"{place} and {other}, the place of an earlier store, lie one inside the other.", "Give each store a folder, remote or prefix that holds nothing else.");
+            }
+
+            places.Add(place);
 
             stores.Add(store);
         }
@@ -47,11 +54,15 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
         return stores;
     }
 
+    // What lies in a place begins with it and a slash; a whole remote or bucket ends in the colon or slash that comes before its paths.
     private static string PlaceOf(StoreConfig store) =>
         store.Path is { Length: > 0 } folder ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))
         : store.Rclone is { Length: > 0 } remote ? remote.TrimEnd('/')
-        : store.S3 is { Bucket.Length: > 0 } s3 ? $"s3://{s3.Bucket}/{s3.Prefix} {s3.Endpoint}"
+        : store.S3 is { Bucket.Length: > 0 } s3 ? $"{s3.Endpoint?.ToString() ?? "s3://"}{s3.Bucket}/{s3.Prefix}"
         : "";
+
+    private static bool IsBelow(string place, string outer) =>
+        outer.Length > 0 && place.Length > outer.Length && place.StartsWith(outer, StringComparison.Ordinal) && (outer[^1] is '/' or ':' || place[outer.Length] == '/');
 
     private StoreConfig ReadStore(YamlSection section)
     {
@@ -70,7 +81,9 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
                 "Write exactly one of path: (a folder), rclone: (a remote) and s3: (a bucket).");
         }
 
+        int before = errors.Count;
         var store = new StoreConfig { Name = name, Keep = ReadKeep(section) };
+        bool keepIsRight = errors.Count == before;
         switch (kinds.FirstOrDefault())
         {
             case "path":
@@ -94,13 +107,18 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
                     section.Error("rclone", "a secret stands in the remote, and every call of rclone would show it in the list of processes.", "Put it into rclone's own config (`rclone config`), and name that remote here.");
                 }
 
-                store = store with { Rclone = remote, RcloneConfig = ConfigReader.ReadableFile(section, "rclone_config") };
+                store = store with { Rclone = remote, RcloneConfig = ConfigReader.ReadableFile(section, "rclone_config", "`rclone config file` names the one that rclone uses, `rclone config` makes one.") };
                 break;
             case "s3":
                 store = store with { S3 = section.Section("s3") is { } s3 ? ReadS3(s3) : new S3Settings { Bucket = "" } };
                 break;
             default:
                 break;
+        }
+
+        if (store.S3?.ObjectLock is not null && keepIsRight && !store.Keep.HasTiers)
+        {
+            section.Error("keep", "rules without tiers promise nothing, so that object_lock would lock nothing.", "Write how long to keep and lock, for instance keep: { all: 14d }, or leave out object_lock.");
         }
 
         if (storesEncrypt && store.S3 is null && kinds.Count == 1)
@@ -188,7 +206,7 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
     private static string? Secret(YamlSection section, string key)
     {
         string? value = section.Text(key);
-        string? file = ConfigReader.ReadableFile(section, key + "_file");
+        string? file = ConfigReader.ReadableFile(section, key + "_file", $"Make it (mode 0600) with nothing but the value of {key} in it.");
         if (value is not null && file is not null)
         {
             section.Error(key, $"{key} and {key}_file exclude each other.", "Write one of them; the file is safer.");

@@ -15,6 +15,9 @@ namespace PgBackup.Operations;
 /// </summary>
 public sealed class BackupOperation(BackupConfig config, BackupStore primary, ICipher cipher, TimeProvider clock, Progress progress)
 {
+    // For tidying up after the snapshot is written, or will not be: the next run does what a store that hangs keeps this one from.
+    private static readonly TimeSpan TidyingTime = TimeSpan.FromSeconds(60);
+
     private readonly IObjectStore store = primary.Store;
     private readonly Catalog catalog = new(primary.Store);
     private DateTimeOffset? lockUntil;
@@ -334,7 +337,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
 
         held.RequireHeld();
         await PutTextAsync(id, SnapshotLayout.Manifest, Encoding.UTF8.GetString(manifest.ToJson()), cancel);
-        await store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), CancellationToken.None);
+        await TidyAsync($"the mark {SnapshotLayout.InProgress} of {id}", c => store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), c));
     }
 
     private async Task PutTextAsync(SnapshotId id, string name, string text, CancellationToken cancel)
@@ -345,19 +348,26 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         await store.PutAsync(SnapshotLayout.Key(id, name), content, mark ? null : lockUntil, cancel);
     }
 
-    private async Task RemoveUnfinishedAsync(SnapshotId id)
+    private Task RemoveUnfinishedAsync(SnapshotId id) => TidyAsync($"the unfinished {id}", async cancel =>
     {
+        CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
+        if (!entry.HasManifest)
+        {
+            await catalog.RemoveAsync(entry, cancel);
+        }
+    });
+
+    private async Task TidyAsync(string what, Func<CancellationToken, Task> remove)
+    {
+        using var limit = new CancellationTokenSource(TidyingTime, clock);
         try
         {
-            CatalogEntry entry = await catalog.ReadEntryAsync(id, CancellationToken.None);
-            if (!entry.HasManifest)
-            {
-                await catalog.RemoveAsync(entry, CancellationToken.None);
-            }
+            await remove(limit.Token);
         }
-        catch (PgBackupException e)
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
         {
-            progress.Log($"the unfinished {id} could not be removed ({e.Message}); the next run does it");
+            string why = e is PgBackupException ? e.Message : $"not done within {TidyingTime.TotalSeconds:0} s";
+            progress.Log($"{what} could not be removed ({why}); the next run does it");
         }
     }
 }

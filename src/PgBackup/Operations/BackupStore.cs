@@ -30,6 +30,22 @@ public sealed record BackupStore
         Bytes = entry.Bytes,
     };
 
+    /// <summary>What this store lacks, and its own rules would keep beside what it has; oldest first.</summary>
+    /// <param name="own">What it has.</param>
+    /// <param name="others">What other stores have.</param>
+    /// <param name="now">The moment for which its rules are asked.</param>
+    public IReadOnlyList<SnapshotId> Lacks(IReadOnlyList<CatalogEntry> own, IEnumerable<CatalogEntry> others, DateTimeOffset now)
+    {
+        Dictionary<SnapshotId, RetainedSnapshot> union = [];
+        foreach (RetainedSnapshot fact in Facts(others).Concat(Facts(own)))
+        {
+            union[fact.Id] = union.TryGetValue(fact.Id, out RetainedSnapshot? other) ? fact with { IsPinned = fact.IsPinned || other.IsPinned } : fact;
+        }
+
+        HashSet<SnapshotId> there = [.. own.Where(static e => e.HasManifest).Select(static e => e.Id)];
+        return [.. RetentionPolicy.Plan(Keep, union.Values, now).Kept.Select(static d => d.Snapshot.Id).Where(id => !there.Contains(id))];
+    }
+
     /// <summary>
     /// Until when an object of a snapshot that is being written is to be locked; null for no lock. What a tier keeps for ever is locked
     /// for as long as the longest other tier, or a year: nobody could ever undo a lock without end, and the tier keeps it all the same.

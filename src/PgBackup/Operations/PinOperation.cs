@@ -11,12 +11,12 @@ public sealed class PinOperation(IReadOnlyList<BackupStore> stores)
     /// Pins, or with a null note unpins, in every store that can be used. Stores that do not hold the snapshot are passed over. May be
     /// called again, with the same end.
     /// </summary>
-    /// <returns>The stores in which the snapshot is pinned (or not pinned) now.</returns>
+    /// <returns>The snapshot, and the stores in which it is pinned (or not pinned) now.</returns>
     /// <exception cref="PgBackupException">
     /// <see cref="ErrorCode.SnapshotMissing"/> when no store has it; the error of a store that cannot be used, once the others are done;
     /// <see cref="ErrorCode.AlreadyRunning"/> where it is being removed at this moment.
     /// </exception>
-    public async Task<IReadOnlyList<string>> RunAsync(string idOrLatest, string? note, CancellationToken cancel)
+    public async Task<PinReport> RunAsync(string idOrLatest, string? note, CancellationToken cancel)
     {
         SnapshotId id = idOrLatest == "latest" ? (await new Catalog(stores[0].Store).LatestAsync(cancel)).Id
             : SnapshotId.TryParse(idOrLatest) ?? (await new Catalog(stores[0].Store).FindAsync(idOrLatest, cancel)).Id; // which says what an id is
@@ -44,7 +44,7 @@ public sealed class PinOperation(IReadOnlyList<BackupStore> stores)
                 failed.Code, $"{id} is {(note is null ? "unpinned" : "pinned")} in {string.Join(", ", done)} only: {failed.Message}", failed.Remedy, failed);
         }
 
-        return done.Count > 0 ? done : throw new PgBackupException(
+        return done.Count > 0 ? new PinReport { Id = id.ToString(), IsPinned = note is not null, Note = note, Stores = done } : throw new PgBackupException(
             ErrorCode.SnapshotMissing, $"there is no snapshot {id} in {string.Join(", ", stores.Select(static s => $"{s.Store.Name} ({s.Store.Location})"))}.", "`olympus-pgbackup list` shows those there are.");
     }
 
@@ -77,4 +77,20 @@ public sealed class PinOperation(IReadOnlyList<BackupStore> stores)
 
         return entry.HasManifest;
     }
+}
+
+/// <summary>What was pinned or unpinned.</summary>
+public sealed record PinReport
+{
+    /// <summary>The snapshot's id.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>It is kept until it is unpinned.</summary>
+    public required bool IsPinned { get; init; }
+
+    /// <summary>Why it is pinned, or null.</summary>
+    public string? Note { get; init; }
+
+    /// <summary>The stores in which that holds now.</summary>
+    public required IReadOnlyList<string> Stores { get; init; }
 }

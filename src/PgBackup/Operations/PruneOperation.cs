@@ -19,6 +19,9 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
 
     private readonly Catalog catalog = new(target.Store);
 
+    /// <summary>Snapshots that stay for now, because another store should have them and lacks them.</summary>
+    public IReadOnlySet<string> Awaited { get; init; } = new HashSet<string>();
+
     /// <summary>Makes the plan, and carries it out unless only the plan is wanted.</summary>
     /// <param name="dryRun">Only the plan; nothing is changed, and no lock is taken.</param>
     /// <param name="unattended">Nobody has seen the plan: withhold one that would remove more than half of all snapshots.</param>
@@ -71,7 +74,7 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
     // locked stays, which can only make others stay as well: then those that are left are looked at again.
     private async Task<RetentionPlan> PlanAsync(IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
     {
-        Dictionary<SnapshotId, RetainedSnapshot> facts = BackupStore.Facts(entries).ToDictionary(static f => f.Id);
+        Dictionary<SnapshotId, RetainedSnapshot> facts = BackupStore.Facts(entries).ToDictionary(static f => f.Id, f => f with { IsAwaited = Awaited.Contains(f.Id.ToString()) });
         HashSet<SnapshotId> looked = [];
         DateTimeOffset now = clock.GetUtcNow();
         while (true)

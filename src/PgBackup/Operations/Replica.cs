@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -55,12 +54,14 @@ public sealed class Replica : IAsyncDisposable
         await copying;
         List<string> copied = [];
         List<SnapshotId> gaps = [];
+        bool known = false;
         if (errors.Count == 0)
         {
             cancel.ThrowIfCancellationRequested();
             try
             {
                 gaps = await GapsAsync(newest, held!, cancel);
+                known = true;
                 foreach (SnapshotId gap in gaps.ToList())
                 {
                     if (await CopyAsync(gap, held!, copied, cancel))
@@ -85,8 +86,8 @@ public sealed class Replica : IAsyncDisposable
             Store = replica.Store.Name,
             Location = replica.Store.Location,
             Copied = copied,
-            // Not known where the store could not even be listed: then all that tonight's run made.
-            Lacks = errors.Count > 0 && gaps.Count == 0 && newest is { } id && !copied.Contains(id.ToString()) ? [id.ToString()] : [.. gaps.Select(static g => g.ToString())],
+            LacksAreKnown = known,
+            Lacks = !known && newest is { } id && !copied.Contains(id.ToString()) ? [id.ToString()] : [.. gaps.Select(static g => g.ToString())],
             Code = errors.FirstOrDefault()?.CodeText,
             Problem = errors.Count == 0 ? null : string.Join('\n', errors.Select(static e => e.Remedy is { } remedy ? $"{e.Message}\n  what to do: {remedy}" : e.Message)),
             Note = held?.Note,
@@ -196,15 +197,7 @@ public sealed class Replica : IAsyncDisposable
     {
         IReadOnlyList<CatalogEntry> there = await new Catalog(primary.Store).ListAsync(cancel);
         entries = await catalog.ListAsync(cancel);
-        Dictionary<SnapshotId, RetainedSnapshot> union = BackupStore.Facts(there).ToDictionary(static f => f.Id);
-        foreach (RetainedSnapshot fact in BackupStore.Facts(entries))
-        {
-            union[fact.Id] = union.TryGetValue(fact.Id, out RetainedSnapshot? other) ? fact with { IsPinned = fact.IsPinned || other.IsPinned } : fact;
-        }
-
-        HashSet<SnapshotId> wanted = [.. RetentionPolicy.Plan(replica.Keep, union.Values, clock.GetUtcNow()).Kept.Select(static d => d.Snapshot.Id)];
-        HashSet<SnapshotId> inReplica = [.. entries.Where(static e => e.HasManifest).Select(static e => e.Id)];
-        List<SnapshotId> gaps = [.. there.Where(e => e.HasManifest && wanted.Contains(e.Id) && !inReplica.Contains(e.Id)).Select(static e => e.Id).OrderBy(id => id == newest ? 0 : 1).ThenBy(static id => id)];
+        List<SnapshotId> gaps = [.. replica.Lacks(entries, there, clock.GetUtcNow()).OrderBy(id => id == newest ? 0 : 1).ThenBy(static id => id)];
         holding.RequireHeld();
         foreach (SnapshotId left in await catalog.RemoveLeftoversAsync(entries, e => gaps.Contains(e.Id), cancel))
         {
@@ -227,8 +220,11 @@ public sealed record ReplicaReport
     /// <summary>The snapshots that it got, whole.</summary>
     public required IReadOnlyList<string> Copied { get; init; }
 
-    /// <summary>The snapshots that it should have, and lacks.</summary>
+    /// <summary>The snapshots that it should have, and lacks; only that of this run where <see cref="LacksAreKnown"/> is false.</summary>
     public required IReadOnlyList<string> Lacks { get; init; }
+
+    /// <summary>It could be compared with the primary. Where it could not, it may lack more than <see cref="Lacks"/>.</summary>
+    public required bool LacksAreKnown { get; init; }
 
     /// <summary>The code of what went wrong, or null.</summary>
     public string? Code { get; init; }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Retention;
 using PgBackup.Snapshots;
 
 namespace PgBackup.Operations;
@@ -83,13 +84,25 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
         return new RunReport { Manifest = manifest, Replicas = reports, Pruned = pruned, Notes = notes };
     }
 
-    /// <summary>Prunes each store that lacks nothing. What cannot be pruned is noted, and does not keep the others from it.</summary>
+    /// <summary>
+    /// Prunes each store that lacks nothing, and from the primary, which is the first, nothing that another one still lacks. What cannot be
+    /// pruned is noted, and does not keep the others from it.
+    /// </summary>
     internal static async Task<IReadOnlyList<PruneReport>> PruneAsync(
         IReadOnlyList<BackupStore> stores, IReadOnlyList<ReplicaReport> replicas, List<string> notes, TimeProvider clock, Progress progress, CancellationToken cancel)
     {
         List<PruneReport> pruned = [];
+        HashSet<string> awaited = [.. replicas.SelectMany(static r => r.Lacks)];
+        List<string> unknown = [.. replicas.Where(static r => !r.LacksAreKnown).Select(static r => r.Store)];
         foreach (BackupStore store in stores)
         {
+            bool isPrimary = store == stores[0];
+            if (isPrimary && unknown.Count > 0)
+            {
+                notes.Add($"nothing was removed from the store {store.Store.Name}, because it is not known what {string.Join(" and ", unknown)} lack{(unknown.Count == 1 ? "s" : "")}");
+                continue;
+            }
+
             if (replicas.FirstOrDefault(r => r.Store == store.Store.Name) is { Code: not null } or { Lacks.Count: > 0 })
             {
                 notes.Add($"nothing was removed from the store {store.Store.Name}, because it lacks snapshots");
@@ -98,7 +111,15 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
 
             try
             {
-                pruned.Add(await new PruneOperation(store, clock, progress).RunAsync(dryRun: false, unattended: true, cancel));
+                var prune = new PruneOperation(store, clock, progress) { Awaited = isPrimary ? awaited : [] };
+                PruneReport report = await prune.RunAsync(dryRun: false, unattended: true, cancel);
+                pruned.Add(report);
+                List<string> spared = [.. report.Plan.Kept.Where(static d => d.Reasons is [{ Kind: KeepReasonKind.Awaited }]).Select(static d => d.Snapshot.Id.ToString())];
+                if (spared.Count > 0)
+                {
+                    List<string> lacking = [.. replicas.Where(r => r.Lacks.Intersect(spared).Any()).Select(static r => r.Store)];
+                    notes.Add($"{string.Join(", ", spared)} stay{(spared.Count == 1 ? "s" : "")} in the store {store.Store.Name} because {string.Join(" and ", lacking)} lack{(lacking.Count == 1 ? "s" : "")} {(spared.Count == 1 ? "it" : "them")}");
+                }
             }
             catch (PgBackupException e)
             {

@@ -1,4 +1,3 @@
-using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -29,6 +28,7 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
         {
             Snapshots = [.. snapshots.Select(c => c with { Problems = [.. c.Problems.Select(p => p with { GoodCopies = GoodCopies(snapshots, c, p) })] })],
             Gaps = [.. Gaps(found, idOrLatest)],
+            OnlyInReplicas = [.. OnlyInReplicas(found, idOrLatest)],
         };
     }
 
@@ -82,34 +82,37 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
         }
     }
 
-    // What a store should hold: all that any store holds and its own rules would keep.
+    // What the next run would copy: runs copy from the primary only.
     private IEnumerable<StoreGap> Gaps(StoreFindings[] found, string? idOrLatest)
     {
-        Dictionary<SnapshotId, RetainedSnapshot> union = [];
-        foreach (RetainedSnapshot fact in found.SelectMany(static f => BackupStore.Facts(f.Entries)))
-        {
-            union[fact.Id] = union.TryGetValue(fact.Id, out RetainedSnapshot? other) ? fact with { IsPinned = fact.IsPinned || other.IsPinned } : fact;
-        }
-
         foreach (StoreFindings findings in found)
         {
-            if (findings.Error is { Code: not ErrorCode.SnapshotMissing } error)
+            if (findings.CouldNotBeRead is { } error)
             {
                 yield return new StoreGap { Store = findings.Store.Store.Name, Problem = $"{error.CodeText}: {error.Message}", Missing = [] };
-                continue;
             }
-
-            // The primary is where snapshots begin: one that it does not have was removed there, or was never its own.
-            bool isPrimary = findings.Store == stores[0] && stores.Count > 1;
-            HashSet<SnapshotId> there = [.. findings.Entries.Where(static e => e.HasManifest).Select(static e => e.Id)];
-            List<string> missing = [.. RetentionPolicy.Plan(findings.Store.Keep, union.Values, clock.GetUtcNow()).Kept
-                .Select(static d => d.Snapshot.Id).Where(id => !there.Contains(id) && (idOrLatest is null or "latest" || idOrLatest == id.ToString())).Select(static id => id.ToString())];
-            if (missing.Count > 0 && !isPrimary)
+            else if (Lacks(findings, found[0].Entries, idOrLatest) is { Count: > 0 } missing)
             {
-                yield return new StoreGap { Store = findings.Store.Store.Name, Missing = missing };
+                yield return new StoreGap { Store = findings.Store.Store.Name, Missing = [.. missing.Select(static id => id.ToString())] };
             }
         }
     }
+
+    // What was removed from the primary, or was never there, and another store would keep too.
+    private IEnumerable<StoreGap> OnlyInReplicas(StoreFindings[] found, string? idOrLatest)
+    {
+        HashSet<SnapshotId> inPrimary = [.. found[0].Entries.Where(static e => e.HasManifest).Select(static e => e.Id)];
+        List<CatalogEntry> elsewhere = [.. found.SelectMany(static f => f.Entries).Where(e => !inPrimary.Contains(e.Id))];
+        return found[0].CouldNotBeRead is not null ? [] : found.Where(static f => f.CouldNotBeRead is null)
+            .Select(f => new StoreGap
+            {
+                Store = f.Store.Store.Name,
+                Missing = [.. Lacks(f, [.. found[0].Entries, .. elsewhere], idOrLatest).Where(id => !inPrimary.Contains(id)).Select(static id => id.ToString())],
+            }).Where(static g => g.Missing.Count > 0);
+    }
+
+    private List<SnapshotId> Lacks(StoreFindings findings, IReadOnlyList<CatalogEntry> others, string? idOrLatest) =>
+        [.. findings.Store.Lacks(findings.Entries, others, clock.GetUtcNow()).Where(id => idOrLatest is null or "latest" || idOrLatest == id.ToString())];
 
     private sealed record StoreFindings
     {
@@ -120,6 +123,9 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
         public required IReadOnlyList<SnapshotCheck> Checks { get; init; }
 
         public PgBackupException? Error { get; init; }
+
+        // One that merely lacks the snapshot was read.
+        public PgBackupException? CouldNotBeRead => Error is { Code: not ErrorCode.SnapshotMissing } error ? error : null;
     }
 }
 
@@ -129,8 +135,11 @@ public sealed record CheckReport
     /// <summary>Each snapshot in each store, oldest first.</summary>
     public required IReadOnlyList<SnapshotCheck> Snapshots { get; init; }
 
-    /// <summary>Stores that lack snapshots, or could not be checked.</summary>
+    /// <summary>Stores that lack snapshots of the primary, or could not be checked.</summary>
     public required IReadOnlyList<StoreGap> Gaps { get; init; }
+
+    /// <summary>What stores lack that only replicas hold: no failure, since runs copy from the primary alone.</summary>
+    public required IReadOnlyList<StoreGap> OnlyInReplicas { get; init; }
 
     /// <summary>Something was checked, and all of it is right.</summary>
     public bool IsRight => Snapshots.Count > 0 && Gaps.Count == 0 && Snapshots.All(static s => s.Problems.Count == 0);
@@ -142,7 +151,7 @@ public sealed record StoreGap
     /// <summary>The store.</summary>
     public required string Store { get; init; }
 
-    /// <summary>Snapshots that another store has, and that this one's rules would keep.</summary>
+    /// <summary>Snapshots that another store has and this one's rules would keep, oldest first.</summary>
     public required IReadOnlyList<string> Missing { get; init; }
 
     /// <summary>Why it could not be checked, or null.</summary>

@@ -28,6 +28,7 @@ public sealed record KeepReason
             KeepReasonKind.Unreadable => "its manifest cannot be read",
             KeepReasonKind.FromTheFuture => "from the future",
             KeepReasonKind.Locked => "locked",
+            KeepReasonKind.Awaited => "a replica lacks it",
             _ => "no rules",
         };
         bool isRule = Kind is <= KeepReasonKind.Yearly or KeepReasonKind.NoRules;
@@ -75,6 +76,9 @@ public enum KeepReasonKind
 
     /// <summary>The store would refuse to remove it.</summary>
     Locked,
+
+    /// <summary>Another store should have a copy of it first.</summary>
+    Awaited,
 
     /// <summary>The rules have no tier, so they remove nothing.</summary>
     NoRules,

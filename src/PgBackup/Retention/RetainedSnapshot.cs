@@ -26,6 +26,9 @@ public sealed record RetainedSnapshot
     /// <summary>Stored bytes of all its objects.</summary>
     public required long Bytes { get; init; }
 
+    /// <summary>Another store should have a copy of it, and lacks it still.</summary>
+    public bool IsAwaited { get; init; }
+
     /// <summary>Until when the store itself refuses to remove it (object lock); null for no lock.</summary>
     public DateTimeOffset? LockedUntil { get; init; }
 }

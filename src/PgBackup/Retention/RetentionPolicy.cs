@@ -17,7 +17,7 @@ namespace PgBackup.Retention;
 /// </para>
 /// <para>
 /// Protected whatever the rules say: the newest one, the newest complete one and the newest proven one (also the newest that is both);
-/// pinned, unreadable and locked ones; and ids later than now. The newest are sought among all snapshots and again among those not later
+/// pinned, unreadable and locked ones, and those that a replica still lacks; and ids later than now. The newest are sought among all snapshots and again among those not later
 /// than now, so that one snapshot of a wrong clock does not take the protection from the real newest.
 /// </para>
 /// </remarks>
@@ -56,6 +56,7 @@ public static class RetentionPolicy
             Add(!snapshot.IsReadable, KeepReasonKind.Unreadable);
             Add(snapshot.Id.Time > now, KeepReasonKind.FromTheFuture, snapshot.Id.Time);
             Add(snapshot.LockedUntil > now, KeepReasonKind.Locked, snapshot.LockedUntil);
+            Add(snapshot.IsAwaited, KeepReasonKind.Awaited);
             Add(!rules.HasTiers, KeepReasonKind.NoRules);
             return new RetentionDecision { Snapshot = snapshot, Reasons = reasons };
 

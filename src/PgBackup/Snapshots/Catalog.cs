@@ -14,6 +14,9 @@ public sealed class Catalog(IObjectStore store)
     // Hosts that share a store do not agree to the minute.
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
 
+    // Of a pin's note, what is shown.
+    private const int LongestNote = 1000;
+
     /// <summary>The store.</summary>
     public IObjectStore Store => store;
 
@@ -210,6 +213,21 @@ public sealed class Catalog(IObjectStore store)
         }
 
         return null;
+    }
+
+    /// <summary>Why a snapshot is pinned, or null when it is not.</summary>
+    public async Task<string?> ReadPinAsync(SnapshotId id, CancellationToken cancel)
+    {
+        string key = SnapshotLayout.Key(id, SnapshotLayout.Pinned);
+        if (await store.FindAsync(key, cancel) is null)
+        {
+            return null;
+        }
+
+        await using Stream stream = await store.OpenAsync(key, cancel);
+        using var text = new StreamReader(stream);
+        char[] note = new char[LongestNote];
+        return new string(note, 0, await text.ReadBlockAsync(note, cancel)).Trim();
     }
 
     /// <summary>The manifest's bytes, as stored.</summary>

@@ -11,7 +11,8 @@ internal sealed class PartMemory
     /// <summary>Bytes of a block, and of the smallest part: S3 wants at least 5 MiB.</summary>
     public const int BlockBytes = 8 << 20;
 
-    private const int Blocks = 6;
+    /// <summary>How many there are.</summary>
+    public const int Blocks = 6;
 
     private readonly ConcurrentBag<byte[]> free = [];
     private readonly Queue<(int Count, TaskCompletionSource Ready)> waiting = new();

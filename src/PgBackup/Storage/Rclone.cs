@@ -30,7 +30,6 @@ internal sealed partial class Rclone
         "RequestTimeout", "Too Many Requests", "TooManyRequests", "rate limit", "rateLimitExceeded",
     ];
 
-    private readonly string store;
     private readonly string remote;
     private readonly string parameters;
     private readonly string? configFile;
@@ -39,7 +38,7 @@ internal sealed partial class Rclone
     /// <summary>Calls for a remote, as <see cref="RcloneStore"/> gets it.</summary>
     public Rclone(string store, string remote, string? configFile, TimeProvider clock)
     {
-        this.store = store;
+        Store = store;
         this.configFile = configFile;
         this.clock = clock;
         string trimmed = remote.TrimEnd('/');
@@ -47,6 +46,9 @@ internal sealed partial class Rclone
         parameters = ParametersOf(this.remote);
         Location = WithoutSecrets(this.remote);
     }
+
+    /// <summary>The store's name in the config.</summary>
+    public string Store { get; }
 
     /// <summary>The program.</summary>
     public string Program { get; init; } = "rclone";
@@ -121,13 +123,16 @@ internal sealed partial class Rclone
         string quote = Quote(errors);
         return new PgBackupException(
             ErrorCode.StoreUnavailable,
-            Has(errors, Full) ? $"the store {store} ({Location}) is full: rclone {verb} failed{quote}" : $"the store {store} ({Location}) cannot be used: rclone {verb} failed{quote}",
+            Has(errors, Full) ? $"the store {Store} ({Location}) is full: rclone {verb} failed{quote}" : $"the store {Store} ({Location}) cannot be used: rclone {verb} failed{quote}",
             remedy,
             inner)
         {
             IsTransient = IsTransient(errors),
         };
     }
+
+    /// <summary>The error for an object that is not there.</summary>
+    public PgBackupException Lacks(string key) => new(ErrorCode.ObjectDamaged, $"the store {Store} has no object {key}.");
 
     private static bool Has(IReadOnlyList<string> errors, params IReadOnlyList<string> words) =>
         errors.Any(line => words.Any(word => line.Contains(word, StringComparison.OrdinalIgnoreCase)));
@@ -188,7 +193,7 @@ internal sealed partial class Rclone
         catch (PgBackupException e) when (e.Code == ErrorCode.ToolMissing)
         {
             throw new PgBackupException(
-                ErrorCode.ToolMissing, e.Message, $"The store {store} needs it: `apt-get install rclone`, or see rclone.org/install. {e.Remedy}", e);
+                ErrorCode.ToolMissing, e.Message, $"The store {Store} needs it: `apt-get install rclone`, or see rclone.org/install. {e.Remedy}", e);
         }
     }
 

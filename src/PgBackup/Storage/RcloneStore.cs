@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
-using System.Text.Json;
 using PgBackup.Tools;
 
 namespace PgBackup.Storage;
@@ -40,7 +39,7 @@ public sealed class RcloneStore : IObjectStore
 
     private readonly Rclone rclone;
     private readonly TimeProvider clock;
-    private RcloneRemote? known;
+    private readonly RcloneListing listing;
     private bool rootSeen;
 
     /// <summary>A store on a remote, as the operator writes it for rclone: <c>b2:olympus-backups</c>, <c>sftp-host:/backups</c>.</summary>
@@ -59,6 +58,7 @@ public sealed class RcloneStore : IObjectStore
         Name = name;
         this.clock = clock;
         rclone = new Rclone(name, remote, configFile, clock) { Program = program };
+        listing = new RcloneListing(rclone);
     }
 
     /// <inheritdoc/>
@@ -79,9 +79,9 @@ public sealed class RcloneStore : IObjectStore
     /// <inheritdoc/>
     public async Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
-        Check(key);
+        listing.Check(key);
         cancel.ThrowIfCancellationRequested();
-        RcloneRemote remote = await KnownAsync(cancel);
+        RcloneRemote remote = await listing.KnownAsync(cancel);
         await SeeRootAsync(remote, cancel);
         string upload = remote.Features.BucketBased ? key : PartialOf(key);
         byte[] head = ArrayPool<byte>.Shared.Rent(SmallBytes);
@@ -114,8 +114,8 @@ public sealed class RcloneStore : IObjectStore
     public async Task<Stream> OpenAsync(string key, CancellationToken cancel)
     {
         // Not left to `cat`, which succeeds without a word for an object that S3 does not have.
-        RcloneItem found = await StatAsync(key, null, cancel) ?? throw Lacks(key);
-        var stream = new RcloneObject(this, key, found.Size, ToolStream.From(rclone.StartPatient("cat", "--", rclone.PathOf(key)), cancel));
+        RcloneItem found = await listing.StatAsync(key, null, cancel) ?? throw rclone.Lacks(key);
+        var stream = new RcloneObject(rclone, key, found.Size, ToolStream.From(rclone.StartPatient("cat", "--", rclone.PathOf(key)), cancel));
         try
         {
             await stream.BeginAsync(cancel);
@@ -126,7 +126,7 @@ public sealed class RcloneStore : IObjectStore
             await stream.DisposeAsync();
 
             // It may have been removed just now, which `cat` does not say.
-            throw e.Code == ErrorCode.StoreUnavailable && await StatAsync(key, null, cancel) is null ? Lacks(key) : e;
+            throw e.Code == ErrorCode.StoreUnavailable && await listing.StatAsync(key, null, cancel) is null ? rclone.Lacks(key) : e;
         }
         catch
         {
@@ -138,7 +138,7 @@ public sealed class RcloneStore : IObjectStore
     /// <inheritdoc/>
     public async IAsyncEnumerable<StoredObject> ListAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
     {
-        await foreach (RcloneItem item in ItemsAsync(folder, ["--files-only"], cancel))
+        await foreach (RcloneItem item in listing.ItemsAsync(folder, ["--files-only"], cancel))
         {
             StoredObject found = Describe(folder, item);
             if (!$"/{found.Key}".Contains("/.", StringComparison.Ordinal))
@@ -150,16 +150,16 @@ public sealed class RcloneStore : IObjectStore
 
     /// <inheritdoc/>
     public async Task<StoredObject?> FindAsync(string key, CancellationToken cancel) =>
-        await StatAsync(key, null, cancel) is { } item ? Describe(FolderOf(key), item) : null;
+        await listing.StatAsync(key, null, cancel) is { } item ? Describe(RcloneListing.FolderOf(key), item) : null;
 
     /// <inheritdoc/>
     public async Task DeleteAsync(string key, CancellationToken cancel)
     {
-        Check(key);
+        listing.Check(key);
         ToolResult result = await rclone.RunAsync(null, cancel, "deletefile", "--", rclone.PathOf(key));
 
         // Versions differ in what they say of an object that is not there.
-        if (result.ExitCode != 0 && await StatAsync(key, null, cancel) is not null)
+        if (result.ExitCode != 0 && await listing.StatAsync(key, null, cancel) is not null)
         {
             throw rclone.Failure("deletefile", result.Errors);
         }
@@ -168,7 +168,7 @@ public sealed class RcloneStore : IObjectStore
     /// <inheritdoc/>
     public async Task DeleteFolderAsync(string folder, CancellationToken cancel)
     {
-        Check(folder);
+        listing.Check(folder);
         ToolResult result = await rclone.RunAsync(null, cancel, "purge", "--", rclone.PathOf(folder));
         if (result.ExitCode == 0 || Rclone.IsMissing(result.Errors))
         {
@@ -176,7 +176,7 @@ public sealed class RcloneStore : IObjectStore
         }
 
         // Remotes differ in what they say of a folder that is not there: what counts is that nothing is in it.
-        await foreach (RcloneItem _ in ItemsAsync(folder, [], cancel))
+        await foreach (RcloneItem _ in listing.ItemsAsync(folder, [], cancel))
         {
             throw rclone.Failure("purge", result.Errors);
         }
@@ -185,7 +185,7 @@ public sealed class RcloneStore : IObjectStore
     /// <inheritdoc/>
     public async Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel)
     {
-        RcloneRemote remote = await KnownAsync(cancel);
+        RcloneRemote remote = await listing.KnownAsync(cancel);
         if (remote.Features.BucketBased)
         {
             await SweepUploadsAsync(remote, olderThan, cancel);
@@ -195,7 +195,7 @@ public sealed class RcloneStore : IObjectStore
         List<RcloneItem> everything = [];
         try
         {
-            await foreach (RcloneItem item in ItemsAsync("", [], cancel))
+            await foreach (RcloneItem item in listing.ItemsAsync("", [], cancel))
             {
                 everything.Add(item);
             }
@@ -233,7 +233,7 @@ public sealed class RcloneStore : IObjectStore
     /// <summary>The objects of one folder, hidden ones included.</summary>
     internal async IAsyncEnumerable<StoredObject> ListHiddenAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
     {
-        await foreach (RcloneItem item in ItemsAsync(folder, ["--files-only"], cancel))
+        await foreach (RcloneItem item in listing.ItemsAsync(folder, ["--files-only"], cancel))
         {
             yield return Describe(folder, item);
         }
@@ -246,35 +246,11 @@ public sealed class RcloneStore : IObjectStore
         Modified = item.ModTime.ToUniversalTime(),
     };
 
-    private static string FolderOf(string key) => key.LastIndexOf('/') is var slash and >= 0 ? key[..slash] : "";
-
-    private static string NameOf(string key) => key[(key.LastIndexOf('/') + 1)..];
-
     private static string PartialOf(string key)
     {
-        string name = NameOf(key);
+        string name = RcloneListing.NameOf(key);
         string partial = name.Length > 150 ? $".{Guid.NewGuid():N}{PartialSuffix}" : $".{name}{PartialSuffix}";
-        return FolderOf(key) is { Length: > 0 } folder ? $"{folder}/{partial}" : partial;
-    }
-
-    // A line break cannot be written into the list of names that rclone is asked for.
-    private void Check(string key)
-    {
-        if (key.Split('/').Any(static part => part is "" or "." or "..") || key.Any(char.IsControl))
-        {
-            throw new PgBackupException(ErrorCode.StoreUnavailable, $"the key \"{key}\" leads out of the store {Name}, or is no name for an object.");
-        }
-    }
-
-    private async Task<RcloneRemote> KnownAsync(CancellationToken cancel)
-    {
-        if (known is null)
-        {
-            ToolResult result = await rclone.RunAsync(null, cancel, "backend", "features", "--", rclone.PathOf(""));
-            known = result.ExitCode == 0 ? Parse(result, "backend features", RcloneJson.Default.RcloneRemote) : throw rclone.Failure("backend features", result.Errors);
-        }
-
-        return known;
+        return RcloneListing.FolderOf(key) is { Length: > 0 } folder ? $"{folder}/{partial}" : partial;
     }
 
     // Not every remote of buckets can be told not to make one that is missing.
@@ -282,7 +258,7 @@ public sealed class RcloneStore : IObjectStore
     {
         if (!rootSeen && remote.Features.BucketBased)
         {
-            await foreach (RcloneItem _ in ItemsAsync("", ["--files-only", "--max-depth", "1"], cancel))
+            await foreach (RcloneItem _ in listing.ItemsAsync("", ["--files-only", "--max-depth", "1"], cancel))
             {
                 break;
             }
@@ -331,7 +307,7 @@ public sealed class RcloneStore : IObjectStore
 
     private async Task VerifyAsync(string upload, string key, Sent sent, CancellationToken cancel)
     {
-        RcloneItem? stored = await StatAsync(upload, sent.DigestName, cancel);
+        RcloneItem? stored = await listing.StatAsync(upload, sent.DigestName, cancel);
         string? wrong = null;
         if (stored is null)
         {
@@ -378,7 +354,7 @@ public sealed class RcloneStore : IObjectStore
             throw rclone.Failure("moveto", result.Errors);
         }
 
-        RcloneItem? moved = await StatAsync(key, null, cancel);
+        RcloneItem? moved = await listing.StatAsync(key, null, cancel);
         if (moved is null || (moved.Size >= 0 && moved.Size != sent.Size))
         {
             throw new PgBackupException(
@@ -387,78 +363,6 @@ public sealed class RcloneStore : IObjectStore
                 "Look at that folder with `rclone lsl`, and take the backup again.");
         }
     }
-
-    // One listing of the folder, filtered: `lsjson --stat` would say null for a wrong password, too.
-    private async Task<RcloneItem?> StatAsync(string key, string? digest, CancellationToken cancel)
-    {
-        Check(key);
-        string name = NameOf(key);
-        string[] hash = digest is null ? [] : ["--hash", "--hash-type", digest];
-        ToolResult result = await rclone.RunAsync(
-            name + "\n",
-            cancel,
-            ["lsjson", "--files-only", "--no-mimetype", "--use-server-modtime", "--files-from-raw", "-", .. hash, "--", rclone.PathOf(FolderOf(key))]);
-        if (result.ExitCode == 0)
-        {
-            return Parse(result, "lsjson", RcloneJson.Default.ListRcloneItem).FirstOrDefault(i => i.Path == name);
-        }
-
-        return Rclone.IsMissing(result.Errors) && !(await KnownAsync(cancel)).Features.BucketBased ? null : throw rclone.Failure("lsjson", result.Errors);
-    }
-
-    private async IAsyncEnumerable<RcloneItem> ItemsAsync(string folder, string[] options, [EnumeratorCancellation] CancellationToken cancel)
-    {
-        bool whole = folder.Length == 0;
-        if (!whole)
-        {
-            Check(folder);
-        }
-
-        RcloneRemote remote = await KnownAsync(cancel);
-        string[] depth = !whole || options.Contains("--max-depth") ? [] : remote.Features.BucketBased ? ["--recursive", "--fast-list"] : ["--recursive"];
-        await using var output = ToolStream.From(
-            rclone.Start(["lsjson", "--no-mimetype", "--use-server-modtime", .. depth, .. options, "--", rclone.PathOf(folder)]), cancel);
-        await using IAsyncEnumerator<RcloneItem?> items = JsonSerializer.DeserializeAsyncEnumerable(output, RcloneJson.Default.RcloneItem, cancel).GetAsyncEnumerator(cancel);
-        while (await NextAsync())
-        {
-            yield return items.Current!;
-        }
-
-        async Task<bool> NextAsync()
-        {
-            try
-            {
-                if (await items.MoveNextAsync())
-                {
-                    return true;
-                }
-
-                await output.CopyToAsync(Stream.Null, cancel); // its end means that the list is whole
-                return false;
-            }
-            catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed && Rclone.IsMissing(output.Errors))
-            {
-                return whole || remote.Features.BucketBased ? throw NoRoot(remote, e) : false;
-            }
-            catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed)
-            {
-                throw rclone.Failure("lsjson", output.Errors, e);
-            }
-            catch (JsonException e)
-            {
-                throw rclone.Failure("lsjson", [$"its output is no JSON: {e.Message}"], e);
-            }
-        }
-    }
-
-    private PgBackupException NoRoot(RcloneRemote remote, PgBackupException e) => remote.Features.BucketBased
-        ? new PgBackupException(
-            ErrorCode.StoreUnavailable, $"the bucket of the store {Name} ({Location}) does not exist.", $"Make it (`rclone mkdir {Location}`), or correct its name; a backup never makes one.", e)
-        : new PgBackupException(
-            ErrorCode.StoreUnavailable,
-            $"the folder of the store {Name} ({Location}) does not exist.",
-            "Mount its disk, or take a first backup, which makes the folder.",
-            new DirectoryNotFoundException(e.Message, e));
 
     // In S3 and B2 an upload that was never finished costs money and is in no listing. rclone removes those of the whole bucket, so
     // that other people's below another prefix are given a week.
@@ -489,68 +393,6 @@ public sealed class RcloneStore : IObjectStore
         }
     }
 
-    private T Parse<T>(ToolResult result, string verb, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(result.Output, type) ?? throw new JsonException("null");
-        }
-        catch (JsonException e)
-        {
-            throw rclone.Failure(verb, [$"its output is no JSON: {e.Message}"], e);
-        }
-    }
-
-    private PgBackupException Lacks(string key) => new(ErrorCode.ObjectDamaged, $"the store {Name} has no object {key}.");
-
     // What was sent: its size, its SHA-256, and the digest that the remote may tell, by rclone's name for it.
     private readonly record struct Sent(long Size, string Sha256, string? DigestName, string Digest);
-
-    // What rclone cat gives, which must be as much as the object has. The first bytes are read when it is opened: from then on it
-    // is that object, whatever happens to its name.
-    private sealed class RcloneObject(RcloneStore store, string key, long size, ToolStream output) : ForwardStream
-    {
-        private readonly byte[] first = new byte[64 * 1024];
-        private Memory<byte> begun;
-        private long given;
-
-        public async Task BeginAsync(CancellationToken cancel) => begun = first.AsMemory(0, await ReadOnAsync(first, cancel));
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            if (begun.IsEmpty)
-            {
-                return await ReadOnAsync(buffer, cancellationToken);
-            }
-
-            int count = Math.Min(begun.Length, buffer.Length);
-            begun[..count].CopyTo(buffer);
-            begun = begun[count..];
-            return count;
-        }
-
-        protected override ValueTask DisposeOnceAsync() => output.DisposeAsync();
-
-        private async ValueTask<int> ReadOnAsync(Memory<byte> buffer, CancellationToken cancel)
-        {
-            int count;
-            try
-            {
-                count = await output.ReadAsync(buffer, cancel);
-            }
-            catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed)
-            {
-                throw Rclone.IsMissing(output.Errors) ? store.Lacks(key) : store.rclone.Failure("cat", output.Errors, e);
-            }
-
-            given += count;
-            return count > 0 || buffer.Length == 0 || size < 0 || given == size
-                ? count
-                : throw new PgBackupException(
-                    ErrorCode.StoreUnavailable,
-                    string.Create(CultureInfo.InvariantCulture, $"the store {store.Name} ({store.Location}) gave {given} of the {size} bytes of {key}."),
-                    "The connection broke, or the object was replaced meanwhile: try again.")
-                { IsTransient = true };
-        }
-    }
 }

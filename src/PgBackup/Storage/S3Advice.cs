@@ -10,7 +10,11 @@ internal static class S3Advice
     {
         string? code = (e as AmazonServiceException)?.ErrorCode;
         int status = (int)((e as AmazonServiceException)?.StatusCode ?? 0);
-        string why = e is AmazonServiceException && !string.IsNullOrEmpty(code) ? $"{code}: {e.Message}" : status > 0 ? $"HTTP status {status}: {e.Message}" : e.GetBaseException().Message;
+        bool lacksCredentials = status is 0 && e is AmazonClientException && e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase);
+        string why = lacksCredentials ? "there are no credentials for it, neither in the config nor where the AWS SDK looks."
+            : !string.IsNullOrEmpty(code) ? Told(code, e)
+            : status > 0 ? Told($"HTTP status {status}", e)
+            : e.GetBaseException().Message;
         (string remedy, bool transient) = code switch
         {
             "NoSuchBucket" => ("Check bucket:, region: and endpoint:; the bucket is never made by olympus-pgbackup.", false),
@@ -23,7 +27,7 @@ internal static class S3Advice
             "ExpiredToken" or "InvalidToken" => ("The credentials are temporary and have expired: renew them.", false),
             _ when status is >= 500 or 429 || code is "SlowDown" or "RequestTimeout" or "ServiceUnavailable" or "InternalError" => ("The store is busy or broken; it was tried several times. The next run goes on.", true),
             _ when status is 401 or 403 => ("The store refuses this key without a reason: check the access key, the secret key and region:, and what the key may do (docs/configuration.md has a policy).", false),
-            _ when status is 0 && e.Message.Contains("credentials", StringComparison.OrdinalIgnoreCase) =>
+            _ when lacksCredentials =>
                 ("Give access_key_id and secret_access_key_file in the config, or credentials where the AWS SDK looks: environment, ~/.aws, role of the machine.", false),
             _ when status is 0 && e.GetBaseException() is System.Security.Authentication.AuthenticationException => ("The TLS connection is not trusted: check endpoint: and the certificates of this host.", false),
             _ when status is 0 => ($"Check that {settings.Endpoint?.Authority ?? $"s3.{settings.Region}.amazonaws.com"} can be reached from here (network, DNS, proxy, TLS).", true),
@@ -31,4 +35,7 @@ internal static class S3Advice
         };
         return (why, remedy, transient);
     }
+
+    // Some servers send a code and no text.
+    private static string Told(string what, Exception e) => string.IsNullOrWhiteSpace(e.Message) ? what : $"{what}: {e.Message}";
 }

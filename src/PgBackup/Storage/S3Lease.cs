@@ -12,7 +12,7 @@ namespace PgBackup.Storage;
 /// while it is held, and removed at the end. One that was not renewed for 15 minutes, by the store's own clock, belongs to a run that
 /// was killed, and is taken over.
 /// </summary>
-internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucket, string key, TimeProvider clock) : IStoreLock
+internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, TimeProvider clock) : IStoreLock
 {
     private static readonly TimeSpan Length = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan Renewal = TimeSpan.FromMinutes(3);
@@ -57,7 +57,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
         {
             throw new PgBackupException(
                 ErrorCode.AlreadyRunning,
-                $"the lock of the store {store.Name} ({store.Location}) was lost: it could not be renewed for {(Length - Margin).TotalMinutes:0} minutes, or another run has taken it over.",
+                $"the lock of the store {bucket.Store} ({bucket.Location}) was lost: it could not be renewed for {(Length - Margin).TotalMinutes:0} minutes, or another run has taken it over.",
                 "This run writes no more there. See that the host was not suspended and that the store can be reached; the next run cleans up.");
         }
     }
@@ -73,8 +73,8 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
         {
             if (asked && !lost && (await ReadAsync(patience.Token))?.Text.Nonce == nonce)
             {
-                DeleteObjectResponse mark = await store.CallAsync("giving the lock back", c => client.DeleteObjectAsync(bucket, key, c), patience.Token);
-                await store.RemoveBelowAsync(key, mark.VersionId, patience.Token);
+                DeleteObjectResponse mark = await bucket.CallAsync("giving the lock back", c => bucket.Client.DeleteObjectAsync(bucket.Name, key, c), patience.Token);
+                await versions.RemoveBelowAsync(key, mark.VersionId, patience.Token);
             }
         }
         catch (Exception e) when (e is PgBackupException or OperationCanceledException)
@@ -109,7 +109,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
             if (await WriteAsync(other.ETag, cancel))
             {
                 await RequireOursAsync(cancel);
-                Note = $"the lock of {other.Text.Holder} in the store {store.Name} was not renewed for {age.TotalMinutes:0} minutes: that run was killed, and its lock was taken over";
+                Note = $"the lock of {other.Text.Holder} in the store {bucket.Store} was not renewed for {age.TotalMinutes:0} minutes: that run was killed, and its lock was taken over";
                 return;
             }
         }
@@ -129,14 +129,14 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
     }
 
     private async Task<bool> TryWriteAsync(string? replace, CancellationToken cancel) =>
-        await store.CallAsync(
+        await bucket.CallAsync(
             "taking the lock",
             async c =>
             {
                 using var content = new MemoryStream(body);
                 var request = new PutObjectRequest
                 {
-                    BucketName = bucket,
+                    BucketName = bucket.Name,
                     Key = key,
                     InputStream = content,
                     UseChunkEncoding = false,
@@ -154,7 +154,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
 
                 try
                 {
-                    await client.PutObjectAsync(request, c);
+                    await bucket.Client.PutObjectAsync(request, c);
                     return true;
                 }
                 catch (AmazonS3Exception e) when (e.StatusCode is HttpStatusCode.PreconditionFailed or HttpStatusCode.Conflict || (replace is not null && e.StatusCode is HttpStatusCode.NotFound && e.ErrorCode != "NoSuchBucket"))
@@ -171,7 +171,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
                     }
 
                     using var again = new MemoryStream(body);
-                    await client.PutObjectAsync(new PutObjectRequest { BucketName = bucket, Key = key, InputStream = again, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5(body) }, c);
+                    await bucket.Client.PutObjectAsync(new PutObjectRequest { BucketName = bucket.Name, Key = key, InputStream = again, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5(body) }, c);
                     await Task.Delay(TimeSpan.FromSeconds(2), clock, c);
                     return true;
                 }
@@ -189,7 +189,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
     }
 
     private async Task<LeaseState?> ReadAsync(CancellationToken cancel) =>
-        await store.CallAsync(
+        await bucket.CallAsync(
             "reading the lock",
             async c =>
             {
@@ -198,7 +198,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
                     try
                     {
                         // A range: the SDK would compare a whole object with its ETag, which need not be an MD5.
-                        using GetObjectResponse answer = await client.GetObjectAsync(new GetObjectRequest { BucketName = bucket, Key = key, ByteRange = new ByteRange(0, 65_535) }, c);
+                        using GetObjectResponse answer = await bucket.Client.GetObjectAsync(new GetObjectRequest { BucketName = bucket.Name, Key = key, ByteRange = new ByteRange(0, 65_535) }, c);
                         using var text = new MemoryStream();
                         await answer.ResponseStream.CopyToAsync(text, c);
                         return StateOf(text.ToArray(), answer.ETag, answer.LastModified);
@@ -209,7 +209,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
                     }
                     catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
                     {
-                        GetObjectMetadataResponse head = await client.GetObjectMetadataAsync(bucket, key, c);
+                        GetObjectMetadataResponse head = await bucket.Client.GetObjectMetadataAsync(bucket.Name, key, c);
                         return StateOf([], head.ETag, head.LastModified);
                     }
                     catch (IOException) when (attempt < 3)
@@ -245,15 +245,15 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
     private async Task<DateTimeOffset> StoreTimeAsync(CancellationToken cancel)
     {
         string probe = $"{key}-{nonce}";
-        return await store.CallAsync(
+        return await bucket.CallAsync(
             "asking the store for its time",
             async c =>
             {
                 using var content = new MemoryStream("time\n"u8.ToArray());
-                await client.PutObjectAsync(new PutObjectRequest { BucketName = bucket, Key = probe, InputStream = content, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5("time\n"u8.ToArray()) }, c);
-                GetObjectMetadataResponse head = await client.GetObjectMetadataAsync(bucket, probe, c);
-                DeleteObjectResponse mark = await client.DeleteObjectAsync(bucket, probe, c);
-                await store.RemoveBelowAsync(probe, mark.VersionId, c);
+                await bucket.Client.PutObjectAsync(new PutObjectRequest { BucketName = bucket.Name, Key = probe, InputStream = content, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5("time\n"u8.ToArray()) }, c);
+                GetObjectMetadataResponse head = await bucket.Client.GetObjectMetadataAsync(bucket.Name, probe, c);
+                DeleteObjectResponse mark = await bucket.Client.DeleteObjectAsync(bucket.Name, probe, c);
+                await versions.RemoveBelowAsync(probe, mark.VersionId, c);
                 return (DateTimeOffset)(head.LastModified ?? DateTime.UnixEpoch).ToUniversalTime();
             },
             cancel);
@@ -299,7 +299,7 @@ internal sealed class S3Lease(S3Store store, AmazonS3Client client, string bucke
 
     private PgBackupException Taken(string holder) => new(
         ErrorCode.AlreadyRunning,
-        $"another run works in the store {store.Name} ({store.Location}): {holder}.",
+        $"another run works in the store {bucket.Store} ({bucket.Location}): {holder}.",
         "Wait for it to end, or stop it. The lock of a run that was killed is free after 15 minutes.");
 
     private static string Md5(byte[] bytes)

@@ -6,7 +6,7 @@ using Amazon.S3.Model;
 namespace PgBackup.Storage;
 
 /// <summary>One object in parts, several of them under way at the same time.</summary>
-internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? lockedUntil)
+internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string objectKey, DateTimeOffset? lockedUntil)
 {
     // 1,000 parts: 100 of 8 MiB, 100 of 16 MiB, ... 100 of 4 GiB.
     private const int PartsOfOneSize = 100;
@@ -17,7 +17,7 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
     /// <exception cref="PgBackupException">Nothing was stored, and the upload was aborted.</exception>
     public async Task<SentObject> RunAsync(PartContent first, Stream content, CancellationToken cancel)
     {
-        string upload = await store.BeginAsync(objectKey, lockedUntil, cancel);
+        string upload = await bucket.BeginAsync(objectKey, lockedUntil, cancel);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         List<Task<byte[]>> sending = [];
         using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -36,14 +36,14 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
             byte[][] digests = await Task.WhenAll(sending);
             var sent = new SentObject { IsConfirmed = true, Size = size, ETag = ETagOf(digests), Sha256 = Convert.ToHexStringLower(sha256.GetHashAndReset()) };
             List<PartETag> tags = [.. digests.Select(static (md5, i) => new PartETag(i + 1, $"\"{Convert.ToHexStringLower(md5)}\""))];
-            await store.CompleteAsync(objectKey, upload, tags, sent, cancel);
+            await CompleteAsync(upload, tags, sent, cancel);
             return sent;
         }
         catch (Exception e)
         {
             await stop.CancelAsync();
             await Task.WhenAll(sending).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-            await store.AbortAsync(objectKey, upload);
+            await bucket.AbortAsync(objectKey, upload);
             // A part that failed stops the reading of the next, and the other parts: its reason is the one to tell.
             cancel.ThrowIfCancellationRequested();
             if (reason is not null && reason != e)
@@ -64,6 +64,24 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
         return string.Create(CultureInfo.InvariantCulture, $"{Convert.ToHexStringLower(all)}-{digests.Length}");
     }
 
+    // An answer that is an error, or that never came, is not believed at once: the object may be there. Where ETags are opaque, only
+    // reading it tells whether it is this one or an older one.
+    private async Task CompleteAsync(string upload, List<PartETag> parts, SentObject sent, CancellationToken cancel)
+    {
+        try
+        {
+            await bucket.CompleteAsync(objectKey, upload, parts, cancel);
+        }
+        catch (PgBackupException) when (!cancel.IsCancellationRequested)
+        {
+            if (await bucket.HeadAsync(objectKey, cancel) is not { } head || head.ContentLength != sent.Size
+                || (S3Bucket.Bare(head.ETag) != sent.ETag && await bucket.Sha256OfAsync(objectKey, cancel) != sent.Sha256))
+            {
+                throw;
+            }
+        }
+    }
+
     private static async Task HashAsync(IncrementalHash hash, PartContent part, CancellationToken cancel)
     {
         byte[] buffer = new byte[256 * 1024];
@@ -77,7 +95,7 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
 
     private async Task<PartContent?> NextAsync(List<Task<byte[]>> sending, Stream content, CancellationToken cancel)
     {
-        PartContent part = await store.Memory.RentAsync(1 << Math.Min(sending.Count / PartsOfOneSize, 9), cancel);
+        PartContent part = await memory.RentAsync(1 << Math.Min(sending.Count / PartsOfOneSize, 9), cancel);
         try
         {
             await part.FillAsync(content, cancel);
@@ -100,7 +118,7 @@ internal sealed class S3Upload(S3Store store, string objectKey, DateTimeOffset? 
     {
         try
         {
-            return await store.SendPartAsync(objectKey, upload, number, part, stop.Token);
+            return await bucket.SendPartAsync(objectKey, upload, number, part, stop.Token);
         }
         catch (Exception e)
         {

@@ -6,7 +6,7 @@ using Amazon.S3.Model;
 namespace PgBackup.Storage;
 
 /// <summary>The versions of objects in a bucket that keeps them, as one with object lock does. What is still locked stays.</summary>
-internal sealed class S3Versions(S3Store store, AmazonS3Client client, string bucket)
+internal sealed class S3Versions(S3Bucket bucket)
 {
     /// <summary>
     /// Removes those versions of each key, which come the newest first, that are wanted. A delete marker goes last, and only when
@@ -31,12 +31,21 @@ internal sealed class S3Versions(S3Store store, AmazonS3Client client, string bu
         return gone;
     }
 
+    /// <summary>In a bucket with object lock, removes a delete marker and all versions below it; others have none to remove.</summary>
+    public async Task RemoveBelowAsync(string objectKey, string? marker, CancellationToken cancel)
+    {
+        if (bucket.HasObjectLock && marker is { Length: > 0 })
+        {
+            await RemoveAsync(objectKey, of => of[0].Key == objectKey ? [.. of.SkipWhile(v => v.VersionId != marker)] : [], cancel);
+        }
+    }
+
     // False: it is still locked.
     private async Task<bool> RemoveOneAsync(S3ObjectVersion version, CancellationToken cancel)
     {
         try
         {
-            await store.CallAsync($"removing a version of {version.Key}", c => client.DeleteObjectAsync(bucket, version.Key, version.VersionId, c), cancel);
+            await bucket.CallAsync($"removing a version of {version.Key}", c => bucket.Client.DeleteObjectAsync(bucket.Name, version.Key, version.VersionId, c), cancel);
             return true;
         }
         catch (PgBackupException e) when (e.InnerException is AmazonS3Exception { StatusCode: HttpStatusCode.Forbidden })
@@ -48,10 +57,10 @@ internal sealed class S3Versions(S3Store store, AmazonS3Client client, string bu
     private async IAsyncEnumerable<List<S3ObjectVersion>> ByKeyAsync(string prefix, [EnumeratorCancellation] CancellationToken cancel)
     {
         List<S3ObjectVersion> versions = [];
-        var request = new ListVersionsRequest { BucketName = bucket, Prefix = prefix };
+        var request = new ListVersionsRequest { BucketName = bucket.Name, Prefix = prefix };
         while (true)
         {
-            ListVersionsResponse page = await store.CallAsync("listing versions", c => client.ListVersionsAsync(request, c), cancel);
+            ListVersionsResponse page = await bucket.CallAsync("listing versions", c => bucket.Client.ListVersionsAsync(request, c), cancel);
             foreach (S3ObjectVersion version in page.Versions ?? [])
             {
                 if (versions.Count > 0 && versions[0].Key != version.Key)

@@ -8,22 +8,22 @@ public sealed class S3PartMemoryTests
     private readonly PartMemory memory = new();
 
     [Fact]
-    public async Task Eight_blocks_are_lent_and_the_ninth_waits_for_one_of_them()
+    public async Task All_blocks_are_lent_and_who_wants_one_more_waits_for_one_of_them()
     {
-        List<PartContent> lent = await RentAsync(8);
+        List<PartContent> lent = await RentAsync(PartMemory.Blocks);
 
-        Task<PartContent> ninth = memory.RentAsync(1, Cancel);
-        ninth.IsCompleted.ShouldBeFalse();
+        Task<PartContent> more = memory.RentAsync(1, Cancel);
+        more.IsCompleted.ShouldBeFalse();
         lent[3].Dispose();
 
-        (await ninth.WaitAsync(TimeSpan.FromSeconds(10), Cancel)).ShouldNotBeNull();
-        memory.Lent.ShouldBe(8);
+        (await more.WaitAsync(TimeSpan.FromSeconds(10), Cancel)).ShouldNotBeNull();
+        memory.Lent.ShouldBe(PartMemory.Blocks);
     }
 
     [Fact]
     public async Task Who_came_first_is_served_first_even_where_it_wants_more()
     {
-        List<PartContent> lent = await RentAsync(8);
+        List<PartContent> lent = await RentAsync(PartMemory.Blocks);
         Task<PartContent> large = memory.RentAsync(4, Cancel);
         Task<PartContent> small = memory.RentAsync(1, Cancel);
 
@@ -40,9 +40,9 @@ public sealed class S3PartMemoryTests
     [Fact]
     public async Task Who_gives_up_waiting_holds_up_nobody()
     {
-        List<PartContent> lent = await RentAsync(8);
+        List<PartContent> lent = await RentAsync(PartMemory.Blocks);
         using var stop = new CancellationTokenSource();
-        Task<PartContent> large = memory.RentAsync(8, stop.Token);
+        Task<PartContent> large = memory.RentAsync(PartMemory.Blocks, stop.Token);
         Task<PartContent> small = memory.RentAsync(1, Cancel);
 
         lent[0].Dispose();
@@ -51,14 +51,14 @@ public sealed class S3PartMemoryTests
 
         await Should.ThrowAsync<OperationCanceledException>(() => large);
         await small.WaitAsync(TimeSpan.FromSeconds(10), Cancel);
-        memory.Lent.ShouldBe(8);
+        memory.Lent.ShouldBe(PartMemory.Blocks);
     }
 
     [Fact]
     public async Task A_part_that_is_larger_than_all_of_it_gets_it_alone()
     {
         List<PartContent> lent = await RentAsync(1);
-        Task<PartContent> huge = memory.RentAsync(9, Cancel);
+        Task<PartContent> huge = memory.RentAsync(PartMemory.Blocks + 1, Cancel);
         huge.IsCompleted.ShouldBeFalse();
         lent[0].Dispose();
         PartContent alone = await huge.WaitAsync(TimeSpan.FromSeconds(10), Cancel);

@@ -46,6 +46,7 @@ public sealed class CatalogVerbsTests : IDisposable
         lines[1].ShouldContain("complete            2  2,469,134  164.2 MB  3.5 s");
         lines[2].ShouldContain("failed: olympus");
         lines[4].ShouldContain("PGB-0063");
+        lines[4].ShouldContain("its manifest cannot be read");
     }
 
     [Fact]
@@ -68,6 +69,38 @@ public sealed class CatalogVerbsTests : IDisposable
         AppResult result = await AppProcess.RunAsync(folder.Path, "show", "--json");
 
         Manifest.Read(System.Text.Encoding.UTF8.GetBytes(result.Output), "x").ToJson().ShouldBe(manifest.ToJson());
+    }
+
+    [Fact]
+    public async Task A_snapshot_whose_manifest_was_read_in_vain_is_listed_as_kept_for_that()
+    {
+        Put(ManifestSample.Of(ManifestSample.Id));
+        Put(ManifestSample.Of(SnapshotId.TryParse("20260302T030000Z")!.Value));
+        Directory.CreateDirectory(folder["store/20200101T030000Z"]);
+        File.WriteAllText(folder["store/20200101T030000Z/manifest.json"], "{");
+        File.WriteAllText(folder["olympus-pgbackup.yaml"], $"cluster: olympus\nstores: [{{ name: local, path: {folder["store"]}, keep: {{ all: 1d }} }}]\n");
+
+        string[] lines = (await AppProcess.RunAsync(folder.Path, "list")).Output.Split('\n');
+
+        lines[1].ShouldEndWith("; its manifest cannot be read");
+        lines[2].ShouldEndWith("nothing keeps it");
+        lines[4].ShouldContain("; 1 (");
+        lines[5].ShouldContain("comes to 1 snapshot, ");
+    }
+
+    [Fact]
+    public async Task A_pin_is_answered_with_the_snapshots_id_and_its_note_is_shown()
+    {
+        Put(ManifestSample.Of(ManifestSample.Id));
+
+        (await AppProcess.RunAsync(folder.Path, "pin", "latest", "--note", "before the migration")).ShouldBe(new AppResult(0, "20260301T030000Z is pinned in local.\n", ""));
+        (await AppProcess.RunAsync(folder.Path, "show")).Output.ShouldContain("\npinned      before the migration\n");
+        JsonNode pinned = JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "pin", "latest", "--json")).Output)!;
+        JsonNode unpinned = JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "unpin", "latest", "--json")).Output)!;
+
+        pinned.ToJsonString().ShouldBe("{\"id\":\"20260301T030000Z\",\"is_pinned\":true,\"note\":\"pinned\",\"stores\":[\"local\"]}");
+        unpinned.ToJsonString().ShouldBe("{\"id\":\"20260301T030000Z\",\"is_pinned\":false,\"stores\":[\"local\"]}");
+        (await AppProcess.RunAsync(folder.Path, "show")).Output.ShouldNotContain("pinned");
     }
 
     [Theory]

@@ -45,7 +45,7 @@ public sealed class ConfigErrorTests
         "line 15: stores[0].keep.all: \"long\" is no length of time. Write a number with h, d, w, mo or y, such as 14d or 12mo, or the word forever.",
         "line 16: stores[1].name: \"local\" is the name of an earlier store too. Give each store a name of its own.",
         "line 16: stores[1].path: /backups is the place of an earlier store too. Give each store a folder, remote or prefix of its own.",
-        "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, schedule, drill, notify.",
+        "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, drill, schedule, notify.",
     ]);
 
     [Fact]
@@ -98,12 +98,35 @@ public sealed class ConfigErrorTests
     [InlineData("path: /backups", "s3: { bucket: abc, storage_class: DEEP_ARCHIVE }", "line 8: stores[0].s3.storage_class: objects in DEEP_ARCHIVE cannot be read at once")]
     [InlineData("path: /backups", "path: /b, keep: { all: 0d }", "line 8: stores[0].keep.all: \"0d\" is no length of time.")]
     [InlineData("path: /backups", "path: /b, keep: { hourly: 3d }", "line 8: stores[0].keep.hourly: there is no such key.")]
+    [InlineData("path: /backups", "keep: {}, s3: { bucket: abc, object_lock: governance }", "line 8: stores[0].keep: rules without tiers promise nothing, so that object_lock would lock nothing. Write how long")]
+    [InlineData("path: /backups", "rclone: \"b2:x\", rclone_config: /nowhere/rclone.conf", "line 8: stores[0].rclone_config: the file /nowhere/rclone.conf does not exist. `rclone config file` names the one")]
+    [InlineData("path: /backups", "s3: { bucket: abc, secret_access_key_file: /nowhere/x }", "the file /nowhere/x does not exist. Make it (mode 0600) with nothing but the value of secret_access_key in it.")]
     [InlineData("name: local, ", "", "line 8: stores[0].name: it is missing. Give the store a name")]
     [InlineData("cluster: olympus", "cluster: olympus\nencryption: gpg", "line 6: (YAML): Duplicate key encryption")]
     [InlineData("cluster: olympus", "cluster: \"olympus", "(YAML): ")]
     [InlineData("  - { name: local", "\t- { name: local", "(YAML): ")]
     public void An_error_says_where_it_is_and_what_to_write(string piece, string instead, string error) =>
         ErrorsOf(With(piece, instead)).ShouldContain(line => line.Contains(error));
+
+    [Theory]
+    [InlineData("path: /backups", "path: /backups/olympus")]
+    [InlineData("path: /backups/olympus", "path: /backups/")]
+    [InlineData("path: /", "path: /backups")]
+    [InlineData("rclone: \"b2:olympus\"", "rclone: \"b2:olympus/night/\"")]
+    [InlineData("rclone: \"b2:\"", "rclone: \"b2:olympus\"")]
+    [InlineData("s3: { bucket: abc }", "s3: { bucket: abc, prefix: night }")]
+    [InlineData("s3: { bucket: abc, prefix: a/b, endpoint: \"https://s3.example.com\" }", "s3: { bucket: abc, prefix: a, endpoint: \"https://s3.example.com/\" }")]
+    public void Stores_one_inside_the_other_are_refused(string one, string other) =>
+        ErrorsOf(With("- { name: local, path: /backups }", $"- {{ name: a, {one} }}\n  - {{ name: b, {other} }}"))
+            .ShouldHaveSingleItem().ShouldContain(", the place of an earlier store, lie one inside the other. Give each store");
+
+    [Theory]
+    [InlineData("path: /backups", "path: /backups-2")]
+    [InlineData("rclone: \"b2:olympus\"", "rclone: \"b2:olympus-2\"")]
+    [InlineData("s3: { bucket: abc, prefix: night }", "s3: { bucket: abc, prefix: nights }")]
+    [InlineData("s3: { bucket: abc }", "s3: { bucket: abc, endpoint: \"https://s3.example.com\" }")]
+    public void Stores_side_by_side_are_taken(string one, string other) => Should.NotThrow(() =>
+        PgBackup.Configuration.ConfigReader.Parse(With("- { name: local, path: /backups }", $"- {{ name: a, {one} }}\n  - {{ name: b, {other} }}"), "x"));
 
     [Theory]
     [InlineData("")]

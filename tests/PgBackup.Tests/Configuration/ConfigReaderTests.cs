@@ -107,8 +107,17 @@ public sealed class ConfigReaderTests
         (stores[1].Rclone, stores[1].RcloneConfig, stores[1].Keep).ShouldBe(("b2:olympus-backups", secret, RetentionRules.Default));
         stores[2].S3.ShouldBe(new S3Settings
         {
-            Bucket = "olympus-backups", Prefix = "ciam/night", Region = "eu-central-1", Endpoint = new Uri("https://s3.example.com:9000"), PathStyle = true,
-            AccessKey = "AK", SecretKey = "s3cret", StorageClass = "STANDARD_IA", Encryption = "aws:kms", KmsKey = "k1", ObjectLock = "GOVERNANCE",
+            Bucket = "olympus-backups",
+            Prefix = "ciam/night",
+            Region = "eu-central-1",
+            Endpoint = new Uri("https://s3.example.com:9000"),
+            PathStyle = true,
+            AccessKey = "AK",
+            SecretKey = "s3cret",
+            StorageClass = "STANDARD_IA",
+            Encryption = "aws:kms",
+            KmsKey = "k1",
+            ObjectLock = "GOVERNANCE",
         });
         stores[2].Keep.ShouldBe(RetentionRules.Default);
         stores[3].S3.ShouldBe(new S3Settings { Bucket = "other" });

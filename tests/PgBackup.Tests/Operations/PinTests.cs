@@ -106,8 +106,8 @@ public sealed class PinTests : IDisposable
         (await PinAsync(Day(21).ToString(), "x")).ShouldBe(["local"]);
     }
 
-    private Task<IReadOnlyList<string>> PinAsync(string idOrLatest, string? note) =>
-        new PinOperation([Stores.Kept(local), Stores.Kept(offsite)]).RunAsync(idOrLatest, note, Cancel);
+    private async Task<IReadOnlyList<string>> PinAsync(string idOrLatest, string? note) =>
+        (await new PinOperation([Stores.Kept(local), Stores.Kept(offsite)]).RunAsync(idOrLatest, note, Cancel)).Stores;
 
     private static async Task<List<SnapshotId>> PinnedAsync(FaultyStore store) =>
         [.. (await new Catalog(store).ListAsync(Cancel)).Where(static e => e.IsPinned).Select(static e => e.Id)];

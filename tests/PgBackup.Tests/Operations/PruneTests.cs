@@ -314,13 +314,59 @@ public sealed class PruneTests : IDisposable
 
         ((FaultyStore)all[1].Store).Fail = static call => call == "list" ? new PgBackupException(ErrorCode.StoreUnavailable, "no route to host", "Plug it in.") : null;
         List<string> notes = [];
-        ReplicaReport behind = new() { Store = "behind", Location = "/", Copied = [], Lacks = [Day(21).ToString()] };
+        ReplicaReport behind = new() { Store = "behind", Location = "/", Copied = [], Lacks = [Day(21).ToString()], LacksAreKnown = true };
 
         IReadOnlyList<PruneReport> pruned = await RunOperation.PruneAsync(all, [behind], notes, stores.Clock, new Progress(), Cancel);
 
         pruned.Select(static p => (p.Store, p.Removed.Count)).ShouldBe([("local", 1), ("s3", 1)]);
         notes.ShouldBe(["PGB-0060: no route to host Plug it in.", "nothing was removed from the store behind, because it lacks snapshots"]);
         stores.Contents("behind", Day(5)).ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_a_replica_still_lacks_stays_in_the_primary_until_it_has_it()
+    {
+        foreach (int day in (int[])[4, 5, 22])
+        {
+            await Of(Day(day)).PutAsync(stores.Open("local"));
+        }
+
+        BackupStore[] all = [Stores.Kept(store, ThreeDays), Stores.Kept(stores.Faulty("s3"), ThreeDays), Stores.Kept(stores.Faulty("offsite"))];
+        ReplicaReport level = new() { Store = "s3", Location = "/", Copied = [], Lacks = [], LacksAreKnown = true };
+        ReplicaReport behind = level with { Store = "offsite", Lacks = [Day(5).ToString(), Day(22).ToString()] };
+        await Of(Day(5)).PutAsync(stores.Open("s3"));
+        await Of(Day(22)).PutAsync(stores.Open("s3"));
+        List<string> notes = [];
+
+        IReadOnlyList<PruneReport> pruned = await RunOperation.PruneAsync(all, [level, behind], notes, stores.Clock, new Progress(), Cancel);
+
+        pruned.Select(static p => (p.Store, string.Join(' ', p.Removed))).ShouldBe([("local", Day(4).ToString()), ("s3", Day(5).ToString())]);
+        Told(pruned[0])[1].ShouldBe($"{Day(5)}: a replica lacks it");
+        notes.ShouldBe([$"{Day(5)} stays in the store local because offsite lacks it", "nothing was removed from the store offsite, because it lacks snapshots"]);
+
+        (await RunOperation.PruneAsync(all, [level, behind with { Lacks = [] }], notes = [], stores.Clock, new Progress(), Cancel))[0].Removed.ShouldBe([Day(5).ToString()]);
+        notes.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Nothing_is_removed_from_the_primary_while_it_is_not_known_what_a_replica_lacks()
+    {
+        BackupStore[] all = [.. ((string[])["local", "s3", "offsite"]).Select(name => Stores.Kept(stores.Faulty(name), ThreeDays))];
+        foreach (BackupStore one in all)
+        {
+            await Of(Day(5)).PutAsync(stores.Open(one.Store.Name));
+            await Of(Day(22)).PutAsync(stores.Open(one.Store.Name));
+        }
+
+        ReplicaReport level = new() { Store = "s3", Location = "/", Copied = [], Lacks = [], LacksAreKnown = true };
+        ReplicaReport down = new() { Store = "offsite", Location = "/", Copied = [], Lacks = [Day(22).ToString()], LacksAreKnown = false, Code = "PGB-0060" };
+        List<string> notes = [];
+
+        IReadOnlyList<PruneReport> pruned = await RunOperation.PruneAsync(all, [level, down], notes, stores.Clock, new Progress(), Cancel);
+
+        pruned.ShouldHaveSingleItem().Store.ShouldBe("s3");
+        notes.ShouldBe(["nothing was removed from the store local, because it is not known what offsite lacks", "nothing was removed from the store offsite, because it lacks snapshots"]);
+        (await Listed()).ShouldBe([Day(5), Day(22)]);
     }
 
     [Fact]

@@ -80,6 +80,8 @@ public sealed class ReplicaTests : IDisposable
 
         ReplicaReport report = await RunAsync(Day(22));
 
+        report.LacksAreKnown.ShouldBeTrue();
+
         report.Copied.ShouldBe([Day(22).ToString(), Day(19).ToString(), Day(20).ToString()]);
         report.Lacks.ShouldBeEmpty();
         ShouldBeLevel();
@@ -197,6 +199,7 @@ public sealed class ReplicaTests : IDisposable
         (report.Store, report.Location).ShouldBe(("offsite", offsite.Location));
         report.Problem.ShouldBe("no route to host\n  what to do: Plug it in.");
         ShouldSay(report, "PGB-0060", [], [tonight.Id]);
+        report.LacksAreKnown.ShouldBeFalse();
         log.ShouldContain("offsite: FAILED (PGB-0060), see below");
         stores.Clock.Pauses.ShouldBeEmpty("a permanent error is not tried again");
         offsite.Calls.Count(c => c.StartsWith(call, StringComparison.Ordinal)).ShouldBe(1);

@@ -119,12 +119,12 @@ public sealed class StoresCheckTests : IAsyncLifetime, IDisposable
         CheckReport report = await CheckAsync("latest");
 
         report.Snapshots.Select(static c => (c.Store, c.Id)).ShouldBe([("offsite", Day(20).ToString()), ("local", Day(22).ToString()), ("s3", Day(22).ToString())]);
-        report.Gaps.Single(static g => g.Store == "offsite").Missing.ShouldContain(Whole.Id.ToString());
+        report.Gaps.ShouldHaveSingleItem().Missing.ShouldBe([Whole.Id.ToString()]);
         report.IsRight.ShouldBeFalse();
     }
 
     [Fact]
-    public async Task A_store_that_lacks_what_its_rules_would_keep_is_a_gap_and_what_they_would_not_keep_is_none()
+    public async Task A_store_that_lacks_what_the_primary_has_and_its_rules_would_keep_is_a_gap_and_what_they_would_not_keep_is_none()
     {
         await Of(Day(2)).PutAsync(stores.Open("local"));
         await Of(Day(3)).PutAsync(stores.Open("s3"));
@@ -134,10 +134,27 @@ public sealed class StoresCheckTests : IAsyncLifetime, IDisposable
         CheckReport report = await CheckAsync();
 
         report.Gaps.Select(static g => (g.Store, string.Join(' ', g.Missing), g.Problem)).ShouldBe(
-            [("offsite", $"{Day(2)} {Day(3)}", null), ("s3", Incomplete.Id.ToString(), null)]);
+            [("offsite", Day(2).ToString(), null), ("s3", Incomplete.Id.ToString(), null)]);
         (await CheckAsync(Whole.Id.ToString())).Gaps.ShouldBeEmpty();
         (await CheckAsync(Day(2).ToString())).Gaps.Select(static g => g.Store).ShouldBe(["offsite"]);
         (await CheckAsync(Incomplete.Id.ToString())).Gaps.ShouldHaveSingleItem().Missing.ShouldBe([Incomplete.Id.ToString()]);
+    }
+
+    [Fact]
+    public async Task What_only_a_replica_has_is_told_and_is_no_failure_since_no_run_copies_it()
+    {
+        await Of(Day(2)).PutAsync(stores.Open("s3"));
+        await Of(Day(3)).PutAsync(stores.Open("s3"));
+        keep["local"] = new RetentionRules { All = RetentionLength.Of(20, RetentionUnit.Days) };
+
+        CheckReport report = await CheckAsync();
+
+        report.IsRight.ShouldBeTrue();
+        report.OnlyInReplicas.Select(static g => (g.Store, string.Join(' ', g.Missing))).ShouldBe([("local", Day(3).ToString()), ("offsite", $"{Day(2)} {Day(3)}")]);
+        (await CheckAsync(Day(2).ToString())).OnlyInReplicas.Select(static g => g.Store).ShouldBe(["offsite"]);
+
+        faulty["local"].Fail = static _ => Down();
+        (await CheckAsync()).OnlyInReplicas.ShouldBeEmpty("nobody knows what the primary has");
     }
 
     [Fact]

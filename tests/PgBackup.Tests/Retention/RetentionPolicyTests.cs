@@ -52,6 +52,7 @@ public sealed class RetentionPolicyTests
             Snapshot.At("20250701") with { IsPinned = true, IsProven = true },
             Snapshot.At("20251127") with { IsReadable = false },
             Snapshot.At("20251128") with { LockedUntil = Snapshot.Time("2026-02-01T00:00:00Z") },
+            Snapshot.At("20251202") with { IsAwaited = true, IsComplete = false },
             Snapshot.At("20251203"),
             Snapshot.At("20251215"),
             Snapshot.At("20251230"),
@@ -67,6 +68,7 @@ public sealed class RetentionPolicyTests
             "0701: monthly until 2026-07-01; yearly, for ever; pinned; the newest proven one",
             "1127: its manifest cannot be read",
             "1128: weekly until 2026-02-26; monthly until 2026-11-28; locked until 2026-02-01",
+            "1202: a replica lacks it",
             "1203: weekly until 2026-03-03; monthly until 2026-12-03",
             "1215: weekly until 2026-03-15",
             "1230: all until 2026-01-02; daily until 2026-01-13; weekly until 2026-03-30; the newest complete one",
@@ -76,7 +78,7 @@ public sealed class RetentionPolicyTests
         ]);
         plan.Decisions.Select(static d => d.KeptUntil).ShouldBe(
         [
-            null, null, null, Snapshot.Time("2026-11-28T03:00:00Z"), Snapshot.Time("2026-12-03T03:00:00Z"), Snapshot.Time("2026-03-15T03:00:00Z"), null, null, null,
+            null, null, null, Snapshot.Time("2026-11-28T03:00:00Z"), null, Snapshot.Time("2026-12-03T03:00:00Z"), Snapshot.Time("2026-03-15T03:00:00Z"), null, null, null,
         ]);
     }
 

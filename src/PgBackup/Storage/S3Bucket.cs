@@ -1,0 +1,430 @@
+using System.Globalization;
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using Amazon.Runtime;
+using Amazon.S3;
+using Amazon.S3.Model;
+
+namespace PgBackup.Storage;
+
+/// <summary>
+/// The requests that a store sends to its bucket. Each is tried again where that may help, and given up when nothing was heard of it for
+/// minutes; what fails in the end is a <see cref="PgBackupException"/> that says what to do. What a request did is for others to judge.
+/// </summary>
+internal sealed class S3Bucket : IDisposable
+{
+    // Without a byte sent, or an answer. It is not the time that a request may take: parts can be large, and lines slow.
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
+    private readonly S3Settings settings;
+    private readonly AmazonS3Client client;
+    private readonly SemaphoreSlim sending = new(4, 4);
+    private readonly TimeProvider clock;
+    private readonly bool overTls;
+
+    /// <summary>The bucket of the store of a name. Nothing is asked of it yet.</summary>
+    public S3Bucket(string store, S3Settings settings, TimeProvider clock)
+    {
+        Store = store;
+        this.settings = settings;
+        this.clock = clock;
+        overTls = settings.Endpoint is null || settings.Endpoint.Scheme == Uri.UriSchemeHttps;
+        var config = new AmazonS3Config
+        {
+            AuthenticationRegion = settings.Region,
+            ForcePathStyle = settings.PathStyle,
+            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+            RetryMode = RequestRetryMode.Standard,
+            MaxErrorRetry = settings.Retries,
+            Timeout = Timeout.InfiniteTimeSpan,
+            ConnectTimeout = TimeSpan.FromSeconds(15),
+        };
+        if (settings.Endpoint is { } endpoint)
+        {
+            config.ServiceURL = endpoint.ToString();
+        }
+        else
+        {
+            config.RegionEndpoint = Amazon.RegionEndpoint.GetBySystemName(settings.Region);
+        }
+
+        client = settings.AccessKey is { } key ? new AmazonS3Client(new BasicAWSCredentials(key, settings.SecretKey), config) : new AmazonS3Client(config);
+    }
+
+    /// <summary>The store's name in the config.</summary>
+    public string Store { get; }
+
+    /// <summary>The bucket's name.</summary>
+    public string Name => settings.Bucket;
+
+    /// <summary>Where it is, for people.</summary>
+    /// <inheritdoc/>
+    public string Location => $"s3://{settings.Bucket}{(settings.Prefix.Length == 0 ? "" : "/" + settings.Prefix)}{(settings.Endpoint is { } e ? $" at {e.Authority}" : "")}";
+
+    /// <summary>What the keys of all objects of the store begin with: nothing, or something that ends in a slash.</summary>
+    public string Prefix => settings.Prefix.Length == 0 ? "" : settings.Prefix + "/";
+
+    /// <summary>What is written there may be locked, so that the bucket keeps versions.</summary>
+    public bool HasObjectLock => settings.ObjectLock is not null;
+
+    /// <summary>For requests that only one caller makes, within <see cref="CallAsync{T}(string, Func{CancellationToken, Task{T}}, CancellationToken)"/>.</summary>
+    public AmazonS3Client Client => client;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        client.Dispose();
+        sending.Dispose();
+    }
+
+    /// <summary>
+    /// Carries out one request. The SDK has already tried what is transient several times with growing, random pauses; a few odd
+    /// answers that it does not know as transient are tried again here.
+    /// </summary>
+    public Task<T> CallAsync<T>(string doing, Func<CancellationToken, Task<T>> request, CancellationToken cancel) =>
+        CallAsync(doing, (c, _) => request(c), cancel);
+
+    /// <summary>All objects whose keys begin with a prefix, from requests of a thousand each.</summary>
+    public async IAsyncEnumerable<S3Object> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancel)
+    {
+        var request = new ListObjectsV2Request { BucketName = settings.Bucket, Prefix = prefix };
+        do
+        {
+            ListObjectsV2Response page = await CallAsync("listing", c => client.ListObjectsV2Async(request, c), cancel);
+            foreach (S3Object one in page.S3Objects ?? [])
+            {
+                yield return one;
+            }
+
+            request.ContinuationToken = page.IsTruncated == true ? page.NextContinuationToken : null;
+        }
+        while (request.ContinuationToken is not null);
+    }
+
+    /// <summary>What the bucket tells of an object; null when it has none, or when the bucket does not exist, which HEAD does not tell apart.</summary>
+    public async Task<GetObjectMetadataResponse?> HeadAsync(string objectKey, CancellationToken cancel) =>
+        await CallAsync(
+            $"looking for {objectKey}",
+            async c =>
+            {
+                try
+                {
+                    return await client.GetObjectMetadataAsync(settings.Bucket, objectKey, c);
+                }
+                catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound && e.ErrorCode is not "NoSuchBucket")
+                {
+                    return null;
+                }
+            },
+            cancel);
+
+    /// <summary>Reads an object; a reading that breaks goes on for the same ETag.</summary>
+    /// <param name="objectKey">Its key in the bucket.</param>
+    /// <param name="compare">Its end is an error when the bytes do not fit the ETag, where that is an MD5.</param>
+    /// <param name="cancel">Gives up.</param>
+    // Always a range, if one of everything: the SDK compares a whole object with its ETag by itself, gets lost over ETags that are no
+    // MD5s, and does not compare an object that came in two pieces. S3Download does it instead.
+    public async Task<Stream> OpenAsync(string objectKey, bool compare, CancellationToken cancel)
+    {
+        string key = objectKey[Prefix.Length..];
+        Task<GetObjectResponse?> From(long offset, string? etag, CancellationToken c) => GetAsync(
+            key,
+            new GetObjectRequest { BucketName = settings.Bucket, Key = objectKey, EtagToMatch = etag, ByteRange = new ByteRange($"bytes={offset.ToString(CultureInfo.InvariantCulture)}-") },
+            c);
+        GetObjectResponse? response = await From(0, null, cancel);
+        return response is null
+            ? new MemoryStream([], writable: false)
+            : new S3Download($"{key} in the store {Store} ({Location})", response, compare && EncryptionOf(response.ServerSideEncryptionMethod) is null or "AES256", From, e => Explain(e, $"reading {key}"), clock);
+    }
+
+    /// <summary>Reads an object back, whatever its ETag says.</summary>
+    /// <returns>The SHA-256 of its bytes.</returns>
+    public async Task<string> Sha256OfAsync(string objectKey, CancellationToken cancel)
+    {
+        await using var hashing = new HashingStream(await OpenAsync(objectKey, compare: false, cancel));
+        await hashing.CopyToAsync(Stream.Null, 1 << 20, cancel);
+        return hashing.Sha256;
+    }
+
+    /// <summary>Removes an object; one that is not there is no error.</summary>
+    public async Task DeleteAsync(string objectKey, CancellationToken cancel) =>
+        await CallAsync($"removing {objectKey[Prefix.Length..]}", c => client.DeleteObjectAsync(settings.Bucket, objectKey, c), cancel);
+
+    /// <summary>Sends an object in one piece.</summary>
+    /// <returns>False: the answer says that it was done, but has no ETag, as a success with an error in its body.</returns>
+    public async Task<bool> SendAsync(string objectKey, PartContent part, byte[] md5, DateTimeOffset? lockedUntil, CancellationToken cancel) =>
+        await CallAsync(
+            $"sending {objectKey}",
+            async (c, gettingOn) =>
+            {
+                await using Stream body = part.Open(gettingOn);
+                var request = new PutObjectRequest
+                {
+                    BucketName = settings.Bucket,
+                    Key = objectKey,
+                    InputStream = body,
+                    MD5Digest = Convert.ToBase64String(md5),
+                    UseChunkEncoding = false,
+                    DisablePayloadSigning = overTls,
+                    AutoCloseStream = false,
+                };
+                if (settings.StorageClass is { } storage)
+                {
+                    request.StorageClass = new S3StorageClass(storage);
+                }
+
+                if (settings.Encryption is { } encryption)
+                {
+                    request.ServerSideEncryptionMethod = new ServerSideEncryptionMethod(encryption);
+                    request.ServerSideEncryptionKeyManagementServiceKeyId = settings.KmsKey;
+                }
+
+                if (lockedUntil is { } until)
+                {
+                    request.ObjectLockMode = new ObjectLockMode(settings.ObjectLock);
+                    request.ObjectLockRetainUntilDate = until.UtcDateTime;
+                }
+
+                return (await client.PutObjectAsync(request, c)).ETag is { Length: > 0 };
+            },
+            cancel);
+
+    /// <summary>Begins an upload in parts.</summary>
+    public async Task<string> BeginAsync(string objectKey, DateTimeOffset? lockedUntil, CancellationToken cancel)
+    {
+        var request = new InitiateMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey };
+        if (settings.StorageClass is { } storage)
+        {
+            request.StorageClass = new S3StorageClass(storage);
+        }
+
+        if (settings.Encryption is { } encryption)
+        {
+            request.ServerSideEncryptionMethod = new ServerSideEncryptionMethod(encryption);
+            request.ServerSideEncryptionKeyManagementServiceKeyId = settings.KmsKey;
+        }
+
+        if (lockedUntil is { } until)
+        {
+            request.ObjectLockMode = new ObjectLockMode(settings.ObjectLock);
+            request.ObjectLockRetainUntilDate = until.UtcDateTime;
+        }
+
+        return (await CallAsync($"beginning to send {objectKey}", c => client.InitiateMultipartUploadAsync(request, c), cancel)).UploadId;
+    }
+
+    /// <summary>Sends one part of an upload. Four are sent at the same time, others wait.</summary>
+    /// <returns>Its MD5.</returns>
+    public async Task<byte[]> SendPartAsync(string objectKey, string upload, int number, PartContent part, CancellationToken cancel)
+    {
+        byte[] md5 = part.Md5();
+        await sending.WaitAsync(cancel);
+        try
+        {
+            await CallAsync(
+                $"sending part {number.ToString(CultureInfo.InvariantCulture)} of {objectKey}",
+                async (c, gettingOn) =>
+                {
+                    await using Stream body = part.Open(gettingOn);
+                    return await client.UploadPartAsync(
+                        new UploadPartRequest
+                        {
+                            BucketName = settings.Bucket,
+                            Key = objectKey,
+                            UploadId = upload,
+                            PartNumber = number,
+                            PartSize = part.Size,
+                            InputStream = body,
+                            MD5Digest = Convert.ToBase64String(md5),
+                            UseChunkEncoding = false,
+                            DisablePayloadSigning = overTls,
+                        },
+                        c);
+                },
+                cancel);
+            return md5;
+        }
+        finally
+        {
+            sending.Release();
+        }
+    }
+
+    /// <summary>Puts the parts of an upload together. After an error the object may be there all the same.</summary>
+    public async Task CompleteAsync(string objectKey, string upload, List<PartETag> parts, CancellationToken cancel) =>
+        await CallAsync(
+            $"completing {objectKey}",
+            c => client.CompleteMultipartUploadAsync(new CompleteMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey, UploadId = upload, PartETags = parts }, c),
+            cancel);
+
+    /// <summary>Gives up an upload in parts; what cannot be given up now is swept later.</summary>
+    public async Task AbortAsync(string objectKey, string upload)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30), clock);
+        try
+        {
+            await AbortUploadAsync(objectKey, upload, patience.Token);
+        }
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
+        {
+            // The error that led here is the one to tell; the sweep finds the upload.
+        }
+    }
+
+    /// <summary>Gives up uploads that were begun before a moment.</summary>
+    /// <returns>How many.</returns>
+    public async Task<int> AbortUploadsAsync(string prefix, DateTimeOffset olderThan, CancellationToken cancel)
+    {
+        int aborted = 0;
+        var request = new ListMultipartUploadsRequest { BucketName = settings.Bucket, Prefix = prefix };
+        while (true)
+        {
+            ListMultipartUploadsResponse page = await CallAsync("listing unfinished uploads", c => client.ListMultipartUploadsAsync(request, c), cancel);
+            foreach (MultipartUpload upload in (page.MultipartUploads ?? []).Where(u => Utc(u.Initiated) < olderThan))
+            {
+                await AbortUploadAsync(upload.Key, upload.UploadId, cancel);
+                aborted++;
+            }
+
+            if (page.IsTruncated != true)
+            {
+                return aborted;
+            }
+
+            request.KeyMarker = page.NextKeyMarker;
+            request.UploadIdMarker = page.NextUploadIdMarker;
+        }
+    }
+
+    /// <summary>Whether the bucket can lock objects.</summary>
+    public async Task<bool> CanLockAsync(CancellationToken cancel) =>
+        await CallAsync(
+            "asking for object lock",
+            async c =>
+            {
+                try
+                {
+                    GetObjectLockConfigurationResponse answer = await client.GetObjectLockConfigurationAsync(new GetObjectLockConfigurationRequest { BucketName = settings.Bucket }, c);
+                    return answer.ObjectLockConfiguration?.ObjectLockEnabled == ObjectLockEnabled.Enabled;
+                }
+                catch (AmazonS3Exception e) when (e.ErrorCode is "ObjectLockConfigurationNotFoundError" or "NotImplemented" or "InvalidRequest" or "MethodNotAllowed")
+                {
+                    return false;
+                }
+            },
+            cancel);
+
+    /// <summary>Locks an object, or a version of it, until a moment.</summary>
+    public async Task LockAsync(string objectKey, string? version, DateTimeOffset until, CancellationToken cancel)
+    {
+        var request = new PutObjectRetentionRequest
+        {
+            BucketName = settings.Bucket,
+            Key = objectKey,
+            VersionId = version,
+            Retention = new ObjectLockRetention { Mode = new ObjectLockRetentionMode(settings.ObjectLock), RetainUntilDate = until.UtcDateTime },
+        };
+        await CallAsync($"locking {objectKey[Prefix.Length..]}", c => client.PutObjectRetentionAsync(request, c), cancel);
+    }
+
+    /// <summary>A time of the SDK, which is sometimes local; the least one where there is none.</summary>
+    public static DateTimeOffset Utc(DateTime? time) => time is { } t ? new DateTimeOffset(t.ToUniversalTime(), TimeSpan.Zero) : default;
+
+    /// <summary>An ETag without its quotes.</summary>
+    public static string Bare(string? etag) => etag?.Trim('"') ?? "";
+
+    /// <summary>How the store says it encrypts, or null for not at all.</summary>
+    public static string? EncryptionOf(ServerSideEncryptionMethod? method) =>
+        method is not null && method != ServerSideEncryptionMethod.None && method.Value is { Length: > 0 } value ? value : null;
+
+    // The request calls what it is given whenever it gets on.
+    private async Task<T> CallAsync<T>(string doing, Func<CancellationToken, Action, Task<T>> request, CancellationToken cancel)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            using var patience = new CancellationTokenSource(Patience, clock);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
+            try
+            {
+                return await request(either.Token, () => patience.CancelAfter(Patience));
+            }
+            catch (Exception) when (patience.IsCancellationRequested && !cancel.IsCancellationRequested)
+            {
+                if (attempt == 4)
+                {
+                    throw Explain(new TimeoutException($"nothing was heard of it for {Patience.TotalMinutes:0} minutes, {attempt} times"), doing);
+                }
+            }
+            catch (AmazonS3Exception e) when ((IsOdd(e) || IsDamage(e)) && attempt < 4)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, (IsOdd(e) ? 400 : 100) << attempt)), clock, cancel);
+            }
+            catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException)
+            {
+                // What the SDK says of a request that we gave up is not what went wrong.
+                cancel.ThrowIfCancellationRequested();
+                throw Explain(e, doing);
+            }
+        }
+    }
+
+    private async Task AbortUploadAsync(string objectKey, string upload, CancellationToken cancel) =>
+        await CallAsync(
+            $"aborting the upload of {objectKey}",
+            async c =>
+            {
+                try
+                {
+                    await client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey, UploadId = upload }, c);
+                    return true;
+                }
+                catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchUpload")
+                {
+                    return false; // somebody else was faster, or the answer to an earlier try was lost
+                }
+            },
+            cancel);
+
+    // Null: there is nothing in the range, because the object is empty.
+    private async Task<GetObjectResponse?> GetAsync(string key, GetObjectRequest request, CancellationToken cancel) =>
+        await CallAsync<GetObjectResponse?>(
+            $"reading {key}",
+            async c =>
+            {
+                try
+                {
+                    return await client.GetObjectAsync(request, c);
+                }
+                catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchKey")
+                {
+                    throw new PgBackupException(ErrorCode.ObjectDamaged, $"the store {Store} has no object {key}.");
+                }
+                catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.PreconditionFailed)
+                {
+                    throw Replaced(key, e);
+                }
+                catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
+                {
+                    return request.EtagToMatch is null ? null : throw Replaced(key, e);
+                }
+            },
+            cancel);
+
+    private PgBackupException Replaced(string key, Exception e) => new(
+        ErrorCode.StoreUnavailable, $"{key} in the store {Store} ({Location}) was replaced while it was being read.", "Another run, or another program, writes there. Try again.", e)
+    { IsTransient = true };
+
+    // Ceph answers a few requests behind a refused upload with a bare 400, because it reads the rest of that upload as a request.
+    private static bool IsOdd(AmazonS3Exception e) => e.StatusCode == HttpStatusCode.BadRequest && e.ErrorCode is null or "" or "BadRequest" or "Bad Request";
+
+    // The body was damaged on its way: by its MD5, or by the digest that its signature is made of.
+    private static bool IsDamage(AmazonS3Exception e) => e.ErrorCode is "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch";
+
+    private PgBackupException Explain(Exception e, string doing)
+    {
+        (string why, string remedy, bool transient) = S3Advice.On(e, settings);
+        return new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Store} ({Location}) cannot be used ({doing}): {why}", remedy, e) { IsTransient = transient };
+    }
+}
