@@ -40,7 +40,8 @@ internal sealed class DrillServer
     {
         if (config.Target is { } connection)
         {
-            return await NamedAsync(connection, manifest, clock, cancel);
+            var target = new RestoreTarget { Connection = connection.WithPasswordOf(config.TargetPasswordFile), ToolsImage = config.Image };
+            return await NamedAsync(target, manifest, clock, cancel);
         }
 
         int major = PostgresTools.MajorOf(manifest.ServerVersion);
@@ -99,9 +100,8 @@ internal sealed class DrillServer
         return null;
     }
 
-    private static async Task<DrillServer> NamedAsync(PgConnection connection, Manifest manifest, TimeProvider clock, CancellationToken cancel)
+    private static async Task<DrillServer> NamedAsync(RestoreTarget target, Manifest manifest, TimeProvider clock, CancellationToken cancel)
     {
-        var target = new RestoreTarget { Connection = connection };
         (FoundTools found, PostgresServer server) = await target.OpenAsync(clock, cancel);
         try
         {
