@@ -45,7 +45,7 @@ public sealed class ConfigErrorTests
         "line 15: stores[0].keep.all: \"long\" is no length of time. Write a number with h, d, w, mo or y, such as 14d or 12mo, or the word forever.",
         "line 16: stores[1].name: \"local\" is the name of an earlier store too. Give each store a name of its own.",
         "line 16: stores[1].path: /backups is the place of an earlier store too. Give each store a folder, remote or prefix of its own.",
-        "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, schedule, drill, notify.",
+        "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, drill, schedule, notify.",
     ]);
 
     [Fact]
