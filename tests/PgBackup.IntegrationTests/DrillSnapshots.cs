@@ -24,8 +24,7 @@ public sealed class DrillSnapshots : IAsyncLifetime
         await source.LoadFixtureAsync("--identities", "50");
         Keys = await keys;
         (gpg, age) = (Night(source, Workspace.Gpg(Keys, Keys.Ops)), Night(source, Workspace.Age(Keys)));
-        Snapshot = await gpg.BackupAsync();
-        AgeSnapshot = await age.BackupAsync();
+        (Snapshot, AgeSnapshot) = (await TakeAsync(gpg), await TakeAsync(age));
     }
 
     public async ValueTask DisposeAsync()
@@ -62,6 +61,12 @@ public sealed class DrillSnapshots : IAsyncLifetime
 
     /// <summary>The server's version in the text of a manifest.</summary>
     internal static string Version(string manifest) => System.Text.Json.JsonDocument.Parse(manifest).RootElement.GetProperty("server_version").GetString()!;
+
+    private static async Task<string> TakeAsync(Workspace night)
+    {
+        await night.RunAsync(0);
+        return Directory.GetDirectories(night.Store).Select(static f => Path.GetFileName(f)!).Single(static f => f.EndsWith('Z'));
+    }
 
     private static Workspace Night(PostgresContainer source, string encryption) => new(
         $$"""
