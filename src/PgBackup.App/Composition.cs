@@ -46,7 +46,7 @@ internal static class Composition
     public static Identity? DrillIdentity(BackupConfig config) =>
         config.Drill.IdentityFile is null && config.Drill.PassphraseFile is null
             ? ConfiguredIdentity(config)
-            : new Identity { File = config.Drill.IdentityFile, PassphraseFile = config.Drill.PassphraseFile };
+            : new Identity { File = config.Drill.IdentityFile ?? config.Encryption.IdentityFile, PassphraseFile = config.Drill.PassphraseFile };
 
     /// <summary>
     /// Tools that read an archive of a major version without any server: on this host, else in the source's container or image.

@@ -79,6 +79,12 @@ internal static class DrillVerb
             Terminal.Message($"note: {note}");
         }
 
+        if (report.Databases.Count == 0)
+        {
+            Terminal.Line($"The drill FAILED: {report.Snapshot} from {report.Store} ({report.Location}) was not restored.");
+            return;
+        }
+
         Terminal.Table(
             ["DATABASE", "TABLES", "ROWS", "RESTORE", "COMPARE", "VERDICT"],
             [.. report.Databases.Select(static d => (IReadOnlyList<string>)

@@ -44,6 +44,15 @@ internal static class InitVerb
           # - { name: ceph, s3: { bucket: olympus-backups, endpoint: "https://s3.example.com" } }          # access_key_id and secret_access_key_file too
           # - { name: b2, rclone: "b2:olympus-backups/olympus" }             # any remote of rclone; rclone_config names its file
 
+        # drill:                                  # how `olympus-pgbackup drill` rehearses a restore; on a host that has a private key
+        #   rto: 30m                              # how long the whole restore may take
+        #   redeploy: 30m                         # how long deploying everything else takes, for the sum in the report
+        #   rpo: 26h                              # how old the newest snapshot may be
+        #   scratch: podman                       # or docker, host, { url: "postgres://postgres@rehearsal/?sslmode=verify-full" }
+        #   identity_file: /keys/drill.key        # or --identity
+        #   checks:                               # asked besides what is asked of every Kratos, Hydra and Olympus
+        #     - { database: ciam_kratos, name: admins, sql: "SELECT count(*) FROM identities WHERE schema_id = 'admin'", expect: ">= 2" }
+
         """;
 
     /// <summary>The verb.</summary>

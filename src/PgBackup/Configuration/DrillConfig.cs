@@ -17,11 +17,17 @@ public sealed record DrillConfig
     /// <summary><c>podman</c>, <c>docker</c>, <c>host</c>, or null for <see cref="Target"/>; podman by default.</summary>
     public string? Scratch { get; init; } = "podman";
 
-    /// <summary>The image of the scratch server; null is postgres of the snapshot's major version.</summary>
+    /// <summary>
+    /// The image of the scratch server, null for postgres of the snapshot's major version; with <see cref="Target"/> the one whose client tools
+    /// are used, null for the usual choice.
+    /// </summary>
     public string? Image { get; init; }
 
     /// <summary>A server to rehearse in, instead of one that is started and thrown away.</summary>
     public PgConnection? Target { get; init; }
+
+    /// <summary>A file with the password for <see cref="Target"/>; it is read when a drill begins.</summary>
+    public string? TargetPasswordFile { get; init; }
 
     /// <summary>The private key; null is what the encryption section names.</summary>
     public string? IdentityFile { get; init; }

@@ -16,7 +16,7 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
             return Default;
         }
 
-        (string? scratch, PgConnection? target) = ReadScratch(section);
+        (string? scratch, PgConnection? target, string? passwordFile) = ReadScratch(section);
         var config = new DrillConfig
         {
             Rto = section.Span("rto", Default.Rto),
@@ -24,37 +24,39 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
             Rpo = section.Span("rpo", Default.Rpo),
             Scratch = scratch,
             Target = target,
+            TargetPasswordFile = passwordFile,
             Image = section.Text("image"),
             IdentityFile = section.Text("identity_file"),
             PassphraseFile = section.Text("passphrase_file"),
             Checks = [.. section.Items("checks").Select(item => ReadCheck(section, item.Node, item.Path)).OfType<DrillCheckConfig>()],
         };
-        if (config.Image is not null && scratch is not ("podman" or "docker"))
+        if (config.Image is not null && scratch == "host")
         {
-            section.Error("image", "it is for scratch: podman or docker only.", "Leave it out.");
+            section.Error("image", "scratch: host uses the server of this host.", "Leave it out.");
         }
 
         section.RejectUnknown();
         return config;
     }
 
-    private (string? Scratch, PgConnection? Target) ReadScratch(YamlSection section)
+    private (string? Scratch, PgConnection? Target, string? PasswordFile) ReadScratch(YamlSection section)
     {
         if (!section.Has("scratch"))
         {
-            return (Default.Scratch, null);
+            return (Default.Scratch, null, null);
         }
 
         if (!section.IsText("scratch"))
         {
             if (section.Section("scratch") is not { } server)
             {
-                return (null, null);
+                return (null, null, null);
             }
 
             PgConnection? target = readUrl(server);
+            string? passwordFile = server.Text("password_file");
             server.RejectUnknown();
-            return (null, target);
+            return (null, target, passwordFile);
         }
 
         string? word = section.Text("scratch");
@@ -63,7 +65,7 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
             section.Error("scratch", $"\"{word}\" is not allowed.", "Write podman, docker, host, or { url: postgres://... } of a server to rehearse in.");
         }
 
-        return (word, null);
+        return (word, null, null);
     }
 
     private DrillCheckConfig? ReadCheck(YamlSection parent, YamlNode node, string path)

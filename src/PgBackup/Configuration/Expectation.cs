@@ -4,7 +4,7 @@ namespace PgBackup.Configuration;
 
 /// <summary>
 /// What a check's query must answer: <c>rows</c> (at least one row), a comparison with a number or text (<c>&gt; 0</c>, <c>&lt;= 5</c>,
-/// <c>!= x</c>), or an exact value.
+/// <c>!= x</c>), or an exact value. <c>true</c> and <c>false</c> are also what psql writes <c>t</c> and <c>f</c>.
 /// </summary>
 public sealed record Expectation
 {
@@ -58,10 +58,12 @@ public sealed record Expectation
             ">=" => order >= 0,
             "<" => order < 0,
             "<=" => order <= 0,
-            "!=" => order is { } o ? o != 0 : answer != value,
-            _ => order is { } o ? o == 0 : answer == value,
+            "!=" => order is { } o ? o != 0 : !Same(answer),
+            _ => order is { } o ? o == 0 : Same(answer),
         };
     }
+
+    private bool Same(string answer) => answer == value || (value is "true" or "false" && answer == value[..1]);
 
     private static decimal? Number(string text) => decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal number) ? number : null;
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Postgres;
+using PgBackup.Snapshots;
 
 namespace PgBackup.Operations;
 
@@ -9,18 +10,19 @@ namespace PgBackup.Operations;
 /// Questions to a restored database that an identity platform should be able to answer. Those of Ory Kratos, Ory Hydra and Olympus are
 /// asked wherever their tables are found; the operator's own come from the config.
 /// </summary>
-internal sealed class DrillChecks(PostgresServer server, DateTimeOffset snapshotTime, TimeProvider clock)
+internal sealed class DrillChecks(PostgresServer server, Manifest manifest, TimeProvider clock)
 {
-    // What must be so, and what is only worth knowing (a null expectation). {time} is the moment of the snapshot.
+    // What must be so, and what is only worth knowing (a null expectation). The moment of the snapshot lies between {start} and {end}.
+    // Tables of Kratos are asked only where all of them are: others have tables called identities, too.
     private static readonly PackCheck[] Pack =
     [
-        new("identities", "there are identities", "SELECT count(*) FROM public.identities", "> 0"),
+        new("identity_credentials", "there are identities", "SELECT count(*) FROM public.identities", "> 0"),
         new("identity_credentials", "there are credentials", "SELECT count(*) FROM public.identity_credentials", "> 0"),
         new("identity_credentials", "credentials per identity", "SELECT round((SELECT count(*) FROM public.identity_credentials)::numeric / nullif((SELECT count(*) FROM public.identities), 0), 2)", null),
         new("identity_credentials", "no credentials without an identity", "SELECT count(*) FROM public.identity_credentials c WHERE NOT EXISTS (SELECT FROM public.identities i WHERE i.id = c.identity_id)", "0"),
         new("identity_credential_identifiers", "no identifiers without credentials", "SELECT count(*) FROM public.identity_credential_identifiers n WHERE NOT EXISTS (SELECT FROM public.identity_credentials c WHERE c.id = n.identity_credential_id)", "0"),
-        new("identities", "no identity from after the snapshot", "SELECT count(*) FROM public.identities WHERE created_at > {time}", "0"),
-        new("identities", "newest identity, minutes before the snapshot", "SELECT round(extract(epoch FROM {time} - max(created_at)) / 60) FROM public.identities", null),
+        new("identity_credentials", "no identity from after the snapshot", "SELECT count(*) FROM public.identities WHERE created_at > {end}", "0"),
+        new("identity_credentials", "newest identity, minutes before the snapshot", "SELECT greatest(0, round(extract(epoch FROM {start} - max(created_at)) / 60)) FROM public.identities", null),
         new("courier_messages", "mails that a restored courier would send again", "SELECT count(*) FROM public.courier_messages WHERE status IN (1, 3)", null),
         new("hydra_client", "there are OAuth2 clients", "SELECT count(*) FROM public.hydra_client", "> 0"),
         new("hydra_oauth2_refresh", "no refresh tokens without a client", "SELECT count(*) FROM public.hydra_oauth2_refresh t WHERE NOT EXISTS (SELECT FROM public.hydra_client c WHERE c.id = t.client_id)", "0"),
@@ -30,7 +32,7 @@ internal sealed class DrillChecks(PostgresServer server, DateTimeOffset snapshot
         new("schema_migration", "schema version", "SELECT max(version) FROM public.schema_migration", null),
     ];
 
-    /// <summary>Asks everything that applies.</summary>
+    /// <summary>Asks everything that applies. A question that gets no answer, or a session that ends, is a check that failed.</summary>
     /// <param name="names">The restored databases: original name, and the name at the target.</param>
     /// <param name="own">The operator's checks.</param>
     /// <param name="cancel">Gives up.</param>
@@ -39,20 +41,18 @@ internal sealed class DrillChecks(PostgresServer server, DateTimeOffset snapshot
         List<DrillCheck> results = [];
         foreach ((string original, string restored) in names)
         {
-            await using PsqlSession session = await server.ConnectAsync(restored, TimeSpan.FromSeconds(30), clock, cancel);
-            HashSet<string> tables = [.. (await session.QueryAsync("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", cancel)).Select(static r => r.GetProperty("tablename").GetString()!)];
-            string time = $"timestamp '{snapshotTime.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture)}'";
-            foreach (PackCheck check in Pack.Where(c => tables.Contains(c.Table)))
+            try
             {
-                results.Add(await AskAsync(
-                    session, original, check.Name, check.Sql.Replace("{time}", time, StringComparison.Ordinal), check.Expect is null ? null : Expectation.TryParse(check.Expect), cancel));
+                results.AddRange(await AskPackAsync(original, restored, cancel));
+            }
+            catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+            {
+                results.Add(new DrillCheck { Database = original, Name = "the database can be asked", Expected = "rows", Passed = false, Problem = e.Message });
             }
 
             foreach (DrillCheckConfig check in own.Where(c => c.Database == original))
             {
-                // The operator writes queries as for psql.
-                await session.ExecuteAsync("SELECT set_config('search_path', '\"$user\", public', false)", cancel);
-                results.Add(await AskAsync(session, original, check.Name, check.Sql, check.Expect, cancel));
+                results.Add(await AskOwnAsync(check, restored, cancel));
             }
         }
 
@@ -64,11 +64,44 @@ internal sealed class DrillChecks(PostgresServer server, DateTimeOffset snapshot
         return results;
     }
 
+    private async Task<List<DrillCheck>> AskPackAsync(string original, string restored, CancellationToken cancel)
+    {
+        await using PsqlSession session = await server.ConnectAsync(restored, TimeSpan.FromSeconds(30), clock, cancel);
+        await session.ExecuteAsync("SET TIME ZONE 'UTC'", cancel);
+        HashSet<string> tables = [.. (await session.QueryAsync("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", cancel)).Select(static r => r.GetProperty("tablename").GetString()!)];
+        List<DrillCheck> results = [];
+        foreach (PackCheck check in Pack.Where(c => tables.Contains(c.Table)))
+        {
+            // The clocks of the server and of the host that took the snapshot may differ somewhat.
+            string sql = check.Sql.Replace("{start}", Time(manifest.Started), StringComparison.Ordinal).Replace("{end}", Time(manifest.Finished.AddMinutes(5)), StringComparison.Ordinal);
+            Expectation? expect = check.Expect is null ? null : Expectation.TryParse(check.Expect);
+            results.Add(await AskAsync(session, original, check.Name, sql, expect, cancel));
+        }
+
+        return results;
+    }
+
+    // A session for each: what one question sets, or breaks, is nothing to the next.
+    private async Task<DrillCheck> AskOwnAsync(DrillCheckConfig check, string restored, CancellationToken cancel)
+    {
+        try
+        {
+            await using PsqlSession session = await server.ConnectAsync(restored, TimeSpan.FromSeconds(30), clock, cancel);
+            await session.ExecuteAsync("SET TIME ZONE 'UTC'", cancel);
+            await session.ExecuteAsync("SELECT set_config('search_path', '\"$user\", public', false)", cancel);
+            return await AskAsync(session, check.Database, check.Name, check.Sql, check.Expect, cancel);
+        }
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+        {
+            return new DrillCheck { Database = check.Database, Name = check.Name, Expected = check.Expect.Text, Passed = false, Problem = e.Message };
+        }
+    }
+
     private static async Task<DrillCheck> AskAsync(PsqlSession session, string database, string name, string sql, Expectation? expect, CancellationToken cancel)
     {
         try
         {
-            IReadOnlyList<JsonElement> rows = await session.QueryAsync(sql.TrimEnd().TrimEnd(';'), cancel);
+            IReadOnlyList<JsonElement> rows = await session.QueryTextAsync(sql.TrimEnd().TrimEnd(';'), cancel);
             string? answer = rows.Count == 0 ? null : Text(rows[0].EnumerateObject().FirstOrDefault().Value);
             return new DrillCheck
             {
@@ -80,6 +113,8 @@ internal sealed class DrillChecks(PostgresServer server, DateTimeOffset snapshot
             return new DrillCheck { Database = database, Name = name, Expected = expect?.Text, Answer = null, Passed = expect is null, Problem = e.Message };
         }
     }
+
+    private static string Time(DateTimeOffset time) => $"timestamp '{time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture)}'";
 
     private static string? Text(JsonElement value) => value.ValueKind switch
     {

@@ -2,10 +2,8 @@ using System.Globalization;
 using System.Text;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
-using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
-using PgBackup.Tools;
 
 namespace PgBackup.Operations;
 
@@ -48,28 +46,35 @@ public sealed class DrillOperation(
     /// server is removed, and what a killed drill left is removed by the next one.
     /// </summary>
     /// <exception cref="PgBackupException">
-    /// There is nothing to rehearse: <see cref="ErrorCode.SnapshotMissing"/>, <see cref="ErrorCode.StoreUnavailable"/>; or no report could be
+    /// <see cref="ErrorCode.Usage"/>; there is nothing to rehearse: <see cref="ErrorCode.SnapshotMissing"/>, <see cref="ErrorCode.StoreUnavailable"/>; or no report could be
     /// written anywhere.
     /// </exception>
     public async Task<DrillReport> RunAsync(DrillRequest request, CancellationToken cancel)
     {
+        if (request.Keep && config.Scratch == "host")
+        {
+            throw new PgBackupException(
+                ErrorCode.Usage, "--keep keeps a container, and drill.scratch is host.", "Leave out --keep, or write scratch: podman; `restore` restores into a server that stays.");
+        }
+
         DateTimeOffset started = clock.GetUtcNow();
         phaseStart = clock.GetTimestamp();
         IObjectStore from = request.From.Store;
         (SnapshotId id, Manifest manifest) = await new Catalog(from).FindAsync(request.Snapshot, cancel);
-        DateTimeOffset newest = request.Snapshot == "latest" ? manifest.Started : (await new Catalog(from).LatestAsync(cancel)).Manifest.Started;
+        DateTimeOffset newest = request.Snapshot == "latest" ? manifest.Started : await NewestAsync(from, cancel) ?? manifest.Started;
         End("find the snapshot");
 
         RestoreReport? restore = null;
         IReadOnlyList<DrillCheck> checks = [];
         string target = "no server";
         double restoreSeconds;
-        Scratch? scratch = null;
+        DrillServer? scratch = null;
         try
         {
             try
             {
-                scratch = await StartAsync(manifest, request.Keep, cancel);
+                PrivateFolder.Sweep();
+                scratch = await DrillServer.StartAsync(config, manifest, request.Keep, clock, cancel);
                 target = scratch.Description;
                 End("start the scratch server");
                 var operation = new RestoreOperation(from, cipherFor, clock, progress);
@@ -77,17 +82,18 @@ public sealed class DrillOperation(
                 restore = await operation.RunAsync(wanted, scratch.Target, cancel);
                 notes.AddRange(restore.Notes);
             }
-            catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled)
+            catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled && !cancel.IsCancellationRequested)
             {
                 failures.Add($"{e.CodeText}: {e.Message}");
             }
 
+            cancel.ThrowIfCancellationRequested();
             End(restore);
             restoreSeconds = phases.Sum(static p => p.Seconds);
             if (restore is not null && scratch is not null)
             {
                 IReadOnlyList<(string, string)> whole = [.. restore.Databases.Where(static d => d.Problems.Count == 0).Select(static d => (d.Database, d.RestoredAs))];
-                checks = await new DrillChecks(scratch.Server, manifest.Started, clock).RunAsync(whole, config.Checks, cancel);
+                checks = await new DrillChecks(scratch.Server, manifest, clock).RunAsync(whole, config.Checks, cancel);
                 End("checks");
             }
         }
@@ -95,7 +101,8 @@ public sealed class DrillOperation(
         {
             if (scratch is not null)
             {
-                await EndAsync(scratch, restore, request.Keep);
+                // Nobody is told of a server that a stopped drill would leave.
+                Kept = await scratch.EndAsync(request.Keep && !cancel.IsCancellationRequested, notes);
                 End("remove the scratch server");
             }
         }
@@ -168,6 +175,19 @@ public sealed class DrillOperation(
         return reports;
     }
 
+    private async Task<DateTimeOffset?> NewestAsync(IObjectStore store, CancellationToken cancel)
+    {
+        try
+        {
+            return (await new Catalog(store).LatestAsync(cancel)).Manifest.Started;
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.SnapshotMissing)
+        {
+            failures.Add(e.Message);
+            return null;
+        }
+    }
+
     private void End(string phase)
     {
         long now = clock.GetTimestamp();
@@ -217,95 +237,6 @@ public sealed class DrillOperation(
         return report with { Failures = failures };
     }
 
-    private async Task<Scratch> StartAsync(Manifest manifest, bool keep, CancellationToken cancel)
-    {
-        PrivateFolder.Sweep();
-        if (config.Target is { } connection)
-        {
-            var target = new RestoreTarget { Connection = connection };
-            (FoundTools found, PostgresServer server) = await target.OpenAsync(clock, cancel);
-            try
-            {
-                await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
-                HashSet<string> there = [.. (await session.QueryAsync("SELECT datname FROM pg_database", cancel)).Select(static r => r.GetProperty("datname").GetString()!)];
-                List<string> inTheWay = [.. manifest.Databases.Select(static p => p.Database!).Where(there.Contains)];
-                return inTheWay.Count == 0
-                    ? new Scratch { Description = server.Description, Target = target, Server = server, Tools = found }
-                    : throw new PgBackupException(
-                        ErrorCode.TargetNotEmpty,
-                        $"{server.Description} has {string.Join(", ", inTheWay)} already; a drill removes what it has restored, and touches nothing else.",
-                        "Name a server in drill.scratch that has none of the databases, or write scratch: podman.");
-            }
-            catch
-            {
-                await found.DisposeAsync();
-                throw;
-            }
-        }
-
-        ScratchServer started;
-        if (config.Scratch == "host")
-        {
-            started = await ScratchServer.OnHostAsync(clock, cancel);
-        }
-        else
-        {
-            int major = PostgresTools.MajorOf(manifest.ServerVersion);
-            string image = config.Image ?? $"docker.io/library/postgres:{major.ToString(CultureInfo.InvariantCulture)}";
-            started = await ScratchServer.InContainerAsync(new ContainerEngine(config.Scratch ?? "podman"), image, keep, clock, cancel);
-        }
-
-        return new Scratch
-        {
-            Description = started.Description,
-            Server = started.Server,
-            Started = started,
-            Target = started.Container is { } container
-                ? new RestoreTarget { Engine = started.Tools.Container!.EngineProgram, Container = container, Connection = started.Server.Connection }
-                : new RestoreTarget { Connection = started.Server.Connection },
-        };
-    }
-
-    private async Task EndAsync(Scratch scratch, RestoreReport? restore, bool keep)
-    {
-        if (scratch.Started is { } started)
-        {
-            if (keep && started.Container is { } container)
-            {
-                string engine = started.Tools.Container!.EngineProgram;
-                Kept = $"The scratch server is still there: {engine} exec -it {container} psql -U postgres\nRemove it: {engine} rm --force --volumes {container}";
-                await started.LeaveAsync();
-                return;
-            }
-
-            await started.DisposeAsync();
-            return;
-        }
-
-        try
-        {
-            if (keep || restore is null)
-            {
-                Kept = keep ? $"The databases are still in {scratch.Description}; drop them when you are done." : null;
-                return;
-            }
-
-            await using PsqlSession session = await scratch.Server.ConnectAsync(scratch.Server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, CancellationToken.None);
-            foreach (DatabaseRestoreReport database in restore.Databases)
-            {
-                await session.ExecuteAsync($"DROP DATABASE IF EXISTS {Sql.Name(database.RestoredAs)}", CancellationToken.None);
-            }
-        }
-        catch (PgBackupException e)
-        {
-            notes.Add($"not everything could be removed from {scratch.Description}: {e.Message}");
-        }
-        finally
-        {
-            await scratch.Tools!.DisposeAsync();
-        }
-    }
-
     // The report into every store, and the mark beside the snapshot wherever it lies.
     private async Task<DrillReport> WriteAsync(DrillReport report, Manifest manifest, CancellationToken cancel)
     {
@@ -344,18 +275,5 @@ public sealed class DrillOperation(
     {
         using var content = new MemoryStream(Encoding.UTF8.GetBytes(text));
         await store.PutAsync(key, content, cancel);
-    }
-
-    private sealed record Scratch
-    {
-        public required string Description { get; init; }
-
-        public required RestoreTarget Target { get; init; }
-
-        public required PostgresServer Server { get; init; }
-
-        public ScratchServer? Started { get; init; }
-
-        public FoundTools? Tools { get; init; }
     }
 }

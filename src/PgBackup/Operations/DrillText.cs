@@ -13,8 +13,9 @@ public static class DrillText
     {
         var text = new StringBuilder();
         CultureInfo plain = CultureInfo.InvariantCulture;
+        bool restored = report.Databases.Count > 0;
         text.Append(plain, $"# Restore drill {report.Started:yyyy-MM-dd HH:mm} UTC: {(report.Passed ? "PASSED" : "FAILED")}\n\n");
-        text.Append(plain, $"The snapshot {report.Snapshot} of the cluster {Cell(report.Cluster)} (Postgres {report.ServerVersion}) was restored from the store {Cell(report.Store)} ({Cell(report.Location)})\n");
+        text.Append(plain, $"The snapshot {report.Snapshot} of the cluster {Cell(report.Cluster)} (Postgres {report.ServerVersion}) was {(restored ? "" : "to be ")}restored from the store {Cell(report.Store)} ({Cell(report.Location)})\n");
         text.Append(plain, $"into {Cell(report.Target)}, on the host {Cell(report.Host)}, by olympus-pgbackup {report.Tool}.\n\n");
         foreach (string failure in report.Failures)
         {
@@ -23,9 +24,9 @@ public static class DrillText
 
         text.Append(report.Failures.Count > 0 ? "\n" : "");
         text.Append("## Times\n\n| | measured | allowed | |\n|---|---|---|---|\n");
-        text.Append(plain, $"| restore (RTO) | {Span(report.RestoreSeconds)} | {Span(report.RtoSeconds)} | {Verdict(report.RestoreSeconds <= report.RtoSeconds)} |\n");
+        text.Append(plain, $"| restore (RTO) | {(restored ? Span(report.RestoreSeconds) : "not restored")} | {Span(report.RtoSeconds)} | {Verdict(restored && report.RestoreSeconds <= report.RtoSeconds)} |\n");
         text.Append(plain, $"| age of the data (RPO) | {Span(report.DataAgeSeconds)} | {Span(report.RpoSeconds)} | {Verdict(report.DataAgeSeconds <= report.RpoSeconds)} |\n");
-        text.Append(plain, $"| restore, and the rest deployed (by the operator's figure of {Span(report.RedeploySeconds)}) | {Span(report.RecoverySeconds)} | {Span(report.RtoSeconds + report.RedeploySeconds)} | |\n\n");
+        text.Append(plain, $"| restore, and the rest deployed (by the operator's figure of {Span(report.RedeploySeconds)}) | {(restored ? Span(report.RecoverySeconds) : "")} | {Span(report.RtoSeconds + report.RedeploySeconds)} | |\n\n");
         text.Append("| phase | seconds |\n|---|---:|\n");
         foreach (DrillPhase phase in report.Phases)
         {
@@ -55,7 +56,7 @@ public static class DrillText
         }
 
         text.Append("\nWhether the applications can decrypt what they stored encrypted, with the keys in your secret store, was not tested.\n\n## Keys\n\n");
-        text.Append(report.Recipients.Count == 0 ? $"Encryption: {report.Encryption}.\n" : "Decrypted with the private key of one of these:\n\n");
+        text.Append(report.Recipients.Count == 0 ? $"Encryption: {report.Encryption}.\n" : $"{(restored ? "Decrypted with" : "To be decrypted with")} the private key of one of these:\n\n");
         foreach (var recipient in report.Recipients)
         {
             text.Append(plain, $"- `{recipient.Fingerprint}` ({Cell(recipient.Name)}){(recipient.Expires is { } expires ? $", expires {expires:yyyy-MM-dd}" : "")}\n");
@@ -73,7 +74,7 @@ public static class DrillText
         text.Append("\n## The last drills\n\n| drill | snapshot | store | restore | result |\n|---|---|---|---:|---|\n");
         foreach (DrillReport one in earlier.Prepend(report).Take(12))
         {
-            text.Append(plain, $"| {one.Started:yyyy-MM-dd HH:mm} | {one.Snapshot} | {Cell(one.Store)} | {Span(one.RestoreSeconds)} | {(one.Passed ? "passed" : "FAILED")} |\n");
+            text.Append(plain, $"| {one.Started:yyyy-MM-dd HH:mm} | {one.Snapshot} | {Cell(one.Store)} | {(one.Databases.Count > 0 ? Span(one.RestoreSeconds) : "none")} | {(one.Passed ? "passed" : "FAILED")} |\n");
         }
 
         return text.ToString();

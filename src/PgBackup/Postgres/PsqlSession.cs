@@ -59,6 +59,23 @@ public sealed class PsqlSession : IAsyncDisposable
     public async Task<IReadOnlyList<JsonElement>> QueryAsync(string select, CancellationToken cancel)
     {
         PsqlReply reply = await SendAsync($"SELECT pg_catalog.row_to_json(q) FROM (\n{select}\n) q", cancel);
+        return Rows(reply, select);
+    }
+
+    /// <summary>
+    /// The same for a query that somebody else wrote. psql hands it on without reading it: a quote that is never closed is an error of
+    /// the server's, and a backslash or a colon is no command of psql's.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was lost.</exception>
+    public async Task<IReadOnlyList<JsonElement>> QueryTextAsync(string select, CancellationToken cancel)
+    {
+        string quote = $"$q{Guid.NewGuid():N}$";
+        PsqlReply reply = await SendAsync($"SELECT {quote}SELECT pg_catalog.row_to_json(q) FROM (\n{select}\n) q{quote}", cancel, "\\gexec");
+        return Rows(reply, select);
+    }
+
+    private List<JsonElement> Rows(PsqlReply reply, string select)
+    {
         Require(reply, select);
         var rows = new List<JsonElement>(reply.Lines.Count);
         foreach (string line in reply.Lines)
@@ -113,10 +130,10 @@ public sealed class PsqlSession : IAsyncDisposable
         }
     }
 
-    private async Task<PsqlReply> SendAsync(string statement, CancellationToken cancel)
+    private async Task<PsqlReply> SendAsync(string statement, CancellationToken cancel, string end = ";")
     {
         // psql resets :ERROR at an empty statement: exactly one semicolon may follow.
-        string text = $"{statement.TrimEnd().TrimEnd(';')}\n;\n\\echo {marker} :ERROR :LAST_ERROR_SQLSTATE\n\\echo :LAST_ERROR_MESSAGE\n\\echo {marker}\n";
+        string text = $"{statement.TrimEnd().TrimEnd(';')}\n{end}\n\\echo {marker} :ERROR :LAST_ERROR_SQLSTATE\n\\echo :LAST_ERROR_MESSAGE\n\\echo {marker}\n";
         try
         {
             await psql.Input.WriteAsync(Encoding.UTF8.GetBytes(text), cancel);

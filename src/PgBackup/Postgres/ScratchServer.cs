@@ -43,27 +43,29 @@ public sealed class ScratchServer : IAsyncDisposable
         await SweepAsync(engine, cancel);
         string name = $"olympus-pgbackup-scratch-{Guid.NewGuid():N}"[..36];
         string pid = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
-        ToolResult run = await ToolProcess.TryReadAsync(
-            new ToolCommand(
-                engine.Program, "run", "--detach", "--rm", "--name", name, "--label", $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}", "--label", $"{ContainerEngine.Label}.pid={pid}",
-                "--network", "none", "--env", "POSTGRES_PASSWORD", image, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-                "-c", "max_wal_size=4GB", "-c", "wal_level=minimal", "-c", "max_wal_senders=0")
-            {
-                Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
-            },
-            cancel);
         async ValueTask RemoveAsync() => await ToolProcess.TryReadAsync(
             new ToolCommand(engine.Program, "rm", "--force", "--volumes", name), CancellationToken.None);
-        if (run.ExitCode != 0)
-        {
-            await RemoveAsync();
-            throw new PgBackupException(
-                ErrorCode.ScratchFailed, $"no scratch server of the image {image} can be started:\n  {string.Join("\n  ", run.Errors.TakeLast(4))}", $"Try it by hand: {engine.Program} run --rm {image} postgres --version");
-        }
-
         FoundTools? tools = null;
         try
         {
+            // There is nothing to shut down in good order: SIGKILL.
+            ToolResult run = await ToolProcess.TryReadAsync(
+                new ToolCommand(
+                    engine.Program, "run", "--detach", "--rm", "--stop-signal", "SIGKILL", "--name", name,
+                    "--label", $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}", "--label", $"{ContainerEngine.Label}.pid={pid}",
+                    "--network", "none", "--env", "POSTGRES_PASSWORD", image, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+                    "-c", "max_wal_size=4GB", "-c", "wal_level=minimal", "-c", "max_wal_senders=0")
+                {
+                    Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
+                },
+                cancel);
+            if (run.ExitCode != 0)
+            {
+                throw new PgBackupException(
+                    ErrorCode.ScratchFailed, $"no scratch server of the image {image} can be started:\n  {string.Join("\n  ", run.Errors.TakeLast(4))}",
+                    $"Try it by hand: {engine.Program} run --rm {image} postgres --version");
+            }
+
             tools = await ToolFinder.InContainerAsync(engine.Program, name, cancel);
             var server = new PostgresServer(tools.Tools, PgConnection.InContainer("postgres", null), "olympus-pgbackup scratch");
             await WaitAsync(server, "127.0.0.1", clock, cancel);
@@ -90,10 +92,14 @@ public sealed class ScratchServer : IAsyncDisposable
     }
 
     /// <summary>Starts one from the server binaries of this host. Root steps down to the account <c>postgres</c>, as the server demands.</summary>
+    /// <param name="clock">The time.</param>
+    /// <param name="cancel">Gives up, and leaves nothing.</param>
+    /// <param name="major">The major version that is wanted; without one of it, the newest is taken.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
-    public static async Task<ScratchServer> OnHostAsync(TimeProvider clock, CancellationToken cancel)
+    public static async Task<ScratchServer> OnHostAsync(TimeProvider clock, CancellationToken cancel, int? major = null)
     {
-        PostgresTools tools = (await PostgresTools.OnHostAsync(cancel)).FirstOrDefault(static t => t.Host is HostTools { Folder: { } f } && File.Exists(Path.Combine(f, "initdb")))
+        PostgresTools tools = (await PostgresTools.OnHostAsync(cancel)).Where(static t => t.Host is HostTools { Folder: { } f } && File.Exists(Path.Combine(f, "initdb")))
+            .OrderByDescending(t => t.Major == major).ThenByDescending(static t => t.Major).FirstOrDefault()
             ?? throw new PgBackupException(
                 ErrorCode.ScratchFailed, "there is neither a container engine that works nor a Postgres server on this host.", "Install podman, or postgresql (the server package).");
         string bin = ((HostTools)tools.Host).Folder!;
@@ -166,7 +172,7 @@ public sealed class ScratchServer : IAsyncDisposable
 
             if (clock.GetElapsedTime(start) > TimeSpan.FromSeconds(60))
             {
-                throw new PgBackupException(ErrorCode.ScratchFailed, "the scratch server did not come up within a minute.", "Look at its log: podman logs.");
+                throw new PgBackupException(ErrorCode.ScratchFailed, "the scratch server did not come up within a minute.", "Start the image by hand, and look at what it prints.");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(100), clock, cancel);

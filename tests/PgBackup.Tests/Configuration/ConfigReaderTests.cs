@@ -41,6 +41,18 @@ public sealed class ConfigReaderTests
     }
 
     [Fact]
+    public void The_drill_that_the_template_offers_in_comments_is_right_too()
+    {
+        string[] parts = InitVerb.Template.Split("# drill:");
+        string text = parts[0] + "drill:" + parts[1].Replace("\n#   ", "\n  ");
+
+        DrillConfig drill = ConfigReader.Parse(text, "olympus-pgbackup.yaml").Drill;
+
+        (drill.Scratch, drill.Rto, drill.IdentityFile).ShouldBe(("podman", TimeSpan.FromMinutes(30), "/keys/drill.key"));
+        drill.Checks.ShouldHaveSingleItem().Expect.Text.ShouldBe(">= 2");
+    }
+
+    [Fact]
     public void Every_value_is_read()
     {
         using var folder = new TestFolder();
