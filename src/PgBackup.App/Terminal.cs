@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Spectre.Console;
 
 namespace PgBackup.App;
@@ -31,6 +32,18 @@ internal static class Terminal
                 // A full disk under the log, or a closed terminal, is no reason to go without a backup.
             }
         }
+    }
+
+    /// <summary>Someone can answer a question.</summary>
+    public static bool CanAsk => !Console.IsInputRedirected;
+
+    /// <summary>Asks on stderr; the answer is a line of the terminal, or null at its end.</summary>
+    public static string? Ask(string question)
+    {
+        Console.Error.Write(Harmless(question));
+        // By the terminal's own line editing: Console.In would write control sequences into stdout, which may be redirected.
+        using var typed = new StreamReader("/dev/stdin", new UTF8Encoding(false), false, new FileStreamOptions { Access = FileAccess.Read, BufferSize = 0 });
+        return typed.ReadLine();
     }
 
     /// <summary>A message with the time before it, for logs of cron and systemd.</summary>

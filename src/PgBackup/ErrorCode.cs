@@ -108,6 +108,15 @@ public enum ErrorCode
     /// <summary>The roles could not all be restored.</summary>
     GlobalsFailed = 75,
 
+    /// <summary>The target is the server that the snapshots are taken of.</summary>
+    TargetIsSource = 76,
+
+    /// <summary>What would be dropped was not confirmed.</summary>
+    NotConfirmed = 77,
+
+    /// <summary>Restored databases have not taken the places of the present ones.</summary>
+    SwapFailed = 78,
+
     /// <summary>No scratch server could be started.</summary>
     ScratchFailed = 80,
 

@@ -69,7 +69,7 @@ public sealed class BadInputTests(BadDaysCluster cluster)
             own.Manifest(id).Databases.Select(static p => p.Database).ShouldBe(names);
             (await own.RunAsync(0, "check", "--read-data")).Output.ShouldContain("ok");
             await cluster.Server.SqlAsync("postgres", drop);
-            await own.RunAsync(0, "restore", "-t", cluster.Server.Target);
+            await own.RunAsync(0, "restore", "--swap", "-t", cluster.Server.Target);
             foreach (string name in names)
             {
                 (await cluster.Server.SqlAsync(name, "SELECT v, current_database() FROM t")).ShouldBe($"one row|{name}\n");

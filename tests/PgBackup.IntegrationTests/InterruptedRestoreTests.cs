@@ -128,7 +128,7 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
             await own.BackupAsync();
             await cluster.Server.SqlAsync("postgres", "DROP DATABASE placed");
             await cluster.Server.SqlAsync("postgres", "DROP TABLESPACE fast");
-            Outcome outcome = await own.RunAsync(0, "restore", "-t", cluster.Server.Target);
+            Outcome outcome = await own.RunAsync(0, "restore", "--swap", "-t", cluster.Server.Target);
             outcome.Errors.ShouldContain("no tablespace fast");
             (await cluster.Server.SqlAsync("placed", "SELECT v FROM t")).ShouldBe("here\n");
         }

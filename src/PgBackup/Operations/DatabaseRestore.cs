@@ -12,24 +12,31 @@ internal sealed class DatabaseRestore
     private readonly StoredPart stored;
     private readonly PostgresServer server;
     private readonly IReadOnlyList<DatabaseStatement> statements;
-    private readonly bool exists;
     private readonly bool tablespaces;
     private readonly bool standardStrings;
-    private bool made;
 
-    private DatabaseRestore(StoredPart stored, string name, PostgresServer server, ScriptReader schema, bool exists, bool tablespaces)
+    private DatabaseRestore(StoredPart stored, RestoreStep step, TargetDatabase? found, PostgresServer server, ScriptReader schema, bool tablespaces)
     {
         this.stored = stored;
-        Name = name;
+        Step = step;
+        Found = found;
         this.server = server;
         statements = schema.DatabaseStatements;
         standardStrings = schema.StandardStrings;
-        this.exists = exists;
         this.tablespaces = tablespaces;
     }
 
-    /// <summary>The name at the target.</summary>
-    public string Name { get; }
+    /// <summary>What is to be done.</summary>
+    public RestoreStep Step { get; }
+
+    /// <summary>What was there before, if anything.</summary>
+    public TargetDatabase? Found { get; }
+
+    /// <summary>The name under which it is restored at the target.</summary>
+    public string Name => Step.Copy ?? Step.Name;
+
+    /// <summary>It was made here, and is there now.</summary>
+    public bool Made { get; private set; }
 
     /// <summary>The part that is restored.</summary>
     public Part Part => stored.Part;
@@ -38,32 +45,31 @@ internal sealed class DatabaseRestore
     public List<string> Notes { get; } = [];
 
     /// <summary>
-    /// Decrypts the archive, reads its schema, and looks at the target; changes nothing. With <paramref name="rolesCome"/> the globals will
-    /// be restored before this database, and its roles need not be there yet.
+    /// Decrypts the archive, reads its schema, and looks at the target's roles and tablespaces; changes nothing. With
+    /// <paramref name="rolesCome"/> the globals will be restored before this database, and its roles need not be there yet.
     /// </summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetNotEmpty"/>, <see cref="ErrorCode.IdentityUnusable"/> and others.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>, <see cref="ErrorCode.IdentityUnusable"/> and others.</exception>
     public static async Task<DatabaseRestore> PrepareAsync(
-        StoredPart stored, string name, PostgresServer server, PsqlSession session, bool rolesCome, ICipher cipher, TimeProvider clock, CancellationToken cancel)
+        StoredPart stored, RestoreStep step, TargetDatabase? found, PostgresServer server, PsqlSession session, bool rolesCome, ICipher cipher, CancellationToken cancel)
     {
-        bool exists = await RequireEmptyAsync(stored, name, server, session, clock, cancel);
         using ScriptReader schema = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: true, cancel);
         if (!rolesCome)
         {
-            await RequireRolesAsync(name, schema, session, cancel);
+            await RequireRolesAsync(step.Name, schema, session, cancel);
         }
 
         IReadOnlyList<string> missing = await MissingTablespacesAsync(schema, session, cancel);
         if (missing.Count == 0)
         {
-            return new DatabaseRestore(stored, name, server, schema, exists, tablespaces: true);
+            return new DatabaseRestore(stored, step, found, server, schema, tablespaces: true);
         }
 
         using ScriptReader without = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: false, cancel);
-        return new DatabaseRestore(stored, name, server, without, exists, tablespaces: false)
+        return new DatabaseRestore(stored, step, found, server, without, tablespaces: false)
         {
             Notes =
             {
-                $"{name}: the target has no tablespace {string.Join(", ", missing)}; everything went to its default tablespace.",
+                $"{step.Name}: the target has no tablespace {string.Join(", ", missing)}; everything went to its default tablespace.",
             },
         };
     }
@@ -76,20 +82,25 @@ internal sealed class DatabaseRestore
         display.State = "restoring";
         await using (PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, cancel))
         {
+            if (Step.Action == RestoreStep.Drop)
+            {
+                await session.ExecuteAsync($"DROP DATABASE IF EXISTS {Sql.Name(Name)} WITH (FORCE)", cancel);
+            }
+
             await CreateAsync(session, cancel);
             await FillAsync(jobs, cipher, display, problems, cancel);
-            if (jobs > 1 && made && problems.Exists(static p => p.Contains("deadlock detected", StringComparison.Ordinal)))
+            if (jobs > 1 && Made && problems.Exists(static p => p.Contains("deadlock detected", StringComparison.Ordinal)))
             {
                 // The workers of pg_restore locked each other out, which a single one cannot: from the beginning, with one.
                 Notes.Add($"{Name}: the {jobs} jobs of pg_restore met in a deadlock; it was restored again with one.");
                 problems.Clear();
                 await session.ExecuteAsync($"DROP DATABASE {Sql.Name(Name)}", cancel);
-                made = false;
+                Made = false;
                 await CreateAsync(session, cancel);
                 await FillAsync(1, cipher, display, problems, cancel);
             }
 
-            if (!exists)
+            if (Step.Action != RestoreStep.Fill)
             {
                 // A dump says how privileges differ from those of a new database: back to these first.
                 await session.ExecuteAsync($"GRANT CONNECT ON DATABASE {Sql.Name(Name)} TO PUBLIC", cancel);
@@ -142,10 +153,10 @@ internal sealed class DatabaseRestore
 
     private async Task CreateAsync(PsqlSession session, CancellationToken cancel)
     {
-        if (!exists)
+        if (Step.Action != RestoreStep.Fill)
         {
             await session.ExecuteAsync(statements.First(static s => s.Creates).For(Name), cancel);
-            made = true;
+            Made = true;
             // Nobody but its owner may come in while it is half full; the privileges of the snapshot are given at the end.
             await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Name)} FROM PUBLIC", cancel);
         }
@@ -157,7 +168,7 @@ internal sealed class DatabaseRestore
     /// </summary>
     public async Task<IReadOnlyList<string>> CloseAsync(TimeProvider clock)
     {
-        if (exists || !made)
+        if (!Made)
         {
             return [];
         }
@@ -176,45 +187,6 @@ internal sealed class DatabaseRestore
         {
             return [$"{Name} was left as it is, and could not be closed: {e.Message} {drop}"];
         }
-    }
-
-    private static async Task<bool> RequireEmptyAsync(
-        StoredPart stored, string name, PostgresServer server, PsqlSession session, TimeProvider clock, CancellationToken cancel)
-    {
-        IReadOnlyList<JsonElement> found = await session.QueryAsync(
-            $"SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = {Sql.Literal(name)}", cancel);
-        if (found.Count == 0)
-        {
-            return false;
-        }
-
-        await using PsqlSession inside = await server.ConnectAsync(name, TimeSpan.Zero, clock, cancel);
-        JsonElement row = await inside.QueryRowAsync(
-            """
-            SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
-              + (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
-              + (SELECT count(*) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
-              + (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public'))
-              + (SELECT count(*) FROM pg_extension WHERE extname <> 'plpgsql') + (SELECT count(*) FROM pg_largeobject_metadata)
-              + (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_event_trigger) + (SELECT count(*) FROM pg_foreign_server) AS objects
-            """,
-            cancel);
-        long objects = row.GetProperty("objects").GetInt64();
-        if (objects > 0)
-        {
-            throw new PgBackupException(
-                ErrorCode.TargetNotEmpty,
-                $"the database \"{name}\" at {server.Description} is not empty ({objects} objects); a restore into it would double rows.",
-                "Restore beside it with --database DB --as NAME, or drop or rename it first.");
-        }
-
-        string encoding = found[0].GetProperty("encoding").GetString()!;
-        return encoding == stored.Part.Encoding
-            ? true
-            : throw new PgBackupException(
-                ErrorCode.TargetInvalid,
-                $"the empty database \"{name}\" has the encoding {encoding}, and the original has {stored.Part.Encoding}.",
-                $"Drop it (DROP DATABASE {Sql.Name(name)}): the restore makes it as it was.");
     }
 
     // Without its owners a database comes back wrong, and with rows missing: better said before anything is made.

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
@@ -18,6 +19,12 @@ public sealed record RestoreRequest
     /// <summary>Another name for the one database that is restored, or null.</summary>
     public string? As { get; init; }
 
+    /// <summary>What happens to a database that is there already and has something in it.</summary>
+    public WhenNotEmpty WhenNotEmpty { get; init; }
+
+    /// <summary>The target is the very server that the snapshots are taken of: nothing is overwritten there by mistake.</summary>
+    public bool IntoSource { get; init; }
+
     /// <summary>Restore roles, memberships and tablespaces first.</summary>
     public bool Globals { get; init; }
 
@@ -28,65 +35,6 @@ public sealed record RestoreRequest
     public int DatabasesAtOnce { get; init; } = 2;
 }
 
-/// <summary>What a restore did, all of it compared with the proof.</summary>
-public sealed record RestoreReport
-{
-    /// <summary>The snapshot.</summary>
-    public required string Snapshot { get; init; }
-
-    /// <summary>The target, without secrets.</summary>
-    public required string Target { get; init; }
-
-    /// <summary>Seconds for reading and checking the stored objects, before the target was touched.</summary>
-    public required double VerifySeconds { get; init; }
-
-    /// <summary>Seconds for the roles; 0 when they were not asked for.</summary>
-    public required double GlobalsSeconds { get; init; }
-
-    /// <summary>Seconds in all.</summary>
-    public required double TotalSeconds { get; init; }
-
-    /// <summary>Each database.</summary>
-    public required IReadOnlyList<DatabaseRestoreReport> Databases { get; init; }
-
-    /// <summary>Things that the operator should know though nothing failed.</summary>
-    public required IReadOnlyList<string> Notes { get; init; }
-
-    /// <summary>Every database was restored and equals its proof.</summary>
-    public bool Succeeded => Databases.All(static d => d.Problems.Count == 0);
-}
-
-/// <summary>One restored database.</summary>
-public sealed record DatabaseRestoreReport
-{
-    /// <summary>Its name in the snapshot.</summary>
-    public required string Database { get; init; }
-
-    /// <summary>Its name at the target.</summary>
-    public required string RestoredAs { get; init; }
-
-    /// <summary>Rows in it.</summary>
-    public required long Rows { get; init; }
-
-    /// <summary>Tables in it.</summary>
-    public required int Tables { get; init; }
-
-    /// <summary>Seconds for restoring.</summary>
-    public required double RestoreSeconds { get; init; }
-
-    /// <summary>Seconds for comparing.</summary>
-    public required double CompareSeconds { get; init; }
-
-    /// <summary>True when the schema was compared too; false when another major version words it differently.</summary>
-    public bool SchemaCompared { get; init; }
-
-    /// <summary>The code of the failure (<c>PGB-0073</c>: the restore, <c>PGB-0074</c>: the comparison), or null.</summary>
-    public string? Code { get; init; }
-
-    /// <summary>Errors of pg_restore and differences from the proof; empty when all is well.</summary>
-    public required IReadOnlyList<string> Problems { get; init; }
-}
-
 /// <summary>
 /// Restores databases of one snapshot into empty or missing databases of a target, and compares each with its proof. Everything that
 /// can be checked is checked before the target is touched: every stored byte, the identity, the target's version and tools, the names,
@@ -94,16 +42,22 @@ public sealed record DatabaseRestoreReport
 /// </summary>
 public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher> cipherFor, TimeProvider clock, Progress progress)
 {
-    /// <summary>Restores. A database that was made and could not be filled stays for inspection; the report says how to remove it.</summary>
-    /// <exception cref="PgBackupException">
-    /// Nothing was changed at the target, or only roles were (<see cref="ErrorCode.GlobalsFailed"/>). Failures of single databases are in
-    /// the report instead. A cancellation leaves databases half filled, which <see cref="ErrorCode.Cancelled"/> then names.
-    /// </exception>
+    /// <summary>Prepares and restores in one go.</summary>
+    /// <exception cref="PgBackupException">What either of the two steps throws.</exception>
     public async Task<RestoreReport> RunAsync(RestoreRequest request, RestoreTarget target, CancellationToken cancel)
+    {
+        await using PreparedRestore prepared = await PrepareAsync(request, target, cancel);
+        return await prepared.RunAsync(progress, cancel);
+    }
+
+    /// <summary>Checks everything that can be checked without changing anything at the target, and says what is going to be done.</summary>
+    /// <exception cref="PgBackupException">Why it cannot or may not be done; nothing was changed.</exception>
+    public async Task<PreparedRestore> PrepareAsync(RestoreRequest request, RestoreTarget target, CancellationToken cancel)
     {
         long start = clock.GetTimestamp();
         (SnapshotId id, Manifest manifest) = await new Catalog(store).FindAsync(request.Snapshot, cancel);
         List<StoredPart> parts = [.. Select(request, manifest).Select(p => new StoredPart(store, id, p))];
+        RequireAnotherServer(request);
         StoredPart? globals = request.Globals
             ? new StoredPart(store, id, manifest.Globals ?? throw new PgBackupException(
                 ErrorCode.PartMissing, $"the snapshot {id} has no globals.", "Leave out --globals, or take another snapshot (`olympus-pgbackup list`)."))
@@ -111,59 +65,106 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         await VerifyAsync(id, globals is null ? parts : [globals, .. parts], cancel);
 
         ICipher cipher = cipherFor(manifest);
+        FoundTools? found = null;
+        PsqlSession? session = null;
         try
         {
-            (FoundTools found, PostgresServer server) = await target.OpenAsync(clock, cancel);
-            await using (found)
+            string[] names = [.. parts.Select(p => request.As ?? p.Part.Database!)];
+            (found, PostgresServer server) = await target.OpenAsync(names, clock, cancel);
+            session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
+            ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
+            RequireVersion(manifest, facts, server);
+            ToolFinder.RequireFit(server.Tools, facts, server.Description);
+            if (request.Jobs > 1)
             {
-                await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
-                ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
-                RequireVersion(manifest, facts, server);
-                ToolFinder.RequireFit(server.Tools, facts, server.Description);
-                if (request.Jobs > 1)
-                {
-                    server.Tools.Host.RequireStaging();
-                }
-
-                var restores = new List<DatabaseRestore>();
-                foreach (StoredPart part in parts)
-                {
-                    restores.Add(await DatabaseRestore.PrepareAsync(part, request.As ?? part.Part.Database!, server, session, request.Globals, cipher, clock, cancel));
-                }
-
-                var globalsRestore = globals is null ? null : await GlobalsRestore.PrepareAsync(globals, cipher, facts, cancel);
-                double verified = Seconds(start);
-                progress.Log(string.Create(CultureInfo.InvariantCulture, $"checked: every byte is there, and the identity decrypts it ({verified:0.0} s)"));
-
-                List<string> notes = [];
-                long globalsStart = clock.GetTimestamp();
-                if (globalsRestore is not null)
-                {
-                    notes.AddRange(await globalsRestore.RunAsync(server, session, cancel));
-                    progress.Log(string.Create(CultureInfo.InvariantCulture, $"globals: restored and equal ({Seconds(globalsStart):0.0} s)"));
-                }
-
-                double globalsSeconds = globalsRestore is null ? 0 : Seconds(globalsStart);
-                DatabaseRestoreReport[] reports = await RestoreAllAsync(restores, request, cipher, cancel);
-                notes.AddRange(restores.SelectMany(static r => r.Notes));
-                return new RestoreReport
-                {
-                    Snapshot = id.ToString(),
-                    Target = server.Description,
-                    VerifySeconds = verified,
-                    GlobalsSeconds = globalsSeconds,
-                    TotalSeconds = Seconds(start),
-                    Databases = reports,
-                    Notes = [.. notes.Distinct()],
-                };
+                server.Tools.Host.RequireStaging();
             }
+
+            HashSet<string> present = new(StringComparer.Ordinal);
+            foreach (JsonElement row in await session.QueryAsync("SELECT datname FROM pg_database", cancel))
+            {
+                present.Add(row.GetProperty("datname").GetString()!);
+            }
+
+            SnapshotId now = FreeTime(names, present);
+            var restores = new List<DatabaseRestore>();
+            foreach (StoredPart part in parts)
+            {
+                string name = request.As ?? part.Part.Database!;
+                TargetDatabase? there = await TargetDatabase.LookAsync(name, server, session, clock, cancel);
+                var step = RestoreStep.For(part.Part, name, there, request.WhenNotEmpty, now, server.Description);
+                restores.Add(await DatabaseRestore.PrepareAsync(part, step, there, server, session, request.Globals, cipher, cancel));
+            }
+
+            var globalsRestore = globals is null ? null : await GlobalsRestore.PrepareAsync(globals, cipher, facts, cancel);
+            double verified = Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
+            string readable = manifest.Encryption switch
+            {
+                "none" => " (not encrypted)",
+                "provider" => ", as the store decrypts it",
+                _ => ", and the identity decrypts it",
+            };
+            progress.Log(string.Create(CultureInfo.InvariantCulture, $"checked: every byte is there{readable} ({verified:0.0} s)"));
+            var plan = new RestorePlan
+            {
+                Snapshot = id.ToString(),
+                AgeSeconds = Math.Round((clock.GetUtcNow() - id.Time).TotalSeconds),
+                Store = $"{store.Name} ({store.Location})",
+                Target = server.Description,
+                Globals = globals is not null,
+                Databases = [.. restores.Select(static r => r.Step)],
+                Left = request.WhenNotEmpty == WhenNotEmpty.Swap ? LeftBySwaps(names, present) : [],
+            };
+            return new PreparedRestore(plan, request, restores, globalsRestore, server, found, session, cipher, clock, verified);
         }
-        finally
+        catch
         {
-            if (cipher is IAsyncDisposable disposable)
-            {
-                await disposable.DisposeAsync();
-            }
+            await PreparedRestore.ReleaseAsync(session, found, cipher);
+            throw;
+        }
+    }
+
+    private static void RequireAnotherServer(RestoreRequest request)
+    {
+        if (request is { IntoSource: true, WhenNotEmpty: WhenNotEmpty.Refuse } && (request.As is null || request.Globals))
+        {
+            throw new PgBackupException(
+                ErrorCode.TargetIsSource,
+                $"the target is the server that the config names as its source{(request.As is null ? "" : ", and --globals would set its roles and passwords back")}; nothing was changed.",
+                request.As is null
+                    ? "Restore into another server; or beside the living database, with --database DB --as NAME; or say --swap (restores beside it, and exchanges the two), or --clean (drops it)."
+                    : "Leave out --globals, or restore into another server.");
+        }
+    }
+
+    // A moment whose names nobody has taken.
+    private SnapshotId FreeTime(IReadOnlyList<string> names, HashSet<string> present)
+    {
+        var time = SnapshotId.At(clock.GetUtcNow());
+        while (names.Any(n => present.Contains(RestoreStep.DatedName(n, "restore", time)) || present.Contains(RestoreStep.DatedName(n, "before", time))))
+        {
+            time = SnapshotId.At(time.Time.AddSeconds(1));
+        }
+
+        return time;
+    }
+
+    private static IReadOnlyList<string> LeftBySwaps(IReadOnlyList<string> names, HashSet<string> present)
+    {
+        List<string> left = [];
+        foreach (string name in names)
+        {
+            left.AddRange(Dated(name, "restore").Select(d =>
+                $"{d} was left by an earlier restore beside {name}, and is not in use, unless another restore is under way. To drop it: DROP DATABASE {Sql.Name(d)};"));
+            left.AddRange(Dated(name, "before").Select(d => $"{d} is what an earlier swap replaced. To drop it: DROP DATABASE {Sql.Name(d)};"));
+        }
+
+        return left;
+
+        IEnumerable<string> Dated(string name, string word)
+        {
+            string stem = RestoreStep.DatedStem(name, word);
+            return present.Where(p => p.StartsWith(stem, StringComparison.Ordinal) && SnapshotId.TryParse(p[stem.Length..]) is not null).Order(StringComparer.Ordinal);
         }
     }
 
@@ -222,84 +223,4 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 "Restore another snapshot, or the undamaged databases of this one by --database.");
         }
     }
-
-    private async Task<DatabaseRestoreReport[]> RestoreAllAsync(
-        List<DatabaseRestore> restores, RestoreRequest request, ICipher cipher, CancellationToken cancel)
-    {
-        using var slots = new SemaphoreSlim(Math.Max(1, request.DatabasesAtOnce));
-        List<string> unfinished = [];
-        try
-        {
-            return await Task.WhenAll(restores.OrderByDescending(static r => r.Part.PlainSize).Select(restore =>
-            {
-                PartProgress display = progress.Add($"restore {restore.Name}", restore.Part.Proof.Bytes);
-                Task turn = slots.WaitAsync(cancel);
-                return Task.Run(() => InTurnAsync(restore, display, turn));
-            }));
-
-            async Task<DatabaseRestoreReport> InTurnAsync(DatabaseRestore restore, PartProgress display, Task turn)
-            {
-                await turn;
-                lock (unfinished)
-                {
-                    unfinished.Add(restore.Name);
-                }
-
-                try
-                {
-                    DatabaseRestoreReport report = await RunAsync(restore, request.Jobs, cipher, display, cancel);
-                    display.State = report.Problems.Count == 0 ? "done" : "failed";
-                    progress.Log(report.Problems.Count == 0
-                        ? string.Create(
-                            CultureInfo.InvariantCulture,
-                            $"{restore.Name}: {report.Rows:N0} rows in {report.Tables} tables restored in {report.RestoreSeconds:0.0} s, equal to the original (compared in {report.CompareSeconds:0.0} s)")
-                        : $"{restore.Name}: FAILED, see below");
-                    lock (unfinished)
-                    {
-                        unfinished.Remove(restore.Name);
-                    }
-
-                    return report;
-                }
-                finally
-                {
-                    slots.Release();
-                }
-            }
-        }
-        catch (Exception e) when (cancel.IsCancellationRequested && unfinished.Count > 0)
-        {
-            throw new PgBackupException(
-                ErrorCode.Cancelled,
-                $"the tools were ended; not restored to the end: {string.Join(", ", unfinished)}.",
-                $"Before the next try, for each that is there: {string.Join(" ", unfinished.Select(static n => $"DROP DATABASE {Sql.Name(n)};"))}",
-                e);
-        }
-    }
-
-    // One database that cannot be restored at all must not take the report of the others with it.
-    private async Task<DatabaseRestoreReport> RunAsync(DatabaseRestore restore, int jobs, ICipher cipher, PartProgress display, CancellationToken cancel)
-    {
-        long start = clock.GetTimestamp();
-        try
-        {
-            return await restore.RunAsync(jobs, cipher, clock, display, cancel);
-        }
-        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
-        {
-            return new DatabaseRestoreReport
-            {
-                Database = restore.Part.Database!,
-                RestoredAs = restore.Name,
-                Rows = 0,
-                Tables = 0,
-                RestoreSeconds = Seconds(start),
-                CompareSeconds = 0,
-                Code = e.CodeText,
-                Problems = [e.Message, .. e.Remedy is null ? Array.Empty<string>() : ["what to do: " + e.Remedy], .. await restore.CloseAsync(clock)],
-            };
-        }
-    }
-
-    private double Seconds(long start) => Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
 }

@@ -1,3 +1,4 @@
+using PgBackup.Configuration;
 using PgBackup.Postgres;
 
 namespace PgBackup.Operations;
@@ -55,14 +56,26 @@ public sealed record RestoreTarget
         }
     }
 
-    /// <summary>Opens the tools for it.</summary>
-    internal async Task<(FoundTools Found, PostgresServer Server)> OpenAsync(TimeProvider clock, CancellationToken cancel)
+    /// <summary>
+    /// It is the server of a source, as far as words can tell: the same container, or a host and port in common. A container that is named
+    /// in one place and reached by its published port in the other is not recognised.
+    /// </summary>
+    public bool IsSourceOf(BackupConfig config) => Engine is not null
+        ? Engine == config.Source.Engine && Container == config.Source.Container
+        : config.Databases.Select(static d => d.Connection).OfType<PgConnection>()
+            .Concat(config.Source.Engine is null ? [config.Source.Connection] : Array.Empty<PgConnection>())
+            .SelectMany(static c => c.Endpoints).Intersect(Connection.Endpoints).Any();
+
+    /// <summary>Opens the tools for it; what is to be done to the server is done in none of the databases that are replaced.</summary>
+    internal async Task<(FoundTools Found, PostgresServer Server)> OpenAsync(IReadOnlyList<string> replaced, TimeProvider clock, CancellationToken cancel)
     {
         PgConnection connection = Engine is null ? Connection.WithSurroundings() : Connection;
         FoundTools found = Engine is not null
             ? await ToolFinder.InContainerAsync(Engine, Container!, cancel)
             : await ToolFinder.ForUrlAsync(connection, ToolsImage, hostOnly: false, TimeSpan.FromSeconds(Connection.IsRemote ? 60 : 0), clock, cancel);
-        return (found, new PostgresServer(found.Tools, connection, "olympus-pgbackup restore"));
+        string[] maintenance = [connection.Database ?? "postgres", "postgres", "template1"];
+        string database = maintenance.FirstOrDefault(m => !replaced.Contains(m, StringComparer.Ordinal)) ?? maintenance[0];
+        return (found, new PostgresServer(found.Tools, database == maintenance[0] ? connection : connection.With("PGDATABASE", database), "olympus-pgbackup restore"));
     }
 
     private static PgBackupException Invalid(string text, string why)

@@ -64,8 +64,31 @@ public sealed record PgConnection
     public string? Database => Settings.GetValueOrDefault("PGDATABASE");
 
     /// <summary>True when the server is not on this machine: TLS then has to be asked for.</summary>
-    public bool IsRemote => $"{Host},{Settings.GetValueOrDefault("PGHOSTADDR")}".Split(',').Any(static host =>
-        host.Length > 0 && host[0] is not ('/' or '@') && host is not "localhost" && !(IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address)));
+    public bool IsRemote => $"{Host},{Settings.GetValueOrDefault("PGHOSTADDR")}".Split(',').Any(static host => !IsHere(host));
+
+    /// <summary>The places where the server may be, as <c>host:port</c>; whatever means this machine is <c>localhost</c>.</summary>
+    internal IEnumerable<string> Endpoints
+    {
+        get
+        {
+            string[] hosts = (Host ?? "").Split(',');
+            string[] addresses = Settings.GetValueOrDefault("PGHOSTADDR")?.Split(',') ?? [];
+            string[] ports = (Settings.GetValueOrDefault("PGPORT") ?? "").Split(',');
+            for (int i = 0; i < Math.Max(hosts.Length, addresses.Length); i++)
+            {
+                string port = ports.ElementAtOrDefault(ports.Length == 1 ? 0 : i) is { Length: > 0 } named ? named : "5432";
+                string host = hosts.ElementAtOrDefault(i) ?? "";
+                string address = addresses.ElementAtOrDefault(i) ?? "";
+                foreach (string place in address.Length > 0 ? (string[])[host, address] : [host])
+                {
+                    if (place.Length > 0 || address.Length == 0)
+                    {
+                        yield return $"{(IsHere(place) ? "localhost" : place.ToUpperInvariant())}:{port}";
+                    }
+                }
+            }
+        }
+    }
 
     /// <summary>A connection inside a container: its own default socket, as one role.</summary>
     public static PgConnection InContainer(string user, string? password) => new()
@@ -216,6 +239,9 @@ public sealed record PgConnection
         string port = Settings.TryGetValue("PGPORT", out string? p) ? ":" + p : "";
         return $"postgres://{(User is null ? "" : User + "@")}{Host ?? "localhost"}{port}";
     }
+
+    private static bool IsHere(string host) =>
+        host.Length == 0 || host[0] is '/' or '@' || host is "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
 
     private static void ReadHosts(Dictionary<string, string> settings, string hosts)
     {

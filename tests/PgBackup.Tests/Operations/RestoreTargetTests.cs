@@ -1,4 +1,6 @@
+using PgBackup.Configuration;
 using PgBackup.Operations;
+using PgBackup.Tests.Configuration;
 
 namespace PgBackup.Tests.Operations;
 
@@ -55,4 +57,21 @@ public sealed class RestoreTargetTests
 
     [Fact]
     public void Weak_tls_can_be_accepted_in_so_many_words() => RestoreTarget.Parse("postgres://u@db/", acceptWeakTls: true).Connection.Host.ShouldBe("db");
+
+    [Theory]
+    [InlineData("podman: { container: pg, user: backup }", "podman:other@pg", true)]
+    [InlineData("podman: { container: pg }", "podman:pg-new", false)]
+    [InlineData("podman: { container: pg }", "docker:pg", false)]
+    [InlineData("podman: { container: pg }", "postgres://localhost/", false)]
+    [InlineData("url: \"postgres://reader@localhost/\"", "postgres://postgres@127.0.0.1:5432/other", true)]
+    [InlineData("url: \"postgres://reader@localhost:5433/\"", "postgres://postgres@localhost/", false)]
+    [InlineData("url: \"postgres://reader@DB/?sslmode=verify-full\"", "postgres://postgres@db/?sslmode=verify-full", true)]
+    [InlineData("url: \"postgres://reader@a,b:5433/?sslmode=verify-full\"", "postgres://postgres@b:5433/?sslmode=verify-full", true)]
+    [InlineData("url: \"postgres://reader@a,b:5433/?sslmode=verify-full\"", "postgres://postgres@b/?sslmode=verify-full", false)]
+    public void The_server_of_the_source_is_known_by_its_container_or_host_and_port(string source, string target, bool same)
+    {
+        BackupConfig config = ConfigReader.Parse(ConfigText.With("podman: { container: olympus-postgres, user: backup }", source), "test.yaml");
+
+        RestoreTarget.Parse(target).IsSourceOf(config).ShouldBe(same);
+    }
 }
