@@ -102,7 +102,7 @@ internal sealed class DrillServer
 
     private static async Task<DrillServer> NamedAsync(RestoreTarget target, Manifest manifest, TimeProvider clock, CancellationToken cancel)
     {
-        (FoundTools found, PostgresServer server) = await target.OpenAsync(clock, cancel);
+        (FoundTools found, PostgresServer server) = await target.OpenAsync([], clock, cancel);
         try
         {
             await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
