@@ -105,7 +105,11 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Time
             string? answer = rows.Count == 0 ? null : Text(rows[0].EnumerateObject().FirstOrDefault().Value);
             return new DrillCheck
             {
-                Database = database, Name = name, Expected = expect?.Text, Answer = answer, Passed = expect?.IsMetBy(answer, rows.Count) ?? true,
+                Database = database,
+                Name = name,
+                Expected = expect?.Text,
+                Answer = answer,
+                Passed = expect?.IsMetBy(answer, rows.Count) ?? true,
             };
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.SqlFailed)

@@ -112,7 +112,12 @@ internal sealed class DrillServer
             return inTheWay.Count == 0
                 ? new DrillServer(clock)
                 {
-                    Description = server.Description, Target = target, Server = server, Tools = found, Databases = databases, Before = await Belongings.ReadAsync(session, cancel),
+                    Description = server.Description,
+                    Target = target,
+                    Server = server,
+                    Tools = found,
+                    Databases = databases,
+                    Before = await Belongings.ReadAsync(session, cancel),
                 }
                 : throw new PgBackupException(
                     ErrorCode.TargetNotEmpty,
