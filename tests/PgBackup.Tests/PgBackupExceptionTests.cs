@@ -33,7 +33,8 @@ public sealed class PgBackupExceptionTests
         "40 BackupIncomplete", "41 BackupFailed", "42 AlreadyRunning", "50 RecipientUnusable", "51 IdentityUnusable", "60 StoreUnavailable",
         "61 StoreOfAnotherCluster", "62 SnapshotMissing", "63 ManifestUnreadable", "64 ManifestTooNew", "65 ObjectDamaged", "66 PartMissing",
         "67 StoreNotEncrypting", "68 ReplicaIncomplete", "69 PruneWithheld",
-        "70 TargetInvalid", "71 TargetNotEmpty", "72 TargetTooOld", "73 RestoreFailed", "74 ProofDiffers", "75 GlobalsFailed", "80 ScratchFailed", "81 DrillFailed",
+        "70 TargetInvalid", "71 TargetNotEmpty", "72 TargetTooOld", "73 RestoreFailed", "74 ProofDiffers", "75 GlobalsFailed", "76 TargetIsSource",
+        "77 NotConfirmed", "78 SwapFailed", "80 ScratchFailed", "81 DrillFailed",
     ]);
 
     [Fact]

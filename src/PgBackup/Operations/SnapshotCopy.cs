@@ -77,7 +77,7 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         {
             // Never into somebody else's snapshot, nor into the source itself under another name.
             CatalogEntry there = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
-            if (there.HasManifest || (there.Objects.Count > 0 && !await IsOurCopyAsync(id, there, cancel)))
+            if (there.Objects.Count > 0 && !await IsOurCopyAsync(id, there, cancel))
             {
                 throw new PgBackupException(
                     ErrorCode.StoreUnavailable,
@@ -94,6 +94,19 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
 
     private async Task<bool> IsOurCopyAsync(SnapshotId id, CatalogEntry there, CancellationToken cancel)
     {
+        if (there.HasManifest)
+        {
+            CatalogEntry original = await source.ReadEntryAsync(id, cancel);
+            if (!original.HasManifest)
+            {
+                return false;
+            }
+
+            byte[] ours = await source.ReadManifestBytesAsync(original, cancel);
+            byte[] theirs = await target.ReadManifestBytesAsync(there, cancel);
+            return theirs.AsSpan().SequenceEqual(ours);
+        }
+
         if (!there.Objects.ContainsKey(SnapshotLayout.InProgress))
         {
             return false;

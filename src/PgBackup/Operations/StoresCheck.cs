@@ -35,8 +35,8 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
     private static IReadOnlyList<string> GoodCopies(List<SnapshotCheck> all, SnapshotCheck of, ObjectProblem problem) =>
         [.. all.Where(c => c.Id == of.Id && c.Store != of.Store && c.Problems.All(p => p.Object != problem.Object && p.Object != SnapshotLayout.Manifest)).Select(static c => c.Store)];
 
-    // A manifest is never edited, so it is the same in every store. Of two that differ, the one that its parts agree with is right; or the
-    // one that more stores have; or nobody knows.
+    // A manifest is never edited, so it is the same in every store. Of two that differ, the one that its parts agree with is right, if
+    // they were read and the other's do not; else nobody knows: copies that were made of one another are no witnesses.
     private static IEnumerable<SnapshotCheck> CompareManifests(List<SnapshotCheck> of)
     {
         List<SnapshotCheck> read = [.. of.Where(static c => c.ManifestSha256 is not null)];
@@ -45,7 +45,7 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
             return of;
         }
 
-        string? right = Only(read.Where(static c => c.BytesRead > 0 && c.Problems.Count == 0)) ?? Most(read);
+        string? right = Only(read.Where(static c => c.BytesRead > 0 && c.Problems.Count == 0));
         return of.Select(c => c.ManifestSha256 is null || c.ManifestSha256 == right ? c : c with
         {
             Problems =
@@ -54,16 +54,13 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
                 {
                     Object = SnapshotLayout.Manifest,
                     Problem = $"it differs from that in {string.Join(", ", read.Where(o => o.ManifestSha256 != c.ManifestSha256).Select(static o => o.Store))}"
-                        + (right is null ? ", and which one is right cannot be told" : ""),
+                        + (right is null ? ", and which one is right cannot be told from here: `check --identity` compares with what was dumped" : ""),
                 },
                 .. c.Problems,
             ],
         });
 
         static string? Only(IEnumerable<SnapshotCheck> checks) => checks.Select(static c => c.ManifestSha256).Distinct(StringComparer.Ordinal).ToList() is [string one] ? one : null;
-
-        static string? Most(List<SnapshotCheck> checks) =>
-            checks.GroupBy(static c => c.ManifestSha256, StringComparer.Ordinal).FirstOrDefault(g => g.Count() * 2 > checks.Count)?.Key;
     }
 
     private async Task<StoreFindings> FindAsync(BackupStore store, string? idOrLatest, CheckDepth depth, CancellationToken cancel)
@@ -90,6 +87,15 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
             if (findings.CouldNotBeRead is { } error)
             {
                 yield return new StoreGap { Store = findings.Store.Store.Name, Problem = $"{error.CodeText}: {error.Message}", Missing = [] };
+            }
+            else if (findings == found[0] && found.Length > 1 && findings.Entries.All(static e => !e.HasManifest) && found.Any(static f => f.Entries.Any(static e => e.HasManifest)))
+            {
+                yield return new StoreGap
+                {
+                    Store = findings.Store.Store.Name,
+                    Problem = $"it holds no snapshot at all, and {string.Join(", ", found.Where(static f => f.Entries.Any(static e => e.HasManifest)).Select(static f => f.Store.Store.Name))} do: is its disk mounted? Restore from those by --store",
+                    Missing = [],
+                };
             }
             else if (Lacks(findings, found[0].Entries, idOrLatest) is { Count: > 0 } missing)
             {

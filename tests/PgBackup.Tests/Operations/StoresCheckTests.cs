@@ -62,7 +62,6 @@ public sealed class StoresCheckTests : IAsyncLifetime, IDisposable
     [InlineData("manifest empty")]
     [InlineData("manifest of another")]
     [InlineData("manifest missing")]
-    [InlineData("manifest edited")]
     [InlineData("manifest with another digest")]
     [InlineData("unmarked")]
     public async Task Damage_in_one_store_is_named_with_the_stores_that_have_a_good_copy_and_mended_from_them(string damage)
@@ -88,6 +87,36 @@ public sealed class StoresCheckTests : IAsyncLifetime, IDisposable
             stores.Contents(at).ShouldBe(right);
             (await CheckAsync()).IsRight.ShouldBeTrue();
         }
+    }
+
+    [Fact]
+    public async Task Of_manifests_that_differ_though_their_parts_agree_with_each_nobody_is_believed_and_nothing_is_changed()
+    {
+        Damage("local", "manifest edited");
+        Dictionary<string, SortedDictionary<string, string>> before = Names.ToDictionary(static n => n, n => stores.Contents(n));
+
+        CheckReport report = await CheckAsync();
+        IReadOnlyList<SnapshotCheck> mended = await RepairAsync(report);
+
+        report.IsRight.ShouldBeFalse();
+        report.Snapshots.Where(static c => c.Problems.Count > 0).Select(static c => c.Store).ShouldBe(Names, ignoreOrder: true);
+        mended.SelectMany(static c => c.Problems).ShouldAllBe(static p => p.RepairedFrom == null && p.GoodCopies.Count == 0 && p.Object == SnapshotLayout.Manifest);
+        foreach (string name in Names)
+        {
+            stores.Contents(name).ShouldBe(before[name]);
+        }
+    }
+
+    [Fact]
+    public async Task An_empty_primary_beside_replicas_that_hold_snapshots_is_told()
+    {
+        Directory.Delete(stores.Open("local").Location, recursive: true);
+        Directory.CreateDirectory(stores.Open("local").Location);
+
+        CheckReport report = await CheckAsync();
+
+        report.IsRight.ShouldBeFalse();
+        report.Gaps.ShouldHaveSingleItem().Problem.ShouldNotBeNull().ShouldContain("it holds no snapshot at all");
     }
 
     [Theory]
