@@ -120,7 +120,7 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
     {
         using Workspace own = await ThreeStoresAsync(await gateway.NewBucketAsync(), "tiny");
         await own.BackupAsync();
-        for (int ms = 200; ms <= 2600; ms += 400)
+        for (int ms = 300; ms <= 2700; ms += 800)
         {
             await using RunningProgram run = own.Start();
             await Task.Delay(ms, Cancel);
