@@ -18,7 +18,7 @@ internal static class CheckVerb
         var all = new Option<bool>("--all") { Description = "Every snapshot of the store" };
         var storeName = new Option<string?>("--store") { Description = "Only this store (default: all of the config)", HelpName = "NAME" };
         var readData = new Option<bool>("--read-data") { Description = "Read every stored byte and compare its digest; where a private key is at hand also decrypt and decode (--identity always does)" };
-        var repair = new Option<bool>("--repair") { Description = "Copy a good object of another store over each damaged or missing one" };
+        var repair = new Option<bool>("--repair") { Description = "Copy a good object of another store over each damaged or missing one, and whole snapshots into stores that lack them" };
         var resume = new Option<bool>("--resume") { Description = "Go on with an interrupted check of the same depth: what it found right is not read again" };
         IdentityOptions identity = new();
         var command = new Command("check", "Are the objects of a snapshot there, whole, and (with an identity) decodable? In every store") { id, all, storeName, readData, repair, resume };
@@ -106,11 +106,18 @@ internal static class CheckVerb
                     Journal = journal,
                 });
                 CheckReport report = await survey.RunAsync(request.Snapshot, request.Depth, cancel);
-                if (request.Repair && !report.IsRight)
+                if (request.Repair && !(report.IsRight && report.OnlyInReplicas.Count == 0))
                 {
                     string holder = $"check --repair, process {Environment.ProcessId} on {Environment.MachineName}";
                     // Good copies may lie in stores that were not asked about.
-                    report = report with { Snapshots = await new RepairOperation(Composition.Stores(config), progress).RunAsync(report.Snapshots, holder, cancel) };
+                    IReadOnlyList<BackupStore> all = Composition.Stores(config);
+                    var gaps = new GapRepair(all, TimeProvider.System, progress);
+                    report = report with
+                    {
+                        Snapshots = await new RepairOperation(all, progress).RunAsync(report.Snapshots, holder, cancel),
+                        Gaps = await gaps.RunAsync(report.Gaps, report.Snapshots, holder, cancel),
+                        OnlyInReplicas = await gaps.RunAsync(report.OnlyInReplicas, report.Snapshots, holder, cancel),
+                    };
                 }
 
                 journal?.Finish();
@@ -147,7 +154,7 @@ internal static class CheckVerb
             foreach (ObjectProblem problem in result.Problems)
             {
                 string copies = problem.RepairedFrom is { } from ? $"; copied again from {from}"
-                    : problem.GoodCopies.Count > 0 ? $"; a good copy is in {string.Join(", ", problem.GoodCopies)}"
+                    : problem.GoodCopies.Count > 0 ? $"; {(depth == CheckDepth.Present ? "one of the right size (not read)" : "a good copy")} is in {string.Join(", ", problem.GoodCopies)}"
                     : severalStores ? "; no other store has a good copy" : "";
                 Terminal.Line($"  {problem.Object}: {problem.Problem}{copies}");
             }
@@ -157,12 +164,13 @@ internal static class CheckVerb
         {
             Terminal.Line(gap.Problem is { } problem
                 ? $"{gap.Store} could not be checked: {problem}"
-                : $"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}; the next run copies {(gap.Missing.Count == 1 ? "it" : "them")}");
+                : $"{Lacks(gap)}; {(gap.Filled.Count == 0 ? $"the next run copies {(gap.Missing.Count == 1 ? "it" : "them")}" : Filled(gap))}");
         }
 
         foreach (StoreGap gap in report.OnlyInReplicas)
         {
-            Terminal.Line($"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}; only replicas have {(gap.Missing.Count == 1 ? "it" : "them")}, and runs copy from the first store alone: no failure");
+            Terminal.Line($"{Lacks(gap)}; only replicas have {(gap.Missing.Count == 1 ? "it" : "them")}; " +
+                (gap.Filled.Count == 0 ? "runs copy from the first store alone, --repair copies from any: no failure" : Filled(gap)));
         }
 
         if (report.Snapshots.Count == 0 && report.Gaps.Count == 0)
@@ -174,6 +182,12 @@ internal static class CheckVerb
             Terminal.Line("--repair copies the good ones over the damaged.");
         }
     }
+
+    private static string Lacks(StoreGap gap) =>
+        $"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}";
+
+    private static string Filled(StoreGap gap) =>
+        $"{(gap.Filled.Count == gap.Missing.Count ? "copied" : $"{gap.Filled.Count} copied")} now, from {string.Join(", ", gap.Filled.Select(static f => f.From).Distinct())}";
 
     private sealed record Request
     {

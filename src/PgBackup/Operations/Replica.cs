@@ -16,6 +16,7 @@ public sealed class Replica : IAsyncDisposable
     private readonly string cluster;
     private readonly TimeProvider clock;
     private readonly Progress progress;
+    private readonly IReadOnlyList<IObjectStore> witnesses;
     private readonly SnapshotCopy copy;
     private readonly Catalog catalog;
     private readonly Channel<(SnapshotId Id, Part Part)> ahead = Channel.CreateUnbounded<(SnapshotId, Part)>();
@@ -25,8 +26,10 @@ public sealed class Replica : IAsyncDisposable
     private IStoreLock? held;
     private IReadOnlyList<CatalogEntry> entries = [];
 
-    private Replica(BackupStore primary, BackupStore replica, string cluster, string holder, TimeProvider clock, Progress progress, CancellationToken cancel)
+    private Replica(
+        BackupStore primary, BackupStore replica, IReadOnlyList<IObjectStore> witnesses, string cluster, string holder, TimeProvider clock, Progress progress, CancellationToken cancel)
     {
+        this.witnesses = witnesses;
         this.primary = primary;
         this.replica = replica;
         this.cluster = cluster;
@@ -39,8 +42,16 @@ public sealed class Replica : IAsyncDisposable
     }
 
     /// <summary>Begins: takes the store's lock in the background, and waits for parts.</summary>
-    public static Replica Start(BackupStore primary, BackupStore replica, string cluster, string holder, TimeProvider clock, Progress progress, CancellationToken cancel) =>
-        new(primary, replica, cluster, holder, clock, progress, cancel);
+    /// <param name="stores">All stores, the primary first.</param>
+    /// <param name="replica">Which of them.</param>
+    /// <param name="cluster">The cluster whose snapshots it may hold.</param>
+    /// <param name="holder">For the lock.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="progress">For a display.</param>
+    /// <param name="cancel">Ends it.</param>
+    public static Replica Start(
+        IReadOnlyList<BackupStore> stores, BackupStore replica, string cluster, string holder, TimeProvider clock, Progress progress, CancellationToken cancel) =>
+        new(stores[0], replica, [.. stores.Select(static s => s.Store).Where(s => s != replica.Store)], cluster, holder, clock, progress, cancel);
 
     /// <summary>Tells it of a part that the primary has now.</summary>
     public void Offer(SnapshotId id, Part part) => ahead.Writer.TryWrite((id, part));
@@ -64,7 +75,7 @@ public sealed class Replica : IAsyncDisposable
                 known = true;
                 foreach (SnapshotId gap in gaps.ToList())
                 {
-                    if (await CopyAsync(gap, held!, copied, cancel))
+                    if ((gap == newest || await IsUndisputedAsync(gap, cancel)) && await CopyAsync(gap, held!, copied, cancel))
                     {
                         gaps.Remove(gap);
                     }
@@ -146,6 +157,18 @@ public sealed class Replica : IAsyncDisposable
             await replica.Store.CheckWritableAsync(cancel); // which throws where it is this store that failed
             return false;
         }
+    }
+
+    private async Task<bool> IsUndisputedAsync(SnapshotId gap, CancellationToken cancel)
+    {
+        if (await ManifestWitness.DisagreementAsync(gap, witnesses, cancel) is not { } disagreement)
+        {
+            return true;
+        }
+
+        errors.Add(new PgBackupException(
+            ErrorCode.ObjectDamaged, $"the snapshot {gap} is not copied to {replica.Store.Name}: {disagreement}.", "Put the right manifest in the place of the other, or `check --all --read-data --repair` where it can tell."));
+        return false;
     }
 
     private async Task WorkAsync(string holder)

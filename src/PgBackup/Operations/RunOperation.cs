@@ -50,7 +50,7 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
     {
         string holder = string.Create(
             CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC");
-        List<Replica> replicas = [.. stores.Skip(1).Select(s => Replica.Start(stores[0], s, config.Cluster, holder, clock, progress, cancel))];
+        List<Replica> replicas = [.. stores.Skip(1).Select(s => Replica.Start(stores, s, config.Cluster, holder, clock, progress, cancel))];
         Manifest manifest;
         ReplicaReport[] reports;
         try

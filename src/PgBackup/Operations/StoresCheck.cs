@@ -162,4 +162,17 @@ public sealed record StoreGap
 
     /// <summary>Why it could not be checked, or null.</summary>
     public string? Problem { get; init; }
+
+    /// <summary>What a repair has copied of what was missing.</summary>
+    public IReadOnlyList<FilledGap> Filled { get; init; } = [];
+}
+
+/// <summary>A whole snapshot that a repair copied.</summary>
+public sealed record FilledGap
+{
+    /// <summary>The snapshot.</summary>
+    public required string Snapshot { get; init; }
+
+    /// <summary>The store that had it.</summary>
+    public required string From { get; init; }
 }

@@ -93,7 +93,7 @@ public sealed class Catalog(IObjectStore store)
         throw new PgBackupException(
             ErrorCode.SnapshotMissing,
             $"the store {store.Name} ({store.Location}) has no complete snapshot.",
-            "Take one with `olympus-pgbackup backup`; `olympus-pgbackup list` shows incomplete ones, which can be named by their id.");
+            "Take one with `olympus-pgbackup backup`; `olympus-pgbackup list` shows incomplete ones, which can be named by their id, and what the other stores hold (--store NAME).");
     }
 
     /// <summary>What the folder of a snapshot holds.</summary>

@@ -372,7 +372,7 @@ public sealed class LocalStore : IObjectStore
         return new PgBackupException(
             ErrorCode.StoreUnavailable,
             full ? $"the store {Name} ({root}) is full." : $"the store {Name} ({root}) cannot be used: {e.Message}",
-            full ? "Make room, or name a larger disk in the config; nothing half-written was left." : "Check that the folder exists or can be made, and belongs to the user that runs the backup.",
+            full ? "Make room, or name a larger disk in the config; no object was left half-written." : "Check that the folder exists or can be made, and belongs to the user that runs the backup.",
             e);
     }
 

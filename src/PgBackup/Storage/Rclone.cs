@@ -113,7 +113,7 @@ internal sealed partial class Rclone
         string command = configFile is null ? "rclone" : $"rclone --config {configFile}";
         string remedy = true switch
         {
-            _ when Has(errors, Full) => "Make room, or raise the quota; nothing half-written was left.",
+            _ when Has(errors, Full) => "Make room, or raise the quota; no object was left half-written.",
             _ when Has(errors, NoRemote) => $"`{command} listremotes` shows the remotes, and `{command} config` makes one; cron and sudo have another home folder, so name the config file.",
             _ when Has(errors, NoBucket) => $"Make the bucket (`{command} mkdir {Location}`), or correct its name; a backup never makes one.",
             _ when Has(errors, Refused) => $"Check the rights and the credentials: `{command} lsd {Location}` tries them, `{command} config` changes them.",

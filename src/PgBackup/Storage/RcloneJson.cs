@@ -58,4 +58,8 @@ internal sealed record RcloneLockText
     /// <summary>Until when, unless it is renewed.</summary>
     [JsonPropertyName("expires")]
     public required DateTimeOffset Expires { get; init; }
+
+    /// <summary>For <see cref="ProcessMark.IsGone"/>.</summary>
+    [JsonPropertyName("process")]
+    public string? Process { get; init; }
 }

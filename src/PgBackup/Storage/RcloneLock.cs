@@ -9,7 +9,7 @@ namespace PgBackup.Storage;
 /// </summary>
 /// <remarks>
 /// It is valid for <see cref="ValidFor"/>, and renewed every <see cref="RenewEvery"/> by an object of a new name, so that one is there at
-/// all times; the lease of a run that was killed ends by itself. The clocks of the hosts must not differ by more than some minutes, and
+/// all times; the lease of a run that was killed ends by itself, and at once for runs on the same host. The clocks of the hosts must not differ by more than some minutes, and
 /// the remote must list what was just written, as S3, B2 and disks do.
 /// </remarks>
 internal sealed class RcloneLock : IStoreLock
@@ -111,7 +111,7 @@ internal sealed class RcloneLock : IStoreLock
         string key = string.Create(CultureInfo.InvariantCulture, $"{Folder}/{nonce}-{++generation}");
         written.Add(key);
         using var text = new MemoryStream(
-            JsonSerializer.SerializeToUtf8Bytes(new RcloneLockText { Holder = holder, Expires = until }, RcloneJson.Default.RcloneLockText));
+            JsonSerializer.SerializeToUtf8Bytes(new RcloneLockText { Holder = holder, Expires = until, Process = ProcessMark.Own }, RcloneJson.Default.RcloneLockText));
         await store.PutAsync(key, text, null, cancel);
         current = key;
         Interlocked.Exchange(ref expiresTicks, until.UtcTicks);
@@ -135,7 +135,7 @@ internal sealed class RcloneLock : IStoreLock
                 continue; // given back meanwhile
             }
 
-            if (text.Expires > clock.GetUtcNow())
+            if (text.Expires > clock.GetUtcNow() && !ProcessMark.IsGone(text.Process))
             {
                 throw new PgBackupException(
                     ErrorCode.AlreadyRunning,

@@ -22,7 +22,7 @@ internal static class S3Advice
             "SignatureDoesNotMatch" => ("The secret key is not the one of this access key, or region: is not what the store signs for.", false),
             "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch" => ("Something between this host and the store changes what is sent: a proxy, or bad hardware.", false),
             "AccessDenied" or "AllAccessDisabled" => ("The key may not do this. It needs to list, read, write and delete objects, and to abort uploads, below the prefix (docs/configuration.md has a policy).", false),
-            "QuotaExceeded" => ("The store is full for this user or bucket: raise the quota, or keep less; nothing half-written was left.", false),
+            "QuotaExceeded" => ("The store is full for this user or bucket: raise the quota, or keep less; no object was left half-written.", false),
             "RequestTimeTooSkewed" => ("The clock of this host is wrong: set it (chrony, systemd-timesyncd).", false),
             "ExpiredToken" or "InvalidToken" => ("The credentials are temporary and have expired: renew them.", false),
             _ when status is >= 500 or 429 || code is "SlowDown" or "RequestTimeout" or "ServiceUnavailable" or "InternalError" => ("The store is busy or broken; it was tried several times. The next run goes on.", true),

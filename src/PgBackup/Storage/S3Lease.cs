@@ -9,8 +9,8 @@ namespace PgBackup.Storage;
 
 /// <summary>
 /// The right to work in a bucket: an object that is written only if it is not there (S3's conditional write, If-None-Match), renewed
-/// while it is held, and removed at the end. One that was not renewed for 15 minutes, by the store's own clock, belongs to a run that
-/// was killed, and is taken over.
+/// while it is held, and removed at the end. One that was not renewed for 15 minutes, by the store's own clock, or whose process was one of
+/// this host and is gone, belongs to a run that was killed, and is taken over.
 /// </summary>
 internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, TimeProvider clock) : IStoreLock
 {
@@ -35,7 +35,7 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
     /// <exception cref="PgBackupException"><see cref="ErrorCode.AlreadyRunning"/>.</exception>
     public async Task<IStoreLock> AcquireAsync(string holder, CancellationToken cancel)
     {
-        body = JsonSerializer.SerializeToUtf8Bytes(new LeaseText { Holder = holder, Nonce = nonce }, LeaseJson.Default.LeaseText);
+        body = JsonSerializer.SerializeToUtf8Bytes(new LeaseText { Holder = holder, Nonce = nonce, Process = ProcessMark.Own }, LeaseJson.Default.LeaseText);
         try
         {
             await TakeAsync(cancel);
@@ -100,8 +100,9 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
                 continue; // it has just been given back
             }
 
-            TimeSpan age = await StoreTimeAsync(cancel) - other.Renewed;
-            if (age < Length)
+            bool gone = ProcessMark.IsGone(other.Text.Process);
+            TimeSpan age = gone ? TimeSpan.Zero : await StoreTimeAsync(cancel) - other.Renewed;
+            if (!gone && age < Length)
             {
                 throw Taken(other.Text.Holder);
             }
@@ -109,7 +110,8 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
             if (await WriteAsync(other.ETag, cancel))
             {
                 await RequireOursAsync(cancel);
-                Note = $"the lock of {other.Text.Holder} in the store {bucket.Store} was not renewed for {age.TotalMinutes:0} minutes: that run was killed, and its lock was taken over";
+                string how = gone ? "is that of a process of this host that is gone" : $"was not renewed for {age.TotalMinutes:0} minutes";
+                Note = $"the lock of {other.Text.Holder} in the store {bucket.Store} {how}: that run was killed, and its lock was taken over";
                 return;
             }
         }
@@ -300,7 +302,7 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
     private PgBackupException Taken(string holder) => new(
         ErrorCode.AlreadyRunning,
         $"another run works in the store {bucket.Store} ({bucket.Location}): {holder}.",
-        "Wait for it to end, or stop it. The lock of a run that was killed is free after 15 minutes.");
+        "Wait for it to end, or stop it. The lock of a run that was killed is free at once on its own host, and after 15 minutes on others.");
 
     private static string Md5(byte[] bytes)
     {
@@ -327,6 +329,9 @@ internal sealed record LeaseText
     public required string Holder { get; init; }
 
     public required string Nonce { get; init; }
+
+    /// <summary>For <see cref="ProcessMark.IsGone"/>.</summary>
+    public string? Process { get; init; }
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]

@@ -83,6 +83,26 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
         (await TextAsync()).ShouldContain("run 2");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_lock_of_a_process_of_this_host_that_is_gone_is_taken_over_at_once_and_of_one_that_runs_never(bool gone)
+    {
+        string process = gone ? ProcessMark.Own![..(ProcessMark.Own!.LastIndexOf('/') + 1)] + "1" : ProcessMark.Own!;
+        await site.PutAsync(Key, $$"""{"holder":"run 1","nonce":"0","process":"{{process}}"}""");
+
+        if (!gone)
+        {
+            await RefusedAsync("run 1");
+            return;
+        }
+
+        await using IStoreLock held = await store.LockAsync("run 2", Cancel);
+        held.RequireHeld();
+        held.Note.ShouldNotBeNull().ShouldContain("a process of this host that is gone");
+        (await TextAsync()).ShouldContain("run 2");
+    }
+
     [Fact]
     public async Task A_lock_taken_over_whose_answer_was_lost_is_held()
     {

@@ -35,7 +35,7 @@ public sealed class CrashPointTests : IDisposable
             [Day(20)],
             async store =>
             {
-                await using Replica replica = Replica.Start(Stores.Kept(primary), Stores.Kept(store), Cluster, "the test", stores.Clock, new Progress(), Cancel);
+                await using Replica replica = Replica.Start([Stores.Kept(primary)], Stores.Kept(store), Cluster, "the test", stores.Clock, new Progress(), Cancel);
                 foreach (Part part in Of(Day(22)).Manifest.Parts)
                 {
                     replica.Offer(Day(22), part);

@@ -492,7 +492,7 @@ public sealed class ReplicaTests : IDisposable
     private static PgBackupException Transient() => new(ErrorCode.StoreUnavailable, "connection reset") { IsTransient = true };
 
     private Replica Start(IObjectStore? from = null, CancellationToken? cancel = null) => Replica.Start(
-        Stores.Kept(from ?? primary), Stores.Kept(offsite, keep), Cluster, "the test", stores.Clock, new Progress { Log = Log }, cancel ?? Cancel);
+        [Stores.Kept(from ?? primary)], Stores.Kept(offsite, keep), Cluster, "the test", stores.Clock, new Progress { Log = Log }, cancel ?? Cancel);
 
     private void Log(string line)
     {

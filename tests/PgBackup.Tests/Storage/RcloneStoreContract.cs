@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using System.Text;
 using PgBackup.Storage;
 using PgBackup.Tools;
 
@@ -303,6 +304,24 @@ public abstract class RcloneStoreContract : ObjectStoreContract, IDisposable
         Should.Throw<PgBackupException>(killed.RequireHeld).Code.ShouldBe(ErrorCode.AlreadyRunning);
         await killed.DisposeAsync();
         Locks().Length.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task The_lock_of_a_process_of_this_host_that_is_gone_holds_nobody_up()
+    {
+        await using (await Store.LockAsync("killed", Cancel))
+        {
+            string lease = Lines("cat", $"{Remote}/.locks/{Locks().ShouldHaveSingleItem()}").ShouldHaveSingleItem();
+            lease.ShouldContain(ProcessMark.Own!);
+            string gone = lease.Replace(ProcessMark.Own!, ProcessMark.Own![..(ProcessMark.Own!.LastIndexOf('/') + 1)] + "1", StringComparison.Ordinal);
+            await Store.PutAsync(".locks/gone-1", new MemoryStream(Encoding.UTF8.GetBytes(gone)), Cancel);
+        }
+
+        Locks().ShouldBe(["gone-1"]);
+        await using IStoreLock next = await Store.LockAsync("next", Cancel);
+
+        next.Note.ShouldNotBeNull().ShouldContain("killed");
+        Locks().ShouldHaveSingleItem().ShouldNotBe("gone-1");
     }
 
     [Fact]

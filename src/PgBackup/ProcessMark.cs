@@ -1,0 +1,59 @@
+using System.Globalization;
+
+namespace PgBackup;
+
+/// <summary>
+/// Names this process so that another one can tell for certain when it is gone: by the start of the kernel (a random id), the namespace of
+/// process ids, the id, and the time of the start, which no later process with the same id has.
+/// </summary>
+/// <remarks>Sources: random(4), pid_namespaces(7), proc_pid_stat(5), field 22.</remarks>
+internal static class ProcessMark
+{
+    private const char Separator = '/';
+
+    /// <summary>This process; null where the system does not tell.</summary>
+    public static string? Own { get; } = Kernel() is { } kernel && Start(Environment.ProcessId) is { } start
+        ? string.Create(CultureInfo.InvariantCulture, $"{kernel}{Separator}{Environment.ProcessId}{Separator}{start}")
+        : null;
+
+    /// <summary>True only if the process was one of this very system and runs no more; false also where nobody can know.</summary>
+    public static bool IsGone(string? mark)
+    {
+        string[] parts = mark?.Split(Separator) ?? [];
+        return parts.Length == 4 && Kernel() is { } kernel && $"{parts[0]}{Separator}{parts[1]}" == kernel
+            && int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
+            && (Start(pid) is { } start ? start != parts[3] : !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}")));
+    }
+
+    private static string? Kernel()
+    {
+        try
+        {
+            string boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+            return new FileInfo("/proc/self/ns/pid").LinkTarget is { } space ? $"{boot}{Separator}{space}" : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static string? Start(int pid)
+    {
+        try
+        {
+            return StartIn(File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat")));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    // The name in the second field may have spaces and parentheses; behind its last one come field 3 and the others.
+    private static string? StartIn(string stat)
+    {
+        string[] fields = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return fields.Length > 19 ? fields[19] : null;
+    }
+}

@@ -1,0 +1,128 @@
+using PgBackup.Operations;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+using static PgBackup.Tests.Operations.SnapshotSample;
+
+namespace PgBackup.Tests.Operations;
+
+/// <summary>Whole snapshots, copied into stores that lack them: also into the one from which runs copy.</summary>
+public sealed class GapRepairTests : IDisposable
+{
+    private readonly Stores stores = new();
+    private readonly List<string> log = [];
+
+    public void Dispose() => stores.Dispose();
+
+    [Fact]
+    public async Task An_emptied_first_store_gets_everything_back_that_its_rules_keep()
+    {
+        await FillAsync("offsite", "s3");
+        stores.Open("local");
+
+        CheckReport report = await CheckAsync();
+        report.IsRight.ShouldBeFalse();
+        IReadOnlyList<StoreGap> filled = await RepairAsync(report);
+
+        filled.Single(static g => g.Filled.Count > 0).Store.ShouldBe("local");
+        filled.SelectMany(static g => g.Filled).Select(static f => (f.Snapshot, f.From)).ShouldBe([(Day(20).ToString(), "offsite"), (Day(21).ToString(), "offsite"), (Day(22).ToString(), "offsite")]);
+        stores.Contents("local").ShouldBe(stores.Contents("offsite"));
+        (await CheckAsync()).IsRight.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_damaged_copy_is_passed_over_for_a_good_one()
+    {
+        await FillAsync("offsite", "s3");
+        stores.Open("local");
+        stores.Flip("offsite", Of(Day(20)).PartKey(1));
+
+        CheckReport report = await CheckAsync(CheckDepth.ReadData);
+        IReadOnlyList<StoreGap> filled = await RepairAsync(report);
+
+        filled.SelectMany(static g => g.Filled).Single(static f => f.Snapshot == Day(20).ToString()).From.ShouldBe("s3");
+        await stores.ShouldBeSoundAsync("local", "only the good copy came");
+        stores.Contents("local").ShouldBe(stores.Contents("s3"));
+    }
+
+    [Fact]
+    public async Task A_copy_whose_damage_the_check_did_not_see_does_not_appear()
+    {
+        await FillAsync("offsite", "s3");
+        stores.Open("local");
+        stores.Flip("offsite", Of(Day(20)).PartKey(1));
+
+        IReadOnlyList<StoreGap> filled = await RepairAsync(await CheckAsync());
+
+        filled.SelectMany(static g => g.Filled).Single(static f => f.Snapshot == Day(20).ToString()).From.ShouldBe("s3");
+        log.ShouldContain(static l => l.Contains("could not be copied from offsite", StringComparison.Ordinal));
+        stores.Contents("local").ShouldBe(stores.Contents("s3"));
+    }
+
+    [Fact]
+    public async Task A_snapshot_whose_manifests_differ_is_not_spread()
+    {
+        await FillAsync("offsite", "s3");
+        stores.Open("local");
+        string edited = stores.PathOf("offsite", Of(Day(21)).Key(SnapshotLayout.Manifest));
+        await File.AppendAllTextAsync(edited, "\n", Cancel);
+
+        IReadOnlyList<StoreGap> filled = await RepairAsync(await CheckAsync());
+
+        filled.SelectMany(static g => g.Filled).Select(static f => f.Snapshot).ShouldBe([Day(20).ToString(), Day(22).ToString()]);
+        log.ShouldContain(static l => l.Contains("its manifests in offsite and s3 differ", StringComparison.Ordinal));
+        stores.Contents("local", Day(21)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_replica_that_lacks_some_gets_them_without_a_run()
+    {
+        await FillAsync("local");
+        await Of(Day(21), complete: false).PutAsync(stores.Open("offsite"));
+        stores.Open("s3");
+
+        IReadOnlyList<StoreGap> filled = await RepairAsync(await CheckAsync());
+
+        filled.Select(static g => (g.Store, g.Filled.Count)).ShouldBe([("offsite", 2), ("s3", 3)]);
+        filled.ShouldAllBe(static g => g.Filled.Select(static f => f.Snapshot).SequenceEqual(g.Missing));
+        stores.Contents("offsite").ShouldBe(stores.Contents("local"));
+        stores.Contents("s3").ShouldBe(stores.Contents("local"));
+    }
+
+    [Fact]
+    public async Task A_store_in_which_a_run_is_at_work_is_left_alone_and_the_others_are_filled()
+    {
+        await FillAsync("local");
+        stores.Open("s3");
+        await using (await stores.Open("offsite").LockAsync("the nightly run", Cancel))
+        {
+            IReadOnlyList<StoreGap> filled = await RepairAsync(await CheckAsync());
+
+            filled.Select(static g => (g.Store, g.Filled.Count)).ShouldBe([("offsite", 0), ("s3", 3)]);
+        }
+
+        log.ShouldContain(static l => l.Contains("offsite: not filled (PGB-0042)", StringComparison.Ordinal));
+    }
+
+    private IReadOnlyList<BackupStore> All() => [.. ((string[])["local", "offsite", "s3"]).Select(n => Stores.Kept(stores.Open(n)))];
+
+    private async Task FillAsync(params string[] names)
+    {
+        foreach (string name in names)
+        {
+            IObjectStore store = stores.Open(name);
+            await Of(Day(20)).PutAsync(store);
+            await Of(Day(21), complete: false).PutAsync(store);
+            await Of(Day(22)).PutAsync(store, pin: "before the migration");
+        }
+    }
+
+    private Task<CheckReport> CheckAsync(CheckDepth depth = CheckDepth.Present) =>
+        new StoresCheck(All(), Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, depth, Cancel);
+
+    private async Task<IReadOnlyList<StoreGap>> RepairAsync(CheckReport report)
+    {
+        var repair = new GapRepair(All(), stores.Clock, new Progress { Log = log.Add });
+        IReadOnlyList<StoreGap> gaps = await repair.RunAsync(report.Gaps, report.Snapshots, "the test", Cancel);
+        return [.. gaps, .. await repair.RunAsync(report.OnlyInReplicas, report.Snapshots, "the test", Cancel)];
+    }
+}
