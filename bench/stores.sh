@@ -38,7 +38,7 @@ access_key_id = $access_key
 secret_access_key = $secret_key
 END
 rclone() { command rclone --config "$work/rclone.conf" "$@"; }
-for bucket in stream night listing; do rclone mkdir "s3:bench-$bucket"; done
+for bucket in stream night first listing; do rclone mkdir "s3:bench-$bucket"; done
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 milliseconds() { local start; start=$(date +%s%N); "$@" >/dev/null; echo $((($(date +%s%N) - start) / 1000000)); }
@@ -77,8 +77,20 @@ bucket() { printf ', { name: s3, s3: { bucket: %s, endpoint: "%s", access_key_id
 config "$work/alone.yaml" ""
 config "$work/replica.yaml" "$(bucket bench-night)"
 night() { rm -rf "$work/store"; rclone delete s3:bench-night >/dev/null 2>&1 || true; "$binary" --config "$1" >"$work/night.log" 2>&1 || { cat "$work/night.log" >&2; exit 1; }; }
+# peak CONFIG: the memory of the program itself in such a night, in MB
+peak() {
+  local pid kb=0 line
+  rm -rf "$work/store"; rclone delete s3:bench-first >/dev/null 2>&1 || true
+  "$binary" --config "$1" >"$work/night.log" 2>&1 & pid=$!
+  while line=$(grep VmHWM "/proc/$pid/status" 2>/dev/null); do [ -z "${line//[!0-9]/}" ] || kb=${line//[!0-9]/}; sleep 0.02; done
+  wait "$pid" || { cat "$work/night.log" >&2; exit 1; }
+  echo $((kb * 1024 / 1000000))
+}
 alone_ms=$(fastest night "$work/alone.yaml")
 replica_ms=$(fastest night "$work/replica.yaml")
+sed "s|name: local, path: $work/store|name: first$(bucket bench-first | sed 's/, { name: s3//; s/ }$//')|" "$work/alone.yaml" >"$work/first.yaml"
+first_ms=$(fastest night "$work/first.yaml")
+alone_mb=$(peak "$work/alone.yaml") first_mb=$(peak "$work/first.yaml")
 
 echo "bench: a bucket with 1000 snapshots"
 "$bench" fill bench-listing 1000 >/dev/null
@@ -98,7 +110,8 @@ The S3 server runs on the same machine and keeps everything in memory. Made by \
 | the same by \`rclone rcat\` | $rcat_ms ms | we take $(ratio "$s3_ms" "$rcat_ms") of its time |
 | the same by the SDK's TransferUtility from a file | $transfer_ms ms, peak $transfer_mb MB | we take $(ratio "$s3_ms" "$transfer_ms") of its time |
 | the same into a folder | $local_ms ms, peak $local_mb MB | a bucket needs $((s3_mb - local_mb)) MB more |
-| the night into a folder | $alone_ms ms | |
+| the night into a folder | $alone_ms ms, peak $alone_mb MB | |
+| the night straight into a bucket, without a folder | $first_ms ms, peak $first_mb MB | $(ratio "$first_ms" "$alone_ms") times as long, $((first_mb - alone_mb)) MB more |
 | the night into a folder and a bucket | $replica_ms ms | $(ratio "$replica_ms" "$alone_ms") times as long |
 | \`list\` of a bucket with 1,000 snapshots (9,000 objects) | $list_ms ms | |
 END

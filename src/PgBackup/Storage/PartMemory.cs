@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace PgBackup.Storage;
 
 /// <summary>
-/// The memory of all uploads of one store: blocks of 8 MiB, lent out first come, first served, and never more than 48 MiB at a time
+/// The memory of all uploads of one store: blocks of 8 MiB, lent out first come, first served, and never more than 32 MiB at a time
 /// unless a single part needs more. An upload that waits for a block waits for the store, and so the dump waits for the store.
 /// </summary>
 internal sealed class PartMemory
@@ -12,7 +12,7 @@ internal sealed class PartMemory
     public const int BlockBytes = 8 << 20;
 
     /// <summary>How many there are.</summary>
-    public const int Blocks = 6;
+    public const int Blocks = 4;
 
     private readonly ConcurrentBag<byte[]> free = [];
     private readonly Queue<(int Count, TaskCompletionSource Ready)> waiting = new();

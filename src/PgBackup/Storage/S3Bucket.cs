@@ -139,13 +139,11 @@ internal sealed class S3Bucket : IDisposable
             : new S3Download($"{key} in the store {Store} ({Location})", response, compare && EncryptionOf(response.ServerSideEncryptionMethod) is null or "AES256", From, e => Explain(e, $"reading {key}"), clock);
     }
 
-    /// <summary>Reads an object back, whatever its ETag says.</summary>
-    /// <returns>The SHA-256 of its bytes.</returns>
-    public async Task<string> Sha256OfAsync(string objectKey, CancellationToken cancel)
+    /// <summary>Reads an object back, whatever its ETag says, and compares its bytes with what was sent.</summary>
+    public async Task<bool> HoldsAsync(string objectKey, SentObject sent, CancellationToken cancel)
     {
-        await using var hashing = new HashingStream(await OpenAsync(objectKey, compare: false, cancel));
-        await hashing.CopyToAsync(Stream.Null, 1 << 20, cancel);
-        return hashing.Sha256;
+        await using Stream content = await OpenAsync(objectKey, compare: false, cancel);
+        return await S3ETag.OfContentAsync(content, sent.PartSizes, cancel) == sent.ETag;
     }
 
     /// <summary>Removes an object; one that is not there is no error.</summary>

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using Amazon.S3.Model;
 
 namespace PgBackup.Storage;
@@ -188,9 +187,7 @@ public sealed class S3Store : IObjectStore, IDisposable
     private async Task<SentObject> PutWholeAsync(string objectKey, PartContent part, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
         byte[] md5 = part.Md5();
-        // The only digest there is of the whole, besides its MD5: for reading back.
-        await using Stream whole = part.Open();
-        var sent = new SentObject { Size = part.Size, ETag = Convert.ToHexStringLower(md5), Sha256 = Convert.ToHexStringLower(await SHA256.HashDataAsync(whole, cancel)) };
+        var sent = new SentObject { Size = part.Size, ETag = Convert.ToHexStringLower(md5) };
         try
         {
             return sent with { IsConfirmed = await bucket.SendAsync(objectKey, part, md5, lockedUntil, cancel) };
@@ -221,7 +218,7 @@ public sealed class S3Store : IObjectStore, IDisposable
         string? wrong = head.ContentLength != sent.Size ? $"it says {head.ContentLength.ToString(CultureInfo.InvariantCulture)} bytes, and {sent.Size.ToString(CultureInfo.InvariantCulture)} were sent"
             : S3Bucket.Bare(head.ETag) == sent.ETag ? null
             : encrypted is not null and not "AES256" ? null // the parts' MD5s were checked on arrival; the ETag is opaque
-            : await bucket.Sha256OfAsync(objectKey, cancel) == sent.Sha256 ? null
+            : await bucket.HoldsAsync(objectKey, sent, cancel) ? null
             : "its content is another";
         if (wrong is not null && !sent.IsConfirmed)
         {

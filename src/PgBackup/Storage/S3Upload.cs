@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Runtime.ExceptionServices;
-using System.Security.Cryptography;
 using Amazon.S3.Model;
 
 namespace PgBackup.Storage;
@@ -20,21 +18,19 @@ internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string object
         string upload = await bucket.BeginAsync(objectKey, lockedUntil, cancel);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         List<Task<byte[]>> sending = [];
-        using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        List<long> sizes = [];
         try
         {
-            long size = 0;
             PartContent? part = first;
             while (part is not null)
             {
-                size += part.Size;
-                await HashAsync(sha256, part, cancel);
+                sizes.Add(part.Size);
                 sending.Add(SendAsync(upload, sending.Count + 1, part, stop));
                 part = await NextAsync(sending, content, stop.Token);
             }
 
             byte[][] digests = await Task.WhenAll(sending);
-            var sent = new SentObject { IsConfirmed = true, Size = size, ETag = ETagOf(digests), Sha256 = Convert.ToHexStringLower(sha256.GetHashAndReset()) };
+            var sent = new SentObject { IsConfirmed = true, Size = sizes.Sum(), ETag = S3ETag.OfParts(digests), PartSizes = sizes };
             List<PartETag> tags = [.. digests.Select(static (md5, i) => new PartETag(i + 1, $"\"{Convert.ToHexStringLower(md5)}\""))];
             await CompleteAsync(upload, tags, sent, cancel);
             return sent;
@@ -55,15 +51,6 @@ internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string object
         }
     }
 
-    // The ETag of an object in parts: the MD5 of the parts' MD5s, and their number.
-    private static string ETagOf(byte[][] digests)
-    {
-#pragma warning disable CA5351 // S3's own checksum
-        byte[] all = MD5.HashData([.. digests.SelectMany(static d => d)]);
-#pragma warning restore CA5351
-        return string.Create(CultureInfo.InvariantCulture, $"{Convert.ToHexStringLower(all)}-{digests.Length}");
-    }
-
     // An answer that is an error, or that never came, is not believed at once: the object may be there. Where ETags are opaque, only
     // reading it tells whether it is this one or an older one.
     private async Task CompleteAsync(string upload, List<PartETag> parts, SentObject sent, CancellationToken cancel)
@@ -75,21 +62,10 @@ internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string object
         catch (PgBackupException) when (!cancel.IsCancellationRequested)
         {
             if (await bucket.HeadAsync(objectKey, cancel) is not { } head || head.ContentLength != sent.Size
-                || (S3Bucket.Bare(head.ETag) != sent.ETag && await bucket.Sha256OfAsync(objectKey, cancel) != sent.Sha256))
+                || (S3Bucket.Bare(head.ETag) != sent.ETag && !await bucket.HoldsAsync(objectKey, sent, cancel)))
             {
                 throw;
             }
-        }
-    }
-
-    private static async Task HashAsync(IncrementalHash hash, PartContent part, CancellationToken cancel)
-    {
-        byte[] buffer = new byte[256 * 1024];
-        await using Stream bytes = part.Open();
-        int count;
-        while ((count = await bytes.ReadAsync(buffer, cancel)) > 0)
-        {
-            hash.AppendData(buffer, 0, count);
         }
     }
 

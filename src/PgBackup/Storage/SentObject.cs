@@ -9,8 +9,8 @@ internal sealed record SentObject
     /// <summary>The ETag that an S3 server gives to it, if it gives MD5s.</summary>
     public required string ETag { get; init; }
 
-    /// <summary>SHA-256 of the whole, in hexadecimal.</summary>
-    public required string Sha256 { get; init; }
+    /// <summary>The sizes of its parts in bytes; none when it was sent as one.</summary>
+    public IReadOnlyList<long> PartSizes { get; init; } = [];
 
     /// <summary>The store has said that it took it.</summary>
     public bool IsConfirmed { get; init; }

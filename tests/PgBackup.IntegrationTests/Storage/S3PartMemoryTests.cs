@@ -24,15 +24,15 @@ public sealed class S3PartMemoryTests
     public async Task Who_came_first_is_served_first_even_where_it_wants_more()
     {
         List<PartContent> lent = await RentAsync(PartMemory.Blocks);
-        Task<PartContent> large = memory.RentAsync(4, Cancel);
+        Task<PartContent> large = memory.RentAsync(3, Cancel);
         Task<PartContent> small = memory.RentAsync(1, Cancel);
 
-        lent.Take(3).ToList().ForEach(static p => p.Dispose());
+        lent.Take(2).ToList().ForEach(static p => p.Dispose());
         (large.IsCompleted, small.IsCompleted).ShouldBe((false, false));
-        lent[3].Dispose();
+        lent[2].Dispose();
         await large.WaitAsync(TimeSpan.FromSeconds(10), Cancel);
         small.IsCompleted.ShouldBeFalse();
-        lent[4].Dispose();
+        lent[3].Dispose();
 
         await small.WaitAsync(TimeSpan.FromSeconds(10), Cancel);
     }
