@@ -165,6 +165,11 @@ internal static class CheckVerb
             Terminal.Line($"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}; only replicas have {(gap.Missing.Count == 1 ? "it" : "them")}, and runs copy from the first store alone: no failure");
         }
 
+        foreach (string warning in report.KeyWarnings)
+        {
+            Terminal.Line($"note: {warning}");
+        }
+
         if (report.Snapshots.Count == 0 && report.Gaps.Count == 0)
         {
             Terminal.Line("There are no snapshots to check.");
