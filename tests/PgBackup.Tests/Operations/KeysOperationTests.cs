@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using PgBackup.Encryption;
 using PgBackup.Operations;
 using PgBackup.Snapshots;
@@ -27,7 +26,13 @@ public sealed class KeysOperationTests : IAsyncLifetime
         }
 
         recipients.AddRange(((string[])["ops", "escrow"]).Select(who => new Recipient { Name = who, Fingerprint = publicKeys[who] }));
-        manifest = await PutEncryptedAsync(Of(Day(22)));
+        SnapshotSample encrypted = await Of(Day(22)).EncryptedAsync(new AgeCipher([.. recipients.Select(static r => r.Fingerprint)], null));
+        manifest = encrypted.Manifest with { Recipients = recipients };
+        foreach (string store in (string[])["local", "offsite"])
+        {
+            await encrypted.PutAsync(stores.Open(store));
+            await encrypted.PutAsync(stores.Open(store), SnapshotLayout.Manifest, manifest.ToJson());
+        }
     }
 
     public ValueTask DisposeAsync()
@@ -297,24 +302,5 @@ public sealed class KeysOperationTests : IAsyncLifetime
     private async Task<(IReadOnlyList<KeyTest> Tests, IReadOnlyDictionary<string, DateTimeOffset> Last, IReadOnlyList<string> Notes)> AfterDrillAsync(bool restored, string who) =>
         await Keys().AfterDrillAsync(restored, SnapshotId.TryParse(manifest.Id)!.Value, manifest, offsite, CipherFor(who)(manifest), Cancel);
 
-    private Func<Manifest, ICipher> CipherFor(string who) =>
-        m => new AgeCipher([.. m.Recipients.Select(static r => r.Fingerprint)], new Identity { File = stores.Folder[who] });
-
-    private async Task<Manifest> PutEncryptedAsync(SnapshotSample plain)
-    {
-        var cipher = new AgeCipher([.. recipients.Select(static r => r.Fingerprint)], null);
-        List<Part> parts = [];
-        foreach (Part part in plain.Manifest.Parts)
-        {
-            byte[] stored = await AllOfAsync(cipher.Encrypt(new MemoryStream(plain.Parts[part.Object]), Cancel));
-            parts.Add(part with { Object = part.Object + ".age", Size = stored.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(stored)) });
-            await plain.PutAsync(stores.Open("local"), parts[^1].Object, stored);
-            await plain.PutAsync(stores.Open("offsite"), parts[^1].Object, stored);
-        }
-
-        Manifest encrypted = plain.Manifest with { Encryption = "age", Recipients = recipients, Parts = parts };
-        await plain.PutAsync(stores.Open("local"), SnapshotLayout.Manifest, encrypted.ToJson());
-        await plain.PutAsync(stores.Open("offsite"), SnapshotLayout.Manifest, encrypted.ToJson());
-        return encrypted;
-    }
+    private Func<Manifest, ICipher> CipherFor(string who) => m => new AgeCipher([.. m.Recipients.Select(static r => r.Fingerprint)], new Identity { File = stores.Folder[who] });
 }
