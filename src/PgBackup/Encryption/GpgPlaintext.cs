@@ -1,3 +1,4 @@
+using System.Globalization;
 using PgBackup.Tools;
 
 namespace PgBackup.Encryption;
@@ -16,6 +17,9 @@ internal sealed class GpgPlaintext(ToolStream output, Action<string> decryptedBy
 
     // Of each recipient whose secret key is in the keyring, before it is tried.
     private const string KeyConsidered = ToolFailure.GpgStatus + "KEY_CONSIDERED ";
+
+    // <process id> <kind> ...
+    private const string PinentryLaunched = ToolFailure.GpgStatus + "PINENTRY_LAUNCHED ";
 
     private static readonly string[] WithoutPassphrase = ["Bad passphrase", "No pinentry", "Inappropriate ioctl", "Operation cancelled"];
 
@@ -59,5 +63,36 @@ internal sealed class GpgPlaintext(ToolStream output, Action<string> decryptedBy
     }
 
     /// <inheritdoc/>
-    protected override ValueTask DisposeOnceAsync() => output.DisposeAsync();
+    protected override async ValueTask DisposeOnceAsync()
+    {
+        await output.DisposeAsync();
+        await EndPinentryAsync();
+    }
+
+    // gpg-agent does not notice that gpg was ended while it asks for a passphrase: its pinentry would go on to read the operator's
+    // terminal, and leave that without echo.
+    private async Task EndPinentryAsync()
+    {
+        string? launched = output.Errors.LastOrDefault(static line => line.StartsWith(PinentryLaunched, StringComparison.Ordinal));
+        if (int.TryParse(launched?.Split(' ')[2], NumberStyles.None, CultureInfo.InvariantCulture, out int process) && IsPinentry(process))
+        {
+            Posix.Interrupt(process);
+            for (int i = 0; i < 20 && IsPinentry(process); i++)
+            {
+                await Task.Delay(50);
+            }
+        }
+    }
+
+    private static bool IsPinentry(int process)
+    {
+        try
+        {
+            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/comm")).StartsWith("pinentry", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // it has ended
+        }
+    }
 }

@@ -3,6 +3,7 @@ using PgBackup.Encryption;
 using PgBackup.Storage;
 using PgBackup.Tests.Encryption;
 using PgBackup.Tests.Operations;
+using PgBackup.Tests.Tools;
 using PgBackup.Tools;
 
 namespace PgBackup.Tests.App;
@@ -27,7 +28,9 @@ public sealed class KeysVerbTests : IAsyncLifetime
             while read -r verb rest; do
               case "$verb" in
               OPTION) echo "$rest" >>{{folder["asked"]}} ;;
-              GETPIN) [ -e {{folder["answer"]}} ] && echo "D $(cat {{folder["answer"]}})" || { echo "ERR 83886179 Operation cancelled <Pinentry>"; continue; } ;;
+              GETINFO) [ "$rest" = pid ] && echo "D $$" ;;
+              GETPIN) while [ -e {{folder["hold"]}} ]; do : >{{folder["held"]}}; sleep 0.05; done
+                [ -e {{folder["answer"]}} ] && echo "D $(cat {{folder["answer"]}})" || { echo "ERR 83886179 Operation cancelled <Pinentry>"; continue; } ;;
               BYE) echo OK; exit ;;
               esac
               echo OK
@@ -72,6 +75,29 @@ public sealed class KeysVerbTests : IAsyncLifetime
         // The agent remembers it.
         File.Delete(folder["answer"]);
         (await AppProcess.RunAsync(folder.Path, "keys", "test")).ExitCode.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_interrupt_while_the_passphrase_is_asked_for_ends_the_asking_too()
+    {
+        folder.Write("hold", "");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        await using var cipher = new GpgCipher(["locked@example.com"], folder["home"], null, TimeProvider.System);
+        string part = Directory.GetFiles(folder["store/20260301T030000Z"], "*globals*").Single();
+        Task decrypting = Task.Run(
+            async () =>
+            {
+                await using Stream plain = cipher.Decrypt(File.OpenRead(part), stop.Token);
+                await plain.CopyToAsync(Stream.Null, stop.Token);
+            },
+            Cancel);
+        await FakeTool.UntilAsync(() => File.Exists(folder["held"]));
+
+        await stop.CancelAsync();
+
+        await Should.ThrowAsync<OperationCanceledException>(() => decrypting);
+        string asking = (await ToolProcess.TryReadAsync(new ToolCommand("pgrep", "-f", folder["pinentry"]), Cancel)).Output;
+        asking.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(FakeTool.IsRunning).ShouldBeEmpty();
     }
 
     [Fact]
