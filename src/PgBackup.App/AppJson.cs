@@ -46,6 +46,8 @@ internal sealed record ListedSnapshot
 [JsonSerializable(typeof(RunReport))]
 [JsonSerializable(typeof(List<PruneReport>))]
 [JsonSerializable(typeof(PinReport))]
+[JsonSerializable(typeof(KeysReport))]
+[JsonSerializable(typeof(KeyTestReport))]
 [JsonSerializable(typeof(RestoreReport))]
 internal sealed partial class AppJson : JsonSerializerContext
 {

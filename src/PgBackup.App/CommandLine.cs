@@ -72,6 +72,7 @@ internal static class CommandLine
         root.Subcommands.Add(CheckVerb.Command(options));
         root.Subcommands.Add(RestoreVerb.Command(options));
         root.Subcommands.Add(DrillVerb.Command(options));
+        root.Subcommands.Add(KeysVerb.Command(options));
         root.Subcommands.Add(PruneVerb.Command(options));
         root.Subcommands.Add(PinVerb.Pin(options));
         root.Subcommands.Add(PinVerb.Unpin(options));

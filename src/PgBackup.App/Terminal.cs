@@ -37,6 +37,18 @@ internal static class Terminal
     /// <summary>Someone can answer a question.</summary>
     public static bool CanAsk => !Console.IsInputRedirected;
 
+    /// <summary>
+    /// Lets gpg-agent ask for a passphrase at our terminal, which gpg cannot find by itself, as its input is a pipe. Nothing changes where
+    /// the variable is set already, or nobody can answer.
+    /// </summary>
+    public static void LendToPinentry()
+    {
+        if (CanAsk && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("GPG_TTY")) && File.ResolveLinkTarget("/proc/self/fd/0", returnFinalTarget: false) is { } tty)
+        {
+            Environment.SetEnvironmentVariable("GPG_TTY", tty.FullName);
+        }
+    }
+
     /// <summary>Asks on stderr; the answer is a line of the terminal, or null at its end.</summary>
     public static string? Ask(string question)
     {

@@ -122,4 +122,7 @@ public enum ErrorCode
 
     /// <summary>A rehearsed restore failed, differed, took too long, or a check of it failed.</summary>
     DrillFailed = 81,
+
+    /// <summary>A private key decrypts, and what comes out is not what was encrypted.</summary>
+    KeyTestFailed = 90,
 }

@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace PgBackup;
 
-/// <summary>The few calls of the C library that .NET does not offer: named pipes, pipe sizes, reading without a lock, and fsync of a
-/// folder.</summary>
+/// <summary>The few calls of the C library that .NET does not offer: named pipes, pipe sizes, reading without a lock, fsync of a
+/// folder, and an interrupt for another process.</summary>
 internal static partial class Posix
 {
     public const int ReadOnly = 0;
@@ -13,6 +13,7 @@ internal static partial class Posix
 
     private const int NonBlocking = 0x800;
     private const int CloseOnExec = 0x80000;
+    private const int Interrupted = 2; // SIGINT
     private const int SetFlagsCommand = 4; // F_SETFL
     private const int SetPipeSizeCommand = 1031; // F_SETPIPE_SZ
 
@@ -69,6 +70,13 @@ internal static partial class Posix
             throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(error)}");
         }
     }
+
+    /// <summary>What Ctrl-C does to a process; nothing happens when it has ended, or is somebody else's.</summary>
+    public static void Interrupt(int process) => _ = Kill(process, Interrupted);
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Kill(int process, int signal);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

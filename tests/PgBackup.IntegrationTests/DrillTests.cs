@@ -44,6 +44,13 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         sum.ShouldBeLessThan(wall);
         report.Phases.ShouldAllBe(static p => p.Seconds >= 0);
         own.Text().ShouldContain("UTC: PASSED");
+        string key = report.DecryptedBy.ShouldHaveSingleItem();
+        report.Recipients.ShouldHaveSingleItem().Fingerprint.ShouldBe(key);
+        own.Text().ShouldContain($"Decrypted with the private key of `{key}`.");
+        report.Notes.ShouldContain(static n => n.StartsWith("encrypted to one key alone", StringComparison.Ordinal));
+        report.Notes.ShouldNotContain(static n => n.StartsWith("not tested", StringComparison.Ordinal));
+        own.Stores.ShouldAllBe(static s => Directory.GetFiles(Path.Combine(s, "keys"), "tested-*").Length == 1);
+        (await own.Workspace.RunAsync(0, "keys")).Output.Split('\n').Single(l => l.StartsWith(key, StringComparison.Ordinal)).ShouldContain("  drill on ");
         own.Stores.ShouldAllBe(s => own.IsProven(s));
         foreach (string store in (string[])["local", "offsite"])
         {
@@ -58,6 +65,28 @@ public sealed class DrillTests(DrillSnapshots snapshots)
     }
 
     [Fact]
+    public async Task A_key_is_tested_by_itself_and_a_wrong_one_is_told_which_would_do()
+    {
+        using Rehearsal own = await snapshots.RehearseAsync();
+        Outcome before = await own.Workspace.RunAsync(0, "keys");
+        string fingerprint = before.Output.Split('\n')[1].Split(' ')[0];
+        before.Output.ShouldContain("not tested in the last 90 days: the private key of ops@example.com (never); ");
+
+        Outcome wrong = await own.Workspace.RunAsync(1, "keys", "test", "--identity", snapshots.Keys.StrangerSecret);
+        Outcome right = await own.Workspace.RunAsync(0, "keys", "test", "--identity", snapshots.Keys.OpsSecret);
+
+        wrong.Errors.ShouldStartWith($"olympus-pgbackup: PGB-0051: gpg has no secret key for this snapshot in {snapshots.Keys.StrangerSecret}; it can be decrypted by the secret key of {fingerprint}.");
+        right.Output.ShouldContain($"{own.Snapshot} in offsite ");
+        right.Output.ShouldContain(": the canary and "); // which the night has written
+        right.Output.ShouldContain($"tested: the private key of {fingerprint} (ops@example.com), recorded in local, offsite");
+        using var json = JsonDocument.Parse((await own.Workspace.RunAsync(0, "keys", "list", "--json")).Output);
+        JsonElement key = json.RootElement.GetProperty("keys").EnumerateArray().ShouldHaveSingleItem();
+        (key.GetProperty("fingerprint").GetString(), key.GetProperty("last_test").GetProperty("how").GetString()).ShouldBe((fingerprint, "keys test"));
+        json.RootElement.GetProperty("warnings").EnumerateArray().ShouldHaveSingleItem().GetString().ShouldNotBeNull().ShouldStartWith("encrypted to one key alone");
+        Workspace.HostShouldBeClean();
+    }
+
+    [Fact]
     public async Task A_wrong_key_is_a_drill_that_failed_and_the_report_says_why()
     {
         using Rehearsal own = await snapshots.RehearseAsync();
@@ -67,6 +96,8 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         outcome.Errors.ShouldContain("PGB-0081");
         outcome.Errors.ShouldContain("PGB-0051");
         report.Failures.ShouldHaveSingleItem().ShouldContain("PGB-0051");
+        report.DecryptedBy.ShouldBeEmpty();
+        own.Stores.ShouldAllBe(static s => Directory.GetFiles(Path.Combine(s, "keys"), "tested-*").Length == 0);
         own.Text().ShouldContain("UTC: FAILED");
         own.Stores.ShouldAllBe(s => !own.IsProven(s));
         (await own.Workspace.RunAsync(0, "drill", "--list")).Output.ShouldContain("FAILED: PGB-0051");

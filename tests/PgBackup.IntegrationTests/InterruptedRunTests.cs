@@ -44,7 +44,7 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
             await cluster.Server.ShouldBeCleanAsync();
             Workspace.HostShouldBeClean();
 
-            string rest = Directory.GetDirectories(own.Store).Select(Path.GetFileName).Single(f => f != earlier)!;
+            string rest = Snapshots(own).Single(f => f != earlier);
             Directory.GetFiles(own.SnapshotFolder(rest)).Select(Path.GetFileName).Where(static f => f![0] != '.').ShouldBe(["IN-PROGRESS"], "only hidden partial files beside it");
             (await own.RunAsync(0, "list")).Output.Split('\n').Single(l => l.StartsWith(rest, StringComparison.Ordinal)).ShouldContain("unfinished");
             (await own.RunAsync(1, "show", rest)).Errors.ShouldContain("PGB-0062");
@@ -54,7 +54,7 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
         }
 
         string next = await own.BackupAsync();
-        Directory.GetDirectories(own.Store).Select(Path.GetFileName).ShouldBe([earlier, next], ignoreOrder: true);
+        Snapshots(own).ShouldBe([earlier, next], ignoreOrder: true);
         await own.RunAsync(0, "check", "--all", "--read-data");
     }
 
@@ -284,4 +284,6 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
         Directory.GetFiles(own.SnapshotFolder(id)).ShouldNotContain(static f => f.Contains("big"));
         await own.RunAsync(0, "check", id, "-i", cluster.Keys.OpsSecret);
     }
+
+    private static IEnumerable<string> Snapshots(Workspace own) => Directory.GetDirectories(own.Store).Select(static f => Path.GetFileName(f)).Where(static f => f.EndsWith('Z'));
 }

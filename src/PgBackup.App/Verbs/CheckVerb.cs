@@ -173,6 +173,11 @@ internal static class CheckVerb
                 (gap.Filled.Count == 0 ? "runs copy from the first store alone, --repair copies from any: no failure" : Filled(gap)));
         }
 
+        foreach (string warning in report.KeyWarnings)
+        {
+            Terminal.Line($"note: {warning}");
+        }
+
         if (report.Snapshots.Count == 0 && report.Gaps.Count == 0)
         {
             Terminal.Line("There are no snapshots to check.");

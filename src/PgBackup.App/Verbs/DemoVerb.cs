@@ -60,9 +60,10 @@ internal static class DemoVerb
         await FillAsync(original, people, cancel);
         Terminal.Line($"{original.Description}: {people} people, made up.");
 
-        Heading("A throw-away gpg key, and a config");
-        string key = await MakeKeyAsync(Path.Combine(folder, "keys"), cancel);
-        string configFile = await WriteConfigAsync(original, folder, key, cancel);
+        Heading("Two throw-away gpg keys, and a config");
+        await MakeKeyAsync(Path.Combine(folder, "keys"), "Olympus demo <demo@example.com>", cancel);
+        await MakeKeyAsync(Path.Combine(folder, "keys"), "Escrow of the demo <escrow@example.com>", cancel);
+        string configFile = await WriteConfigAsync(original, folder, "demo@example.com, escrow@example.com", cancel);
         Terminal.Line(await File.ReadAllTextAsync(configFile, cancel));
 
         BackupConfig config = ConfigReader.Read(configFile);
@@ -72,6 +73,7 @@ internal static class DemoVerb
         int exitCode = await CommandLine.RunAsync(["--config", configFile]);
         exitCode = exitCode != 0 ? exitCode : await StepAsync("What is there: olympus-pgbackup list", ["--config", configFile, "list"], cancel);
         exitCode = exitCode != 0 ? exitCode : await StepAsync("Is it whole: olympus-pgbackup check latest --read-data", ["--config", configFile, "check", "latest", "--read-data"], cancel);
+        exitCode = exitCode != 0 ? exitCode : await StepAsync("Is the private key there: olympus-pgbackup keys test", ["--config", configFile, "keys", "test"], cancel);
         if (exitCode != 0)
         {
             return exitCode;
@@ -90,7 +92,7 @@ internal static class DemoVerb
         Heading("Done");
         Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
-            $"backup {Terminal.Span((manifest.Finished - manifest.Started).TotalSeconds)}, restore and proof {Terminal.Span(report.TotalSeconds)}, all in all {Terminal.Span(TimeProvider.System.GetElapsedTime(start).TotalSeconds)}; both servers, the key and {id} are removed again."));
+            $"backup {Terminal.Span((manifest.Finished - manifest.Started).TotalSeconds)}, restore and proof {Terminal.Span(report.TotalSeconds)}, all in all {Terminal.Span(TimeProvider.System.GetElapsedTime(start).TotalSeconds)}; both servers, the keys and {id} are removed again."));
         Terminal.Line(
             """
 
@@ -135,21 +137,18 @@ internal static class DemoVerb
         await fill.WaitForSuccessAsync(cancel);
     }
 
-    private static async Task<string> MakeKeyAsync(string home, CancellationToken cancel)
+    private static async Task MakeKeyAsync(string home, string name, CancellationToken cancel)
     {
         Directory.CreateDirectory(home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         await ToolProcess.ReadAsync(
-            new ToolCommand(
-                "gpg", "--homedir", home, "--batch", "--no-tty", "--quiet", "--passphrase", "", "--quick-generate-key", "Olympus demo <demo@example.com>", "future-default",
-                "default", "1d"),
+            new ToolCommand("gpg", "--homedir", home, "--batch", "--no-tty", "--quiet", "--passphrase", "", "--quick-generate-key", name, "future-default", "default", "1y"),
             cancel);
-        return "demo@example.com";
     }
 
     private static async Task EndAgentAsync(string home) =>
         await ToolProcess.TryReadAsync(new ToolCommand("gpgconf", "--homedir", home, "--kill", "all"), CancellationToken.None);
 
-    private static async Task<string> WriteConfigAsync(ScratchServer server, string folder, string key, CancellationToken cancel)
+    private static async Task<string> WriteConfigAsync(ScratchServer server, string folder, string recipients, CancellationToken cancel)
     {
         string source = server.Container is { } container
             ? $"{server.Tools.Container!.EngineProgram}: {{ container: {container}, user: postgres }}"
@@ -163,7 +162,7 @@ internal static class DemoVerb
               {{source}}
             databases: [ciam_kratos, ciam_hydra, iam_kratos, iam_hydra, olympus]
             encryption:
-              gpg: { recipients: [{{key}}], home: {{Path.Combine(folder, "keys")}} }
+              gpg: { recipients: [{{recipients}}], home: {{Path.Combine(folder, "keys")}} }
             stores:
               - { name: local, path: {{Path.Combine(folder, "backups")}} }
             """,

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Operations;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -96,6 +97,11 @@ internal static class ShowVerb
         if (manifest.LeftOut.Count > 0)
         {
             Terminal.Line($"\nleft out on demand: {string.Join(", ", manifest.LeftOut)}");
+        }
+
+        foreach (string warning in KeyWarnings.Of(manifest.Recipients, TimeProvider.System.GetUtcNow()))
+        {
+            Terminal.Line($"note: {warning}");
         }
 
         foreach (string note in manifest.Notes.Concat(manifest.Parts.SelectMany(static p => p.Warnings.Select(w => $"{p.Database ?? p.Kind}: {w}"))))

@@ -3,10 +3,17 @@ using PgBackup.Tools;
 namespace PgBackup.Encryption;
 
 /// <summary>Encryption by age (age-encryption.org/v1) to its public keys or to SSH keys.</summary>
-public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identity) : ICipher
+public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identity) : ICipher, IAsyncDisposable
 {
+    private AgeKeys? keys;
+    private string? onlyKey;
+    private volatile string? decryptedBy;
+
     /// <inheritdoc/>
     public string Kind => "age";
+
+    /// <inheritdoc/>
+    public string? DecryptedBy => decryptedBy;
 
     /// <inheritdoc/>
     public string Extension => ".age";
@@ -50,28 +57,44 @@ public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identi
     /// <inheritdoc/>
     public Stream Decrypt(Stream stored, CancellationToken cancel)
     {
-        if (identity?.File is not { } file)
-        {
-            throw new PgBackupException(
-                ErrorCode.IdentityUnusable,
-                "decrypting needs the age identity, and none is named.",
-                "Name the file with --identity FILE, or as encryption.age.identity_file in the config.");
-        }
-
-        if (!File.Exists(file))
-        {
-            throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist.", "Check the path after --identity.");
-        }
-
+        string file = RequireFile();
         var plain = new DecryptedStream(
             ToolStream.Through(ToolProcess.Start(new ToolCommand("age", "--decrypt", "--identity", file).Named("age --decrypt")), stored, cancel),
             ["no identity matched", "malformed secret key", "unknown identity type", "no identities found"],
-            $"the identity {file} is not the key of any recipient of this snapshot.",
-            $"It can be decrypted by the private key of: {string.Join(", or ", recipients)}.");
+            $"the identity {file} does not decrypt this snapshot; {Needed}.",
+            "Name the file with that one by --identity FILE.")
+        {
+            AtEnd = () => decryptedBy = onlyKey,
+        };
         return new DecryptedStream(
             plain,
             ["could not read passphrase"],
-            $"the identity {file} is protected by a passphrase, which age asks for at a terminal only.",
+            $"the identity {file} is protected by a passphrase, which age asks for at a terminal only; {Needed}.",
             $"Take it off a copy in memory, name that with --identity, and remove it afterwards: (umask 077; age --decrypt {file} >/dev/shm/identity); for an SSH key, ssh-keygen -p on a copy.");
     }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<ICipher>> WithEachKeyAsync(CancellationToken cancel)
+    {
+        keys ??= await AgeKeys.ReadAsync(RequireFile(), cancel);
+        return [.. keys.Files.Select(key => new AgeCipher(recipients, new Identity { File = key.File }) { onlyKey = recipients.FirstOrDefault(r => AgeKeys.AreSame(r, key.PublicKey)) })];
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        keys?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private string Needed => $"it can be decrypted by the private key of {string.Join(" or ", recipients)}";
+
+    private string RequireFile() =>
+        identity?.File is not { } file
+            ? throw new PgBackupException(
+                ErrorCode.IdentityUnusable,
+                $"decrypting needs the age identity, and none is named; {Needed}.",
+                "Name the file with --identity FILE, or as encryption.age.identity_file in the config.")
+        : File.Exists(file) ? file
+        : throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist; {Needed}.", "Check the path after --identity.");
 }

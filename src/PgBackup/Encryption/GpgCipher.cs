@@ -14,6 +14,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     private readonly Identity? identity;
     private readonly TimeProvider clock;
     private readonly SemaphoreSlim importing = new(1, 1);
+    private volatile string? decryptedBy;
     private IReadOnlyList<Recipient>? usable;
     private PrivateFolder? keyring;
 
@@ -31,6 +32,9 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
 
     /// <inheritdoc/>
     public string Extension => ".gpg";
+
+    /// <inheritdoc/>
+    public string? DecryptedBy => decryptedBy;
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<Recipient>> CheckAsync(CancellationToken cancel)
@@ -77,9 +81,9 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     /// <inheritdoc/>
     public Stream Decrypt(Stream stored, CancellationToken cancel) => new DecryptedStream(
         Decrypting(stored, cancel),
-        ["No secret key", "Bad passphrase", "No pinentry", "Inappropriate ioctl", "Operation cancelled"],
-        $"gpg has no usable secret key for this snapshot{(identity?.File is { } file ? $" in {file}" : " in its keyring")}, or does not know its passphrase.",
-        $"It can be decrypted by the secret key of: {string.Join(", or ", recipients)}. Name an exported one with --identity FILE, its passphrase with --passphrase-file FILE.");
+        ["No secret key"],
+        $"gpg has no secret key for this snapshot {Where}; {Needed}.",
+        "Name a file with one by --identity FILE (gpg --export-secret-keys FINGERPRINT > FILE), and its passphrase by --passphrase-file FILE.");
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -100,11 +104,23 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
             arguments.InsertRange(0, ["--pinentry-mode", "loopback", "--passphrase-file", passphrase]);
         }
 
-        return new GpgPlaintext(ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c));
+        return new GpgPlaintext(ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c), primary => decryptedBy = primary, Locked);
     }, cancel);
 
     private static ToolCommand Gpg(IEnumerable<string> arguments) =>
         new("gpg", ["--batch", "--no-tty", "--quiet", .. arguments]);
+
+    private string Where => identity?.File is { } file ? $"in {file}" : "in its keyring";
+
+    private string Needed => $"it can be decrypted by the secret key of {string.Join(" or ", recipients)}";
+
+    private PgBackupException Locked(string? fingerprint, PgBackupException reason) => new(
+        ErrorCode.IdentityUnusable,
+        $"the passphrase of the secret key {(fingerprint is null ? "" : $"{fingerprint} ")}{Where} is {(identity?.PassphraseFile is { } file ? $"not the one in {file}" : "missing or wrong")}; the snapshot can be decrypted by the secret key of {string.Join(" or ", recipients)}.",
+        identity?.File is null
+            ? "Name a file with it by --passphrase-file FILE; or run `olympus-pgbackup keys test` at a terminal, where gpg-agent asks for it, and remembers it for a while."
+            : "Name a file with it by --passphrase-file FILE.",
+        reason);
 
     private IEnumerable<string> Home => homeFolder is null ? [] : ["--homedir", homeFolder];
 
@@ -193,7 +209,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
 
         if (!File.Exists(file))
         {
-            throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist.", "Check the path after --identity.");
+            throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist; {Needed}.", "Check the path after --identity.");
         }
 
         await importing.WaitAsync(cancel);
@@ -213,7 +229,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     }
 
     // A keyring with the identity in it, or none at all.
-    private static async Task<PrivateFolder> ImportAsync(string file, CancellationToken cancel)
+    private async Task<PrivateFolder> ImportAsync(string file, CancellationToken cancel)
     {
         var folder = PrivateFolder.Create();
         try
@@ -223,7 +239,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
                 ? folder
                 : throw new PgBackupException(
                     ErrorCode.IdentityUnusable,
-                    $"gpg cannot import the identity {file}:\n  {string.Join("\n  ", import.Errors.TakeLast(4))}",
+                    $"gpg cannot import the identity {file}; {Needed}:\n  {string.Join("\n  ", import.Errors.TakeLast(4))}",
                     "It must be an exported secret key: gpg --export-secret-keys FINGERPRINT > FILE");
         }
         catch

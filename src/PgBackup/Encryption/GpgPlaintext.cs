@@ -1,3 +1,4 @@
+using System.Globalization;
 using PgBackup.Tools;
 
 namespace PgBackup.Encryption;
@@ -6,17 +7,92 @@ namespace PgBackup.Encryption;
 /// What <c>gpg --decrypt --status-fd 2</c> writes, whose end means that a whole message was decrypted. The exit code does not say so:
 /// it is 0, and nothing comes out, for a message that is cut within its list of recipients, and for one that is not encrypted at all.
 /// </summary>
-internal sealed class GpgPlaintext(ToolStream output) : ForwardStream
+/// <param name="output">What it writes.</param>
+/// <param name="decryptedBy">Is told at the end the fingerprint of the primary key that decrypted it.</param>
+/// <param name="locked">Says that a secret key is there, and its passphrase is not; of a fingerprint, or null where gpg does not tell it.</param>
+internal sealed class GpgPlaintext(ToolStream output, Action<string> decryptedBy, Func<string?, PgBackupException, PgBackupException> locked) : ForwardStream
 {
+    // <fingerprint of the subkey> <fingerprint of the primary key> <trust>: GnuPG's doc/DETAILS.
+    private const string DecryptionKey = ToolFailure.GpgStatus + "DECRYPTION_KEY ";
+
+    // Of each recipient whose secret key is in the keyring, before it is tried.
+    private const string KeyConsidered = ToolFailure.GpgStatus + "KEY_CONSIDERED ";
+
+    // <process id> <kind> ...
+    private const string PinentryLaunched = ToolFailure.GpgStatus + "PINENTRY_LAUNCHED ";
+
+    private static readonly string[] WithoutPassphrase = ["Bad passphrase", "No pinentry", "Inappropriate ioctl", "Operation cancelled"];
+
     /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        int count = await output.ReadAsync(buffer, cancellationToken);
-        return count > 0 || buffer.IsEmpty || output.Errors.Contains(ToolFailure.GpgStatus + "DECRYPTION_OKAY")
-            ? count
-            : throw new PgBackupException(ErrorCode.ToolFailed, "gpg --decrypt found no whole encrypted message: what is stored is cut short, or is something else.");
+        int count = await ReadPlainAsync(buffer, cancellationToken);
+        if (count > 0 || buffer.IsEmpty)
+        {
+            return count;
+        }
+
+        IReadOnlyList<string> said = output.Errors;
+        if (!said.Contains(ToolFailure.GpgStatus + "DECRYPTION_OKAY"))
+        {
+            throw new PgBackupException(ErrorCode.ToolFailed, "gpg --decrypt found no whole encrypted message: what is stored is cut short, or is something else.");
+        }
+
+        if (said.LastOrDefault(static line => line.StartsWith(DecryptionKey, StringComparison.Ordinal))?.Split(' ') is [_, _, _, string primary, ..])
+        {
+            decryptedBy(primary);
+        }
+
+        return 0;
+    }
+
+    // With a wrong passphrase, or nobody to ask for it, most versions of gpg say no more than that there is no secret key.
+    private async ValueTask<int> ReadPlainAsync(Memory<byte> buffer, CancellationToken cancel)
+    {
+        try
+        {
+            return await output.ReadAsync(buffer, cancel);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed)
+        {
+            string? there = output.Errors.LastOrDefault(static line => line.StartsWith(KeyConsidered, StringComparison.Ordinal))?.Split(' ')[2];
+            throw WithoutPassphrase.Any(s => e.Message.Contains(s, StringComparison.OrdinalIgnoreCase)) || (there is not null && e.Message.Contains("No secret key", StringComparison.OrdinalIgnoreCase))
+                ? locked(there, e)
+                : e;
+        }
     }
 
     /// <inheritdoc/>
-    protected override ValueTask DisposeOnceAsync() => output.DisposeAsync();
+    protected override async ValueTask DisposeOnceAsync()
+    {
+        await output.DisposeAsync();
+        await EndPinentryAsync();
+    }
+
+    // gpg-agent does not notice that gpg was ended while it asks for a passphrase: its pinentry would go on to read the operator's
+    // terminal, and leave that without echo.
+    private async Task EndPinentryAsync()
+    {
+        string? launched = output.Errors.LastOrDefault(static line => line.StartsWith(PinentryLaunched, StringComparison.Ordinal));
+        if (int.TryParse(launched?.Split(' ')[2], NumberStyles.None, CultureInfo.InvariantCulture, out int process) && IsPinentry(process))
+        {
+            Posix.Interrupt(process);
+            for (int i = 0; i < 20 && IsPinentry(process); i++)
+            {
+                await Task.Delay(50);
+            }
+        }
+    }
+
+    private static bool IsPinentry(int process)
+    {
+        try
+        {
+            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/comm")).StartsWith("pinentry", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // it has ended
+        }
+    }
 }

@@ -22,7 +22,22 @@ public interface ICipher
     Task<bool> HasIdentityAsync(CancellationToken cancel);
 
     /// <summary>The plaintext of a stream, which the result owns. Its end means that it was whole and authentic.</summary>
+    /// <exception cref="PgBackupException">
+    /// <see cref="ErrorCode.IdentityUnusable"/>, here or at a read, with the fingerprints that would do.
+    /// </exception>
     Stream Decrypt(Stream stored, CancellationToken cancel);
+
+    /// <summary>
+    /// The same with each private key of the identity alone, where there are several and the tool does not tell which one it used; else
+    /// this one. Disposing of this one ends them too.
+    /// </summary>
+    Task<IReadOnlyList<ICipher>> WithEachKeyAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<ICipher>>([this]);
+
+    /// <summary>
+    /// Of a cipher that <see cref="WithEachKeyAsync"/> gave: the fingerprint, as in <see cref="Recipient.Fingerprint"/>, of the key
+    /// that decrypted the last stream to its end; null when none did yet, or nobody can tell.
+    /// </summary>
+    string? DecryptedBy => null;
 }
 
 /// <summary>Someone who can decrypt.</summary>

@@ -129,6 +129,7 @@ public sealed class CheckOperation(
             BytesRead = bytes,
             Decoded = decoded == manifest.Parts.Count && decoded > 0,
             IsComplete = manifest.IsComplete,
+            Recipients = manifest.Recipients,
             ManifestSha256 = digest,
         };
     }
@@ -296,6 +297,9 @@ public sealed record SnapshotCheck
 
     /// <summary>It holds everything that was asked for when it was taken.</summary>
     public required bool IsComplete { get; init; }
+
+    /// <summary>Who can decrypt it; empty too where its manifest cannot be read.</summary>
+    internal IReadOnlyList<Recipient> Recipients { get; init; } = [];
 
     /// <summary>The digest of its manifest, which is the same in every store; null where it cannot be read.</summary>
     internal string? ManifestSha256 { get; init; }

@@ -107,6 +107,14 @@ public sealed class DrillOperation(
             }
         }
 
+        IReadOnlyList<KeyTest> keyTests = [];
+        IReadOnlyDictionary<string, DateTimeOffset> keysTested = new Dictionary<string, DateTimeOffset>();
+        if (manifest.Recipients.Count > 0)
+        {
+            (keyTests, keysTested) = await LookAtKeysAsync(restore is not null, id, manifest, from, cancel);
+            End("keys");
+        }
+
         DrillReport report = Judge(new DrillReport
         {
             Format = DrillReport.CurrentFormat,
@@ -120,6 +128,8 @@ public sealed class DrillOperation(
             Target = target,
             Encryption = manifest.Encryption,
             Recipients = manifest.Recipients,
+            DecryptedBy = [.. keyTests.Select(static t => t.Fingerprint)],
+            KeysTested = keysTested,
             Started = started,
             Finished = clock.GetUtcNow(),
             Phases = phases,
@@ -142,7 +152,13 @@ public sealed class DrillOperation(
             Notes = notes,
             Failures = [],
         });
-        return await WriteAsync(report, manifest, cancel);
+        await WriteAsync(report, manifest, cancel);
+        foreach (string problem in (await Keys.RecordAsync(keyTests, cancel)).Problems)
+        {
+            progress.Log(problem);
+        }
+
+        return report;
     }
 
     /// <summary>The drills of a store, newest first.</summary>
@@ -173,6 +189,28 @@ public sealed class DrillOperation(
         }
 
         return reports;
+    }
+
+    private KeysOperation Keys => new([.. stores.Select(static s => s.Store)], clock);
+
+    private async Task<(IReadOnlyList<KeyTest>, IReadOnlyDictionary<string, DateTimeOffset>)> LookAtKeysAsync(
+        bool restored, SnapshotId id, Manifest manifest, IObjectStore from, CancellationToken cancel)
+    {
+        ICipher cipher = cipherFor(manifest);
+        try
+        {
+            (IReadOnlyList<KeyTest> tests, IReadOnlyDictionary<string, DateTimeOffset> last, IReadOnlyList<string> found) =
+                await Keys.AfterDrillAsync(restored, id, manifest, from, cipher, cancel);
+            notes.AddRange(found);
+            return (tests, last);
+        }
+        finally
+        {
+            if (cipher is IAsyncDisposable disposable)
+            {
+                await disposable.DisposeAsync();
+            }
+        }
     }
 
     private async Task<DateTimeOffset?> NewestAsync(IObjectStore store, CancellationToken cancel)
@@ -238,7 +276,7 @@ public sealed class DrillOperation(
     }
 
     // The report into every store, and the mark beside the snapshot wherever it lies.
-    private async Task<DrillReport> WriteAsync(DrillReport report, Manifest manifest, CancellationToken cancel)
+    private async Task WriteAsync(DrillReport report, Manifest manifest, CancellationToken cancel)
     {
         var id = SnapshotId.TryParse(report.Snapshot)!.Value;
         string name = SnapshotId.At(report.Started).ToString();
@@ -268,7 +306,10 @@ public sealed class DrillOperation(
             }
         }
 
-        return written > 0 || lost is null ? report : throw lost;
+        if (written == 0 && lost is not null)
+        {
+            throw lost;
+        }
     }
 
     private static async Task PutAsync(IObjectStore store, string key, string text, CancellationToken cancel)

@@ -56,12 +56,7 @@ public static class DrillText
         }
 
         text.Append("\nWhether the applications can decrypt what they stored encrypted, with the keys in your secret store, was not tested.\n\n## Keys\n\n");
-        text.Append(report.Recipients.Count == 0 ? $"Encryption: {report.Encryption}.\n" : $"{(restored ? "Decrypted with" : "To be decrypted with")} the private key of one of these:\n\n");
-        foreach (var recipient in report.Recipients)
-        {
-            text.Append(plain, $"- `{recipient.Fingerprint}` ({Cell(recipient.Name)}){(recipient.Expires is { } expires ? $", expires {expires:yyyy-MM-dd}" : "")}\n");
-        }
-
+        AppendKeys(text, report, restored);
         if (report.Notes.Count > 0)
         {
             text.Append("\n## Notes\n\n");
@@ -78,6 +73,24 @@ public static class DrillText
         }
 
         return text.ToString();
+    }
+
+    private static void AppendKeys(StringBuilder text, DrillReport report, bool restored)
+    {
+        CultureInfo plain = CultureInfo.InvariantCulture;
+        if (report.Recipients.Count == 0)
+        {
+            text.Append(plain, $"Encryption: {report.Encryption}.\n");
+            return;
+        }
+
+        text.Append(restored && report.DecryptedBy.Count > 0 ? $"Decrypted with the private key of {string.Join(" and of ", report.DecryptedBy.Select(static f => $"`{f}`"))}. It can be decrypted with the one of each of these:\n\n"
+            : $"{(restored ? "Decrypted with" : "To be decrypted with")} the private key of one of these:\n\n");
+        foreach (var recipient in report.Recipients)
+        {
+            string tested = report.KeysTested.TryGetValue(recipient.Fingerprint, out DateTimeOffset last) ? string.Create(plain, $"last tested {last:yyyy-MM-dd}") : "never tested";
+            text.Append(plain, $"- `{recipient.Fingerprint}` ({Cell(recipient.Name)}){(recipient.Expires is { } expires ? $", expires {expires:yyyy-MM-dd}" : "")}, {tested}\n");
+        }
     }
 
     private static string Verdict(bool right) => right ? "ok" : "**NO**";

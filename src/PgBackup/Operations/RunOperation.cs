@@ -40,7 +40,7 @@ public sealed record RunReport
 
 /// <summary>
 /// The nightly job: a snapshot into the primary store, copies of it and of what was missed earlier in the others, and last, if all of the
-/// snapshot succeeded, the removal of what each store's rules no longer keep.
+/// snapshot succeeded, the removal of what each store's rules no longer keep; and a look at the keys, which changes nothing about the run's end.
 /// </summary>
 public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore> stores, ICipher cipher, TimeProvider clock, Progress progress)
 {
@@ -81,6 +81,9 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
             pruned = await PruneAsync(stores, reports, notes, clock, progress, cancel);
         }
 
+        HashSet<string> unusable = [.. reports.Where(static r => r.Code is not null).Select(static r => r.Store)];
+        var keys = new KeysOperation([.. stores.Select(static s => s.Store).Where(s => !unusable.Contains(s.Name))], clock);
+        notes.AddRange(await keys.AfterRunAsync(manifest, cipher, cancel));
         return new RunReport { Manifest = manifest, Replicas = reports, Pruned = pruned, Notes = notes };
     }
 

@@ -29,6 +29,7 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
             Snapshots = [.. snapshots.Select(c => c with { Problems = [.. c.Problems.Select(p => p with { GoodCopies = GoodCopies(snapshots, c, p) })] })],
             Gaps = [.. Gaps(found, idOrLatest)],
             OnlyInReplicas = [.. OnlyInReplicas(found, idOrLatest)],
+            KeyWarnings = snapshots.LastOrDefault(static c => c.Recipients.Count > 0) is { } newest ? KeyWarnings.Of(newest.Recipients, clock.GetUtcNow()) : [],
         };
     }
 
@@ -146,6 +147,9 @@ public sealed record CheckReport
 
     /// <summary>What stores lack that only replicas hold: no failure, since runs copy from the primary alone.</summary>
     public required IReadOnlyList<StoreGap> OnlyInReplicas { get; init; }
+
+    /// <summary>What may keep the recipients of the newest one from decrypting it one day: no failure.</summary>
+    public IReadOnlyList<string> KeyWarnings { get; init; } = [];
 
     /// <summary>Something was checked, and all of it is right.</summary>
     public bool IsRight => Snapshots.Count > 0 && Gaps.Count == 0 && Snapshots.All(static s => s.Problems.Count == 0);

@@ -12,6 +12,9 @@ public static class SnapshotLayout
     /// <summary>The folder of the reports of drills, at the root of a store.</summary>
     public const string Drills = "drills";
 
+    /// <summary>The folder of what is known about keys, at the root of a store: canaries, and the tests that keys have passed.</summary>
+    public const string Keys = "keys";
+
     /// <summary>Digests that <c>sha256sum -c</c> checks.</summary>
     public const string Sums = "SHA256SUMS";
 
@@ -46,10 +49,13 @@ public static class SnapshotLayout
     /// A database's object. Characters that are trouble in file names or URLs are percent-encoded, byte by byte of UTF-8, so that
     /// any name that Postgres allows gives one file name, and different names different ones.
     /// </summary>
-    public static string DatabaseName(SnapshotId id, string database, string extension)
+    public static string DatabaseName(SnapshotId id, string database, string extension) => $"{id}-{Encoded(database)}.dump{extension}";
+
+    /// <summary>Any text as a part of an object's name.</summary>
+    internal static string Encoded(string text)
     {
         var name = new StringBuilder();
-        foreach (byte b in Encoding.UTF8.GetBytes(database))
+        foreach (byte b in Encoding.UTF8.GetBytes(text))
         {
             if (char.IsAsciiLetterOrDigit((char)b) || b is (byte)'_' or (byte)'-' or (byte)'.')
             {
@@ -61,6 +67,6 @@ public static class SnapshotLayout
             }
         }
 
-        return $"{id}-{name}.dump{extension}";
+        return name.ToString();
     }
 }

@@ -4,7 +4,7 @@ namespace PgBackup.Tests.App;
 
 public sealed partial class HelpTests : IDisposable
 {
-    private static readonly string[] Verbs = ["run", "backup", "list", "show", "check", "restore", "drill", "prune", "pin", "unpin", "init", "demo", "completion"];
+    private static readonly string[] Verbs = ["run", "backup", "list", "show", "check", "restore", "drill", "keys", "prune", "pin", "unpin", "init", "demo", "completion"];
 
     private readonly TestFolder folder = new();
 
@@ -31,6 +31,15 @@ public sealed partial class HelpTests : IDisposable
         result.ExitCode.ShouldBe(0);
         result.Output.ShouldContain("\nExamples:\n");
         result.Output.ShouldContain("\nExit codes:\n");
+    }
+
+    [Fact]
+    public async Task The_help_of_a_verb_below_a_verb_is_as_people_will_read_it()
+    {
+        AppResult result = await AppProcess.RunAsync(folder.Path, "keys", "test", "--help");
+
+        result.Output.ShouldBeAsExpected("help-keys-test.txt");
+        result.ExitCode.ShouldBe(0);
     }
 
     [Fact]

@@ -63,7 +63,53 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
         PgBackupException error = Should.Throw<PgBackupException>(() => Encrypting().Decrypt(new MemoryStream(), Cancel));
 
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
+        recipients.Where(static r => r.Key != "stranger").ShouldAllBe(r => error.Message.Contains(r.Value));
         error.Remedy.ShouldNotBeNull().ShouldContain("--identity");
+    }
+
+    [Fact]
+    public async Task Of_several_keys_in_one_file_each_is_tried_alone_and_no_copy_of_them_stays()
+    {
+        string all = string.Concat(((string[])["stranger", "escrow", "ops"]).Select(who => $"# {who}\n{File.ReadAllText(folder[who])}\n"));
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        string[] before = PrivateKeys();
+        var cipher = (AgeCipher)DecryptingWith(folder.Write("all", all));
+        IReadOnlyList<ICipher> alone = await cipher.WithEachKeyAsync(Cancel);
+        List<string?> found = [];
+        foreach (ICipher one in alone)
+        {
+            try
+            {
+                (await AllOfAsync(one.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+                found.Add(one.DecryptedBy);
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.IdentityUnusable)
+            {
+                found.Add(null);
+            }
+        }
+
+        found.ShouldBe([null, recipients["escrow"], recipients["ops"]]);
+        string[] copies = [.. PrivateKeys().Except(before)];
+        copies.Length.ShouldBe(3);
+        copies.ShouldAllBe(static f => File.GetUnixFileMode(f) == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        await cipher.DisposeAsync();
+        PrivateKeys().Except(before).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task An_ssh_key_is_known_whatever_the_comment_of_its_recipient()
+    {
+        await ToolProcess.ReadAsync(new ToolCommand("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ops at home", "-f", folder["ssh"]), Cancel);
+        string recipient = string.Join(' ', (await File.ReadAllTextAsync(folder["ssh.pub"], Cancel)).Split(' ')[..2]) + " another comment";
+        var encrypting = new AgeCipher([recipients["ops"], recipient], null);
+        byte[] stored = await AllOfAsync(encrypting.Encrypt(new MemoryStream([1, 2, 3]), Cancel));
+        await using var cipher = new AgeCipher([recipients["ops"], recipient], new Identity { File = folder["ssh"] });
+        ICipher one = (await cipher.WithEachKeyAsync(Cancel)).ShouldHaveSingleItem();
+
+        (await AllOfAsync(one.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+
+        one.DecryptedBy.ShouldBe(recipient);
     }
 
     [Theory]
@@ -83,7 +129,7 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(folder["locked"]).Decrypt(new MemoryStream(stored), Cancel)));
 
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
-        error.Message.ShouldBe($"the identity {folder["locked"]} is protected by a passphrase, which age asks for at a terminal only.");
+        error.Message.ShouldBe($"the identity {folder["locked"]} is protected by a passphrase, which age asks for at a terminal only; it can be decrypted by the private key of {recipients["ops"]} or {recipients["escrow"]}.");
         error.Remedy.ShouldNotBeNull().ShouldContain($"age --decrypt {folder["locked"]}");
     }
 
@@ -96,8 +142,12 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(folder["ssh"]).Decrypt(new MemoryStream(stored), Cancel)));
 
-        (error.Code, error.Message).ShouldBe((ErrorCode.IdentityUnusable, $"the identity {folder["ssh"]} is protected by a passphrase, which age asks for at a terminal only."));
+        error.Code.ShouldBe(ErrorCode.IdentityUnusable);
+        error.Message.ShouldStartWith($"the identity {folder["ssh"]} is protected by a passphrase, which age asks for at a terminal only; ");
     }
+
+    private static string[] PrivateKeys() =>
+        [.. Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*").SelectMany(static f => Directory.GetFiles(f, "key*"))];
 
     [GeneratedRegex("age1[a-z0-9]+")]
     private static partial Regex PublicKey();

@@ -142,8 +142,32 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         }
 
         (await WithAsync("open sesame\n")).ShouldBe([1, 2, 3]);
-        (await Should.ThrowAsync<PgBackupException>(() => WithAsync("open barley\n"))).Code.ShouldBe(ErrorCode.IdentityUnusable);
-        (await Should.ThrowAsync<PgBackupException>(() => WithAsync(null))).Code.ShouldBe(ErrorCode.IdentityUnusable);
+        foreach (string? wrong in (string?[])["open barley\n", null])
+        {
+            PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => WithAsync(wrong));
+            string how = wrong is null ? "missing or wrong" : $"not the one in {folder["passphrase"]}";
+            (error.Code, error.Message).ShouldBe((
+                ErrorCode.IdentityUnusable,
+                $"the passphrase of the secret key {keys.Fingerprints["locked"]} in {keys.File("locked")} is {how}; the snapshot can be decrypted by the secret key of locked@example.com."));
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_encrypted_to_a_key_that_has_expired_since_can_still_be_decrypted(bool fromFile)
+    {
+        using var folder = new TestFolder();
+        string fingerprint = keys.Fingerprints["expired"];
+        await GpgKeys.GpgAsync(
+            keys.SecretHome,
+            ["--faked-system-time", "20200601T000000", "--trust-model", "always", "--recipient", fingerprint, "--output", folder["object"], "--encrypt", folder.Write("plain", "of a better year")]);
+        await using var cipher = new GpgCipher([fingerprint], fromFile ? keys.PublicHome : keys.SecretHome, fromFile ? new Identity { File = keys.File("expired") } : null, TimeProvider.System);
+
+        byte[] plain = await AllOfAsync(cipher.Decrypt(File.OpenRead(folder["object"]), Cancel));
+
+        System.Text.Encoding.UTF8.GetString(plain).ShouldBe("of a better year");
+        cipher.DecryptedBy.ShouldBe(fingerprint);
     }
 
     [Fact]

@@ -38,7 +38,7 @@ public sealed class GpgKeys : IAsyncLifetime
         await GpgAsync(SecretHome, ["--import"], revocation);
         string publicKeys = await GpgAsync(SecretHome, ["--armor", "--export", .. Fingerprints.Where(static f => f.Key != "stranger").Select(static f => f.Value)]);
         await GpgAsync(PublicHome, ["--import"], publicKeys);
-        foreach (string who in (string[])["ops", "escrow", "stranger"])
+        foreach (string who in (string[])["ops", "escrow", "stranger", "expired"])
         {
             await GpgAsync(SecretHome, ["--output", File(who), "--export-secret-keys", Fingerprints[who]]);
         }

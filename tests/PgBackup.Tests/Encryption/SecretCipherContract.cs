@@ -95,7 +95,32 @@ public abstract class SecretCipherContract : CipherContract
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
         IReadOnlyList<Recipient> recipients = await Encrypting().CheckAsync(Cancel);
         recipients.Count.ShouldBe(2);
-        recipients.ShouldAllBe(recipient => error.Remedy!.Contains(recipient.Name));
+        recipients.ShouldAllBe(recipient => error.Message.Contains(recipient.Name));
+        error.Message.ShouldNotContain("\n");
+    }
+
+    [Theory]
+    [InlineData("ops")]
+    [InlineData("escrow")]
+    public async Task Which_recipients_key_decrypted_is_known_at_the_end_and_not_before(string who)
+    {
+        byte[] stored = await EncryptAsync(RandomNumberGenerator.GetBytes(300_000));
+        ICipher cipher = (await Decrypting(who).WithEachKeyAsync(Cancel)).ShouldHaveSingleItem();
+        await using (Stream broken = cipher.Decrypt(new MemoryStream(stored), Cancel))
+        {
+            (await broken.ReadAsync(new byte[100], Cancel)).ShouldBeGreaterThan(0);
+        }
+
+        cipher.DecryptedBy.ShouldBeNull();
+        await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(cipher.Decrypt(new MemoryStream(stored[..^1]), Cancel)));
+        cipher.DecryptedBy.ShouldBeNull();
+        await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
+
+        cipher.DecryptedBy.ShouldBe((await Encrypting().CheckAsync(Cancel))[who == "ops" ? 0 : 1].Fingerprint);
+        if (cipher is IAsyncDisposable owner)
+        {
+            await owner.DisposeAsync();
+        }
     }
 
     [Fact]

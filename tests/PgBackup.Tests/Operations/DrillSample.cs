@@ -21,6 +21,8 @@ internal static class DrillSample
         Target = "container olympus-pgbackup-scratch-12345",
         Encryption = "gpg",
         Recipients = [new Recipient { Fingerprint = "AAAA", Name = "ops@example.com", Expires = new DateTimeOffset(2027, 1, 2, 0, 0, 0, TimeSpan.Zero) }, new Recipient { Fingerprint = "BBBB", Name = "escrow@example.com" }],
+        DecryptedBy = ["AAAA"],
+        KeysTested = new Dictionary<string, DateTimeOffset> { ["AAAA"] = Time },
         Started = Time,
         Finished = Time.AddSeconds(135.5),
         Phases =
@@ -53,6 +55,8 @@ internal static class DrillSample
         Started = Time.AddDays(1),
         Encryption = "none",
         Recipients = [],
+        DecryptedBy = [],
+        KeysTested = new Dictionary<string, DateTimeOffset>(),
         Target = "a|server\nsomewhere",
         RestoreSeconds = 7300,
         DataAgeSeconds = 100,

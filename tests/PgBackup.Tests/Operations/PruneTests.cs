@@ -27,6 +27,12 @@ public sealed class PruneTests : IDisposable
             await Of(Day(day), complete: day != 21).PutAsync(stores.Open("local"), pin: day == 10 ? "the audit" : null, proven: day == 12);
         }
 
+        foreach (string name in (string[])["keys/canary-0123456789ab.gpg", "keys/tested-AAAA-20200301T030000Z.json"])
+        {
+            await stores.Open("local").PutAsync(name, new MemoryStream([1]), null, Cancel);
+            File.SetLastWriteTimeUtc(stores.PathOf("local", name), new DateTime(2020, 3, 1, 0, 0, 0, DateTimeKind.Utc));
+        }
+
         SortedDictionary<string, string> before = stores.Contents("local");
         PruneReport dry = await PruneAsync(dryRun: true);
         stores.Contents("local").ShouldBe(before, "a dry run changes nothing");

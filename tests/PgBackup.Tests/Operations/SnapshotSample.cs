@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using PgBackup.Encryption;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Tests.Snapshots;
@@ -48,6 +49,22 @@ internal sealed class SnapshotSample
         }
 
         return new SnapshotSample(id, manifest with { Cluster = Cluster, Parts = named }, parts);
+    }
+
+    /// <summary>The same, really encrypted.</summary>
+    public async Task<SnapshotSample> EncryptedAsync(ICipher cipher)
+    {
+        IReadOnlyList<Recipient> recipients = await cipher.CheckAsync(Cancel);
+        Dictionary<string, byte[]> stored = [];
+        List<Part> parts = [];
+        foreach (Part part in Manifest.Parts)
+        {
+            byte[] bytes = await AllOfAsync(cipher.Encrypt(new MemoryStream(Parts[part.Object]), Cancel));
+            stored[part.Object + cipher.Extension] = bytes;
+            parts.Add(part with { Object = part.Object + cipher.Extension, Size = bytes.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) });
+        }
+
+        return new SnapshotSample(Id, Manifest with { Encryption = cipher.Kind, Recipients = recipients, Parts = parts }, stored);
     }
 
     /// <summary>The key of its n-th part.</summary>

@@ -63,6 +63,7 @@ public sealed class CatalogTests : IDisposable
     public async Task Other_folders_and_files_are_no_snapshots()
     {
         await store.PutAsync("drills/x.json", new MemoryStream([1]), Cancel);
+        await store.PutAsync("keys/tested-x-20260301T030000Z.json", new MemoryStream([1]), Cancel);
         await store.PutAsync("20260301/20260301-olympus.dump", new MemoryStream([1]), Cancel);
         await store.PutAsync("20260301T030000Z", new MemoryStream([1]), Cancel);
 

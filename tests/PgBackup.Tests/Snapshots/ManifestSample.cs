@@ -29,7 +29,7 @@ internal static class ManifestSample
         {
             "gpg" =>
             [
-                new Recipient { Name = "ops@example.com", Fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567", Expires = id.Time.AddYears(1) },
+                new Recipient { Name = "ops@example.com", Fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567", Expires = id.Time.AddYears(70) },
                 new Recipient { Name = "89ABCDEF0123456789ABCDEF0123456789ABCDEF", Fingerprint = "89ABCDEF0123456789ABCDEF0123456789ABCDEF" },
             ],
             "age" => [new Recipient { Name = "age1ops", Fingerprint = "age1ops" }],

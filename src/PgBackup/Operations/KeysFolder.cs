@@ -1,0 +1,108 @@
+using System.Security.Cryptography;
+using System.Text;
+using PgBackup.Encryption;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+
+namespace PgBackup.Operations;
+
+/// <summary>
+/// What a store knows of keys, in its folder <c>keys/</c>: a canary for each set of recipients, and a record of each test that a key passed.
+/// One listing tells when each key was tested last. No object here is ever locked or removed; none is needed for a restore.
+/// </summary>
+internal sealed class KeysFolder(IObjectStore store)
+{
+    // Hosts do not agree to the minute. A record that is later still, by a wrong clock, would silence the warnings for as long.
+    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
+
+    // A recipient by an RSA key of SSH has some 700 characters, and a file name at most 255.
+    private const int LongestName = 100;
+
+    private const string Tested = "tested-";
+    private const string Json = ".json";
+    private static readonly int TimeLength = SnapshotId.At(DateTimeOffset.UnixEpoch).ToString().Length;
+
+    /// <summary>The canary's name for recipients: the same whatever their order.</summary>
+    public static string CanaryName(IEnumerable<Recipient> recipients, string extension)
+    {
+        IEnumerable<string> keys = recipients.Select(static r => AgeKeys.WithoutComment(r.Fingerprint)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+        return $"canary-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', keys))))[..12]}{extension}";
+    }
+
+    /// <summary>What a canary says.</summary>
+    public static string CanaryText(string cluster) =>
+        $"This is the canary of olympus-pgbackup for the cluster {cluster}: whoever can read this sentence holds a private key that decrypts its backups.\n";
+
+    /// <summary>What the folder holds, from one listing, without tests that are later than now.</summary>
+    public async Task<KeysListing> ListAsync(DateTimeOffset now, CancellationToken cancel)
+    {
+        HashSet<string> names = new(StringComparer.Ordinal);
+        Dictionary<string, DateTimeOffset> tests = new(StringComparer.Ordinal);
+        await foreach (StoredObject one in store.ListAsync(SnapshotLayout.Keys, cancel))
+        {
+            string name = one.Key[(one.Key.LastIndexOf('/') + 1)..];
+            names.Add(name);
+            if (ParseTest(name) is ({ } key, var time) && time <= now + ClockTolerance && time > tests.GetValueOrDefault(key))
+            {
+                tests[key] = time;
+            }
+        }
+
+        return new KeysListing(names, tests);
+    }
+
+    /// <summary>Writes a canary.</summary>
+    public Task PutCanaryAsync(string name, byte[] encrypted, CancellationToken cancel) => PutAsync(name, encrypted, cancel);
+
+    /// <summary>Opens a canary.</summary>
+    public Task<Stream> OpenAsync(string name, CancellationToken cancel) => store.OpenAsync(KeyOf(name), cancel);
+
+    /// <summary>Writes the record of a test.</summary>
+    public Task RecordAsync(KeyTest test, CancellationToken cancel) => PutAsync(TestName(test.Fingerprint, test.Time), test.ToJson(), cancel);
+
+    /// <summary>The record of a key's test at a time; null where it cannot be understood.</summary>
+    public async Task<KeyTest?> ReadAsync(string fingerprint, DateTimeOffset time, CancellationToken cancel)
+    {
+        await using Stream stream = await OpenAsync(TestName(fingerprint, time), cancel);
+        using var json = new MemoryStream();
+        await stream.CopyToAsync(json, cancel);
+        return KeyTest.TryRead(json.ToArray());
+    }
+
+    /// <summary>How a key is called in the names of its records.</summary>
+    internal static string NameOf(string fingerprint)
+    {
+        string key = AgeKeys.WithoutComment(fingerprint);
+        string name = SnapshotLayout.Encoded(key);
+        return name.Length <= LongestName ? name : $"sha256-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))}";
+    }
+
+    private static string TestName(string fingerprint, DateTimeOffset time) => $"{Tested}{NameOf(fingerprint)}-{SnapshotId.At(time)}{Json}";
+
+    private static (string? Key, DateTimeOffset Time) ParseTest(string name)
+    {
+        int time = name.Length - Json.Length - TimeLength;
+        return name.StartsWith(Tested, StringComparison.Ordinal) && name.EndsWith(Json, StringComparison.Ordinal) && time - 1 > Tested.Length && name[time - 1] == '-'
+            && SnapshotId.TryParse(name[time..^Json.Length]) is { } id
+            ? (name[Tested.Length..(time - 1)], id.Time)
+            : (null, default);
+    }
+
+    private static string KeyOf(string name) => $"{SnapshotLayout.Keys}/{name}";
+
+    private async Task PutAsync(string name, byte[] bytes, CancellationToken cancel)
+    {
+        using var content = new MemoryStream(bytes);
+        await store.PutAsync(KeyOf(name), content, cancel);
+    }
+}
+
+/// <summary>What one store knows of keys.</summary>
+internal sealed class KeysListing(IReadOnlySet<string> names, IReadOnlyDictionary<string, DateTimeOffset> tests)
+{
+    /// <summary>The names of its objects.</summary>
+    public IReadOnlySet<string> Names => names;
+
+    /// <summary>When a key was tested last; null for never, as far as this store knows.</summary>
+    public DateTimeOffset? LastTestOf(string fingerprint) => tests.TryGetValue(KeysFolder.NameOf(fingerprint), out DateTimeOffset time) ? time : null;
+}
