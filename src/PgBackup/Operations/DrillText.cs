@@ -55,7 +55,8 @@ public static class DrillText
             text.Append(plain, $"| {Cell(check.Database)} | {Cell(check.Name)} | {Cell(check.Problem ?? check.Answer ?? "nothing")} | {Cell(check.Expected ?? "")} | {(check.Expected is null ? "" : Verdict(check.Passed))} |\n");
         }
 
-        text.Append("\nWhether the applications can decrypt what they stored encrypted, with the keys in your secret store, was not tested.\n\n## Keys\n\n");
+        WriteApplicationKeys(text, report.ApplicationKeys);
+        text.Append("\n## Keys\n\n");
         text.Append(report.Recipients.Count == 0 ? $"Encryption: {report.Encryption}.\n" : $"{(restored ? "Decrypted with" : "To be decrypted with")} the private key of one of these:\n\n");
         foreach (var recipient in report.Recipients)
         {
@@ -78,6 +79,22 @@ public static class DrillText
         }
 
         return text.ToString();
+    }
+
+    private static void WriteApplicationKeys(StringBuilder text, IReadOnlyList<DrillKey> keys)
+    {
+        text.Append("\n## Application keys\n\n");
+        if (keys.Count == 0)
+        {
+            text.Append("Whether the applications can decrypt what they stored encrypted, with the keys in your secret store, was not tested.\n");
+            return;
+        }
+
+        text.Append("Do the keys in your secret store decrypt what the applications stored encrypted?\n\n| service | database | table | encrypted values | verdict | |\n|---|---|---|---:|---|---|\n");
+        foreach (DrillKey key in keys)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"| {key.Service} | {Cell(key.Database)} | {Cell(key.Table)} | {key.Values} | {(key.Passed ? key.Verdict : $"**{key.Verdict}**")} | {Cell(key.Detail)} |\n");
+        }
     }
 
     private static string Verdict(bool right) => right ? "ok" : "**NO**";
