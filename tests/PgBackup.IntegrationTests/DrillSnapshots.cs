@@ -22,6 +22,7 @@ public sealed class DrillSnapshots : IAsyncLifetime
         Task<Keys> keys = Keys.MakeAsync();
         await using PostgresContainer source = await PostgresContainer.StartAsync("drill");
         await source.LoadFixtureAsync("--identities", "50");
+        await EncryptedValues.PutIntoAsync(source);
         Keys = await keys;
         (gpg, age) = (Night(source, Workspace.Gpg(Keys, Keys.Ops)), Night(source, Workspace.Age(Keys)));
         (Snapshot, AgeSnapshot) = (await TakeAsync(gpg), await TakeAsync(age));

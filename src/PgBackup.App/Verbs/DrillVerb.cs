@@ -66,7 +66,7 @@ internal static class DrillVerb
             olympus-pgbackup drill --list
             """,
             """
-            0  restored, equal, every check passed, within drill.rto and drill.rpo
+            0  restored, equal, every check passed, no application key wrong, within drill.rto and drill.rpo
             1  not so; the report says what
             2  wrong usage or config
             """);
@@ -97,11 +97,24 @@ internal static class DrillVerb
             ["CHECK", "DATABASE", "ANSWER", "EXPECTED", ""],
             [.. report.Checks.Select(static c => (IReadOnlyList<string>)[c.Name, c.Database, c.Answer ?? c.Problem ?? "nothing", c.Expected ?? "", c.Expected is null ? "" : c.Passed ? "ok" : "FAILED"])]);
         Terminal.Line();
+        if (report.ApplicationKeys.Count > 0)
+        {
+            Terminal.Table(
+                ["APPLICATION KEY", "DATABASE", "TABLE", "VALUES", "VERDICT", ""],
+                [.. report.ApplicationKeys.Select(static k => (IReadOnlyList<string>)[k.Service, k.Database, k.Table, k.Values?.ToString("N0", CultureInfo.InvariantCulture) ?? "", k.Verdict, k.Detail])],
+                3);
+            Terminal.Line();
+        }
+
         Terminal.Table(["PHASE", "TIME"], [.. report.Phases.Select(static p => (IReadOnlyList<string>)[p.Name, Terminal.Span(p.Seconds)])], 1);
         Terminal.Line(string.Create(
             CultureInfo.InvariantCulture,
             $"\nThe drill {(report.Passed ? "passed" : "FAILED")}: {report.Snapshot} from {report.Store} ({report.Location}) restored in {Terminal.Span(report.RestoreSeconds)} (RTO {Terminal.Span(report.RtoSeconds)}), with the rest deployed {Terminal.Span(report.RecoverySeconds)}; newest data {Terminal.Age(TimeSpan.FromSeconds(report.DataAgeSeconds))} old (RPO {Terminal.Age(TimeSpan.FromSeconds(report.RpoSeconds))})."));
-        Terminal.Line("Not tested: whether the applications' own keys decrypt what they stored encrypted.");
+        string[] untested = [.. report.ApplicationKeys.Where(static k => k.Verdict is DrillKey.NotTested or DrillKey.NotTestable).Select(static k => $"{k.Database} ({k.Table})")];
+        if (report.ApplicationKeys.Count == 0 || untested.Length > 0)
+        {
+            Terminal.Line($"Not tested: whether the applications' own keys decrypt what they stored encrypted{(untested.Length > 0 ? " in " + string.Join(", ", untested) : "")}.");
+        }
     }
 
     private static void ShowList(IReadOnlyList<DrillReport> drills, BackupStore store, bool json)

@@ -52,6 +52,10 @@ internal static class InitVerb
         #   identity_file: /keys/drill.key        # or --identity
         #   checks:                               # asked besides what is asked of every Kratos, Hydra and Olympus
         #     - { database: ciam_kratos, name: admins, sql: "SELECT count(*) FROM identities WHERE schema_id = 'admin'", expect: ">= 2" }
+        #   application_keys:                     # proves that these decrypt what the services stored; secrets one a line, the present one first
+        #     - { service: hydra, database: ciam_hydra, secret_file: /run/secrets/ciam_hydra_system }
+        #     - { service: kratos, database: ciam_kratos, secret_file: /run/secrets/ciam_kratos_cipher, algorithm: aes }
+        #     - { service: settings, database: olympus, table: ciam_settings, secret_file: /run/secrets/ciam_encryption_key }
 
         """;
 

@@ -37,6 +37,18 @@ public sealed record DrillConfig
 
     /// <summary>The operator's own checks.</summary>
     public IReadOnlyList<DrillCheckConfig> Checks { get; init; } = [];
+
+    /// <summary>Ask what every Kratos, Hydra and Olympus should be able to answer.</summary>
+    public bool BuiltinChecks { get; init; } = true;
+
+    /// <summary>Those of the built-in questions that are not asked, by their names.</summary>
+    public IReadOnlyList<string> SkipChecks { get; init; } = [];
+
+    /// <summary>How long a question may take.</summary>
+    public TimeSpan CheckTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>The keys by which the applications encrypted what they stored.</summary>
+    public IReadOnlyList<ApplicationKeyConfig> ApplicationKeys { get; init; } = [];
 }
 
 /// <summary>One query on a restored database, and what it must answer.</summary>
@@ -53,4 +65,26 @@ public sealed record DrillCheckConfig
 
     /// <summary>What it must answer.</summary>
     public required Expectation Expect { get; init; }
+
+    /// <summary>How long it may take.</summary>
+    public required TimeSpan Timeout { get; init; }
+}
+
+/// <summary>Where one service stores encrypted values, and the secrets that should decrypt them.</summary>
+public sealed record ApplicationKeyConfig
+{
+    /// <summary><c>hydra</c>, <c>kratos</c> or <c>settings</c>.</summary>
+    public required string Service { get; init; }
+
+    /// <summary>The database, by its name in the snapshot.</summary>
+    public required string Database { get; init; }
+
+    /// <summary>The table of settings; null for the other services.</summary>
+    public string? Table { get; init; }
+
+    /// <summary>A file with the secrets, one a line, the present one first; null where nothing is encrypted. It is read when a drill begins.</summary>
+    public string? SecretFile { get; init; }
+
+    /// <summary>Kratos' <c>ciphers.algorithm</c>: <c>aes</c>, <c>xchacha20-poly1305</c> or <c>noop</c>.</summary>
+    public string Algorithm { get; init; } = "aes";
 }

@@ -17,6 +17,7 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
         }
 
         (string? scratch, PgConnection? target, string? passwordFile) = ReadScratch(section);
+        TimeSpan timeout = ReadTimeout(section, "check_timeout", Default.CheckTimeout);
         var config = new DrillConfig
         {
             Rto = section.Span("rto", Default.Rto),
@@ -28,7 +29,11 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
             Image = section.Text("image"),
             IdentityFile = section.Text("identity_file"),
             PassphraseFile = section.Text("passphrase_file"),
-            Checks = [.. section.Items("checks").Select(item => ReadCheck(section, item.Node, item.Path)).OfType<DrillCheckConfig>()],
+            Checks = [.. section.Items("checks").Select(item => ReadCheck(section, item.Node, item.Path, timeout)).OfType<DrillCheckConfig>()],
+            BuiltinChecks = !section.Has("builtin_checks") || section.Flag("builtin_checks"),
+            SkipChecks = section.Texts("skip_checks"),
+            CheckTimeout = timeout,
+            ApplicationKeys = new ApplicationKeyReader(errors).Read(section),
         };
         if (config.Image is not null && scratch == "host")
         {
@@ -68,7 +73,7 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
         return (word, null, null);
     }
 
-    private DrillCheckConfig? ReadCheck(YamlSection parent, YamlNode node, string path)
+    private DrillCheckConfig? ReadCheck(YamlSection parent, YamlNode node, string path, TimeSpan timeout)
     {
         if (node is not YamlMappingNode mapping)
         {
@@ -87,7 +92,21 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
             section.Error("expect", $"\"{expect}\" is no expectation.", "Write the value, a comparison with a number such as \"> 0\", or rows.");
         }
 
+        TimeSpan own = ReadTimeout(section, "timeout", timeout);
         section.RejectUnknown();
-        return expectation is null ? null : new DrillCheckConfig { Name = name, Database = database, Sql = sql, Expect = expectation };
+        return expectation is null ? null : new DrillCheckConfig { Name = name, Database = database, Sql = sql, Expect = expectation, Timeout = own };
+    }
+
+    // To Postgres, 0 would be no limit, and it counts milliseconds in 31 bits.
+    private static TimeSpan ReadTimeout(YamlSection section, string key, TimeSpan absent)
+    {
+        TimeSpan timeout = section.Span(key, absent);
+        if (timeout > TimeSpan.Zero && timeout.TotalMilliseconds <= int.MaxValue)
+        {
+            return timeout;
+        }
+
+        section.Error(key, "it is out of bounds.", "Write something from 1s to 24d.");
+        return absent;
     }
 }

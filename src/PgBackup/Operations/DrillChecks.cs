@@ -7,78 +7,117 @@ using PgBackup.Snapshots;
 namespace PgBackup.Operations;
 
 /// <summary>
-/// Questions to a restored database that an identity platform should be able to answer. Those of Ory Kratos, Ory Hydra and Olympus are
-/// asked wherever their tables are found; the operator's own come from the config.
+/// Questions to the restored databases: those that an identity platform should be able to answer (<see cref="OlympusPack"/>), and the operator's
+/// own from the config.
 /// </summary>
-internal sealed class DrillChecks(PostgresServer server, Manifest manifest, TimeProvider clock)
+internal sealed class DrillChecks(PostgresServer server, Manifest manifest, DrillConfig config, TimeProvider clock)
 {
-    // What must be so, and what is only worth knowing (a null expectation). The moment of the snapshot lies between {start} and {end}.
-    // Tables of Kratos are asked only where all of them are: others have tables called identities, too.
-    private static readonly PackCheck[] Pack =
-    [
-        new("identity_credentials", "there are identities", "SELECT count(*) FROM public.identities", "> 0"),
-        new("identity_credentials", "there are credentials", "SELECT count(*) FROM public.identity_credentials", "> 0"),
-        new("identity_credentials", "credentials per identity", "SELECT round((SELECT count(*) FROM public.identity_credentials)::numeric / nullif((SELECT count(*) FROM public.identities), 0), 2)", null),
-        new("identity_credentials", "no credentials without an identity", "SELECT count(*) FROM public.identity_credentials c WHERE NOT EXISTS (SELECT FROM public.identities i WHERE i.id = c.identity_id)", "0"),
-        new("identity_credential_identifiers", "no identifiers without credentials", "SELECT count(*) FROM public.identity_credential_identifiers n WHERE NOT EXISTS (SELECT FROM public.identity_credentials c WHERE c.id = n.identity_credential_id)", "0"),
-        new("identity_credentials", "no identity from after the snapshot", "SELECT count(*) FROM public.identities WHERE created_at > {end}", "0"),
-        new("identity_credentials", "newest identity, minutes before the snapshot", "SELECT greatest(0, round(extract(epoch FROM {start} - max(created_at)) / 60)) FROM public.identities", null),
-        new("courier_messages", "mails that a restored courier would send again", "SELECT count(*) FROM public.courier_messages WHERE status IN (1, 3)", null),
-        new("hydra_client", "there are OAuth2 clients", "SELECT count(*) FROM public.hydra_client", "> 0"),
-        new("hydra_oauth2_refresh", "no refresh tokens without a client", "SELECT count(*) FROM public.hydra_oauth2_refresh t WHERE NOT EXISTS (SELECT FROM public.hydra_client c WHERE c.id = t.client_id)", "0"),
-        new("hydra_jwk", "there are signing keys", "SELECT count(*) FROM public.hydra_jwk", "> 0"),
-        new("ciam_settings", "there are customer settings", "SELECT count(*) FROM public.ciam_settings", "> 0"),
-        new("iam_settings", "there are employee settings", "SELECT count(*) FROM public.iam_settings", "> 0"),
-        new("schema_migration", "schema version", "SELECT max(version) FROM public.schema_migration", null),
-    ];
-
-    /// <summary>Asks everything that applies. A question that gets no answer, or a session that ends, is a check that failed.</summary>
+    /// <summary>
+    /// Asks everything that applies, several databases at the same time. A question that gets no answer, not in time, or whose session ends, is
+    /// a check that failed.
+    /// </summary>
     /// <param name="names">The restored databases: original name, and the name at the target.</param>
-    /// <param name="own">The operator's checks.</param>
     /// <param name="cancel">Gives up.</param>
-    public async Task<IReadOnlyList<DrillCheck>> RunAsync(IReadOnlyList<(string Original, string Restored)> names, IReadOnlyList<DrillCheckConfig> own, CancellationToken cancel)
+    public async Task<IReadOnlyList<DrillCheck>> RunAsync(IReadOnlyList<(string Original, string Restored)> names, CancellationToken cancel)
+    {
+        IReadOnlyList<DrillCheck>[] asked = await Task.WhenAll(names.Select(n => AskAllAsync(n.Original, n.Restored, cancel)));
+        IEnumerable<DrillCheck> lost = config.Checks.Where(c => names.All(n => n.Original != c.Database)).Select(static c => new DrillCheck
+        {
+            Database = c.Database,
+            Name = c.Name,
+            Expected = c.Expect.Text,
+            Passed = false,
+            Problem = "the database was not restored",
+        });
+        return [.. asked.SelectMany(static a => a), .. lost];
+    }
+
+    private async Task<IReadOnlyList<DrillCheck>> AskAllAsync(string original, string restored, CancellationToken cancel)
     {
         List<DrillCheck> results = [];
-        foreach ((string original, string restored) in names)
+        if (config.BuiltinChecks)
         {
             try
             {
-                results.AddRange(await AskPackAsync(original, restored, cancel));
+                await AskPackAsync(original, restored, results, cancel);
             }
             catch (PgBackupException e) when (!cancel.IsCancellationRequested)
             {
                 results.Add(new DrillCheck { Database = original, Name = "the database can be asked", Expected = "rows", Passed = false, Problem = e.Message });
             }
-
-            foreach (DrillCheckConfig check in own.Where(c => c.Database == original))
-            {
-                results.Add(await AskOwnAsync(check, restored, cancel));
-            }
         }
 
-        foreach (DrillCheckConfig lost in own.Where(c => names.All(n => n.Original != c.Database)))
+        foreach (DrillCheckConfig check in config.Checks.Where(c => c.Database == original))
         {
-            results.Add(new DrillCheck { Database = lost.Database, Name = lost.Name, Expected = lost.Expect.Text, Answer = null, Passed = false, Problem = "the database was not restored" });
+            results.Add(await AskOwnAsync(check, restored, cancel));
         }
 
         return results;
     }
 
-    private async Task<List<DrillCheck>> AskPackAsync(string original, string restored, CancellationToken cancel)
+    private async Task AskPackAsync(string original, string restored, List<DrillCheck> results, CancellationToken cancel)
     {
         await using PsqlSession session = await server.ConnectAsync(restored, TimeSpan.FromSeconds(30), clock, cancel);
         await session.ExecuteAsync("SET TIME ZONE 'UTC'", cancel);
-        HashSet<string> tables = [.. (await session.QueryAsync("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", cancel)).Select(static r => r.GetProperty("tablename").GetString()!)];
-        List<DrillCheck> results = [];
-        foreach (PackCheck check in Pack.Where(c => tables.Contains(c.Table)))
+        await LimitAsync(session, config.CheckTimeout, cancel);
+        IReadOnlyList<PackCheck> checks = OlympusPack.For(await ColumnsAsync(session, cancel), manifest, original);
+        foreach (PackCheck check in checks.Where(c => !config.SkipChecks.Contains(c.Name)))
         {
-            // The clocks of the server and of the host that took the snapshot may differ somewhat.
-            string sql = check.Sql.Replace("{start}", Time(manifest.Started), StringComparison.Ordinal).Replace("{end}", Time(manifest.Finished.AddMinutes(5)), StringComparison.Ordinal);
-            Expectation? expect = check.Expect is null ? null : Expectation.TryParse(check.Expect);
-            results.Add(await AskAsync(session, original, check.Name, sql, expect, cancel));
+            results.Add(await AskAsync(session, original, check.Name, check.Sql, check.Expectation, config.CheckTimeout, cancel));
         }
 
-        return results;
+        if (checks.Count > 0 && !config.SkipChecks.Contains(OlympusPack.ForeignKeys))
+        {
+            results.Add(await AskForeignKeysAsync(session, original, cancel));
+        }
+    }
+
+    /// <summary>The tables of the schema public, and their columns as <c>table.column</c>.</summary>
+    internal static async Task<HashSet<string>> ColumnsAsync(PsqlSession session, CancellationToken cancel)
+    {
+        IReadOnlyList<JsonElement> rows = await session.QueryAsync(
+            """
+            SELECT c.relname AS tbl, coalesce(array_agg(a.attname) FILTER (WHERE a.attname IS NOT NULL), '{}') AS columns
+            FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            WHERE c.relnamespace = to_regnamespace('public') AND c.relkind IN ('r', 'p') GROUP BY c.relname
+            """,
+            cancel);
+        return [.. rows.SelectMany(static r => r.GetProperty("columns").EnumerateArray().Select(c => $"{r.GetProperty("tbl").GetString()}.{c.GetString()}").Prepend(r.GetProperty("tbl").GetString()!))];
+    }
+
+    /// <summary>Ends every later query of a session that takes longer.</summary>
+    internal static Task LimitAsync(PsqlSession session, TimeSpan timeout, CancellationToken cancel) =>
+        session.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"SET statement_timeout = {timeout.TotalMilliseconds:0}"), cancel);
+
+    private async Task<DrillCheck> AskForeignKeysAsync(PsqlSession session, string database, CancellationToken cancel)
+    {
+        List<string> broken = [];
+        string? problem = null;
+        try
+        {
+            foreach (JsonElement key in await session.QueryAsync(OlympusPack.UncheckedForeignKeys, cancel))
+            {
+                long orphans = (await session.QueryRowAsync(key.GetProperty("query").GetString()!, cancel)).GetProperty("n").GetInt64();
+                if (orphans > 0)
+                {
+                    broken.Add(string.Create(CultureInfo.InvariantCulture, $"{key.GetProperty("name").GetString()} ({orphans} rows)"));
+                }
+            }
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.SqlFailed)
+        {
+            problem = Explain(e, config.CheckTimeout);
+        }
+
+        return new DrillCheck
+        {
+            Database = database,
+            Name = OlympusPack.ForeignKeys,
+            Expected = "0",
+            Answer = problem is null ? broken.Count.ToString(CultureInfo.InvariantCulture) : null,
+            Passed = problem is null && broken.Count == 0,
+            Problem = problem ?? (broken.Count > 0 ? string.Join("; ", broken.Take(5)) : null),
+        };
     }
 
     // A session for each: what one question sets, or breaks, is nothing to the next.
@@ -89,7 +128,8 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Time
             await using PsqlSession session = await server.ConnectAsync(restored, TimeSpan.FromSeconds(30), clock, cancel);
             await session.ExecuteAsync("SET TIME ZONE 'UTC'", cancel);
             await session.ExecuteAsync("SELECT set_config('search_path', '\"$user\", public', false)", cancel);
-            return await AskAsync(session, check.Database, check.Name, check.Sql, check.Expect, cancel);
+            await LimitAsync(session, check.Timeout, cancel);
+            return await AskAsync(session, check.Database, check.Name, check.Sql, check.Expect, check.Timeout, cancel);
         }
         catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {
@@ -97,7 +137,7 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Time
         }
     }
 
-    private static async Task<DrillCheck> AskAsync(PsqlSession session, string database, string name, string sql, Expectation? expect, CancellationToken cancel)
+    private static async Task<DrillCheck> AskAsync(PsqlSession session, string database, string name, string sql, Expectation? expect, TimeSpan timeout, CancellationToken cancel)
     {
         try
         {
@@ -114,11 +154,14 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Time
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.SqlFailed)
         {
-            return new DrillCheck { Database = database, Name = name, Expected = expect?.Text, Answer = null, Passed = expect is null, Problem = e.Message };
+            return new DrillCheck { Database = database, Name = name, Expected = expect?.Text, Answer = null, Passed = expect is null, Problem = Explain(e, timeout) };
         }
     }
 
-    private static string Time(DateTimeOffset time) => $"timestamp '{time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture)}'";
+    /// <summary>Why a query failed; the limit is told when it was that (SQLSTATE 57014).</summary>
+    internal static string Explain(PgBackupException e, TimeSpan timeout) => e.Message.Contains("(SQLSTATE 57014)", StringComparison.Ordinal)
+        ? string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds:0.#} s (drill.check_timeout, or the check's own timeout): {e.Message}")
+        : e.Message;
 
     private static string? Text(JsonElement value) => value.ValueKind switch
     {
@@ -128,6 +171,4 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Time
         JsonValueKind.False => "f",
         _ => value.GetRawText(),
     };
-
-    private sealed record PackCheck(string Table, string Name, string Sql, string? Expect);
 }

@@ -57,6 +57,13 @@ public sealed class DrillOperation(
                 ErrorCode.Usage, "--keep keeps a container, and drill.scratch is host.", "Leave out --keep, or write scratch: podman; `restore` restores into a server that stays.");
         }
 
+        OlympusPack.RequireNames(config.SkipChecks);
+        var keys = new DrillKeys(config);
+        foreach (string problem in keys.Problems)
+        {
+            progress.Log($"{problem} (drill.application_keys): the drill goes on, and will have failed.");
+        }
+
         DateTimeOffset started = clock.GetUtcNow();
         phaseStart = clock.GetTimestamp();
         IObjectStore from = request.From.Store;
@@ -66,6 +73,7 @@ public sealed class DrillOperation(
 
         RestoreReport? restore = null;
         IReadOnlyList<DrillCheck> checks = [];
+        IReadOnlyList<DrillKey> applicationKeys = [];
         string target = "no server";
         double restoreSeconds;
         DrillServer? scratch = null;
@@ -93,7 +101,8 @@ public sealed class DrillOperation(
             if (restore is not null && scratch is not null)
             {
                 IReadOnlyList<(string, string)> whole = [.. restore.Databases.Where(static d => d.Problems.Count == 0).Select(static d => (d.Database, d.RestoredAs))];
-                checks = await new DrillChecks(scratch.Server, manifest, clock).RunAsync(whole, config.Checks, cancel);
+                checks = await new DrillChecks(scratch.Server, manifest, config, clock).RunAsync(whole, cancel);
+                applicationKeys = await keys.TestAsync(scratch.Server, whole, clock, cancel);
                 End("checks");
             }
         }
@@ -149,6 +158,7 @@ public sealed class DrillOperation(
                 Problems = [.. d.Problems.Take(20)],
             })],
             Checks = checks,
+            ApplicationKeys = applicationKeys,
             Notes = notes,
             Failures = [],
         });
@@ -262,6 +272,11 @@ public sealed class DrillOperation(
             failures.Add($"{check.Database}: {check.Name}: {check.Problem ?? $"{check.Answer ?? "nothing"} came, {check.Expected} was expected"}");
         }
 
+        foreach (DrillKey key in report.ApplicationKeys.Where(static k => !k.Passed))
+        {
+            failures.Add($"{key.Database}: the application key of {key.Service} ({key.Table}): {key.Detail}");
+        }
+
         if (report.RestoreSeconds > report.RtoSeconds)
         {
             failures.Add(string.Create(CultureInfo.InvariantCulture, $"the restore took {report.RestoreSeconds:0} s, and may take {report.RtoSeconds:0} s (drill.rto)"));
@@ -282,7 +297,7 @@ public sealed class DrillOperation(
         string name = SnapshotId.At(report.Started).ToString();
         // Slowness and age are no faults of the snapshot.
         bool proven = manifest.IsComplete && report.Databases.Count == manifest.Databases.Count() && report.Databases.All(static d => d.Verdict != "FAILED")
-            && report.Checks.All(static c => c.Passed);
+            && report.Checks.All(static c => c.Passed) && report.ApplicationKeys.All(static k => k.Passed);
         int written = 0;
         PgBackupException? lost = null;
         foreach (IObjectStore store in stores.Select(static s => s.Store))

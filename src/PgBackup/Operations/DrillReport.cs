@@ -79,13 +79,17 @@ public sealed record DrillReport
     /// <summary>The questions that were asked.</summary>
     public required IReadOnlyList<DrillCheck> Checks { get; init; }
 
+    /// <summary>Whether the applications' own keys decrypt what they stored encrypted.</summary>
+    /// <remarks>A report from before there was this has none; the generated reader then sets null.</remarks>
+    public IReadOnlyList<DrillKey> ApplicationKeys { get; init => field = value ?? []; } = [];
+
     /// <summary>Things worth knowing.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
     /// <summary>Everything that is wrong, a sentence each; empty when the drill passed.</summary>
     public required IReadOnlyList<string> Failures { get; init; }
 
-    /// <summary>Restored, equal, in time, and every check passed.</summary>
+    /// <summary>Restored, equal, in time, every check passed, and no key was wrong.</summary>
     public bool Passed => Failures.Count == 0;
 
     /// <summary>The restore and the rest of the deployment.</summary>
@@ -164,6 +168,50 @@ public sealed record DrillCheck
 
     /// <summary>Why there is no answer, or null.</summary>
     public string? Problem { get; init; }
+}
+
+/// <summary>The values that one service stored encrypted, and its key.</summary>
+public sealed record DrillKey
+{
+    /// <summary>Every value that was tried decrypts.</summary>
+    public const string Decrypts = "decrypts";
+
+    /// <summary>At least one of them does not.</summary>
+    public const string WrongKey = "WRONG KEY";
+
+    /// <summary>There is none.</summary>
+    public const string NothingEncrypted = "nothing encrypted";
+
+    /// <summary>They are encrypted in a way that this program has no cryptography for.</summary>
+    public const string NotTestable = "not testable";
+
+    /// <summary>The config has no key for them.</summary>
+    public const string NotTested = "not tested";
+
+    /// <summary>The test could not be made, or a value is damaged.</summary>
+    public const string Failed = "FAILED";
+
+    /// <summary><c>hydra</c>, <c>kratos</c> or <c>settings</c>.</summary>
+    public required string Service { get; init; }
+
+    /// <summary>The database.</summary>
+    public required string Database { get; init; }
+
+    /// <summary>The table.</summary>
+    public required string Table { get; init; }
+
+    /// <summary>How many encrypted values are stored; null where nobody could tell.</summary>
+    public long? Values { get; init; }
+
+    /// <summary>One of the words above.</summary>
+    public required string Verdict { get; init; }
+
+    /// <summary>How many were tried and with which of the secrets, or why not; never a value or a secret.</summary>
+    public required string Detail { get; init; }
+
+    /// <summary>It is no reason to fail a drill.</summary>
+    [JsonIgnore]
+    public bool Passed => Verdict is not (WrongKey or Failed);
 }
 
 [JsonSourceGenerationOptions(

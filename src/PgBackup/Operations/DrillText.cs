@@ -55,8 +55,9 @@ public static class DrillText
             text.Append(plain, $"| {Cell(check.Database)} | {Cell(check.Name)} | {Cell(check.Problem ?? check.Answer ?? "nothing")} | {Cell(check.Expected ?? "")} | {(check.Expected is null ? "" : Verdict(check.Passed))} |\n");
         }
 
-        text.Append("\nWhether the applications can decrypt what they stored encrypted, with the keys in your secret store, was not tested.\n\n## Keys\n\n");
-        AppendKeys(text, report, restored);
+        WriteApplicationKeys(text, report.ApplicationKeys);
+        text.Append("\n## Keys\n\n");
+        WriteKeys(text, report, restored);
         if (report.Notes.Count > 0)
         {
             text.Append("\n## Notes\n\n");
@@ -75,7 +76,7 @@ public static class DrillText
         return text.ToString();
     }
 
-    private static void AppendKeys(StringBuilder text, DrillReport report, bool restored)
+    private static void WriteKeys(StringBuilder text, DrillReport report, bool restored)
     {
         CultureInfo plain = CultureInfo.InvariantCulture;
         if (report.Recipients.Count == 0)
@@ -90,6 +91,22 @@ public static class DrillText
         {
             string tested = report.KeysTested.TryGetValue(recipient.Fingerprint, out DateTimeOffset last) ? string.Create(plain, $"last tested {last:yyyy-MM-dd}") : "never tested";
             text.Append(plain, $"- `{recipient.Fingerprint}` ({Cell(recipient.Name)}){(recipient.Expires is { } expires ? $", expires {expires:yyyy-MM-dd}" : "")}, {tested}\n");
+        }
+    }
+
+    private static void WriteApplicationKeys(StringBuilder text, IReadOnlyList<DrillKey> keys)
+    {
+        text.Append("\n## Application keys\n\n");
+        if (keys.Count == 0)
+        {
+            text.Append("Whether the applications can decrypt what they stored encrypted, with the keys in your secret store, was not tested.\n");
+            return;
+        }
+
+        text.Append("Do the keys in your secret store decrypt what the applications stored encrypted?\n\n| service | database | table | encrypted values | verdict | |\n|---|---|---|---:|---|---|\n");
+        foreach (DrillKey key in keys)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"| {key.Service} | {Cell(key.Database)} | {Cell(key.Table)} | {key.Values} | {(key.Passed ? key.Verdict : $"**{key.Verdict}**")} | {Cell(key.Detail)} |\n");
         }
     }
 

@@ -15,6 +15,7 @@ public sealed class DrillConfigTests
         (drill.Scratch, drill.Image, drill.Target, drill.IdentityFile).ShouldBe(("podman", null, null, null));
         (drill.Rto, drill.Redeploy, drill.Rpo).ShouldBe((TimeSpan.FromMinutes(30), TimeSpan.FromMinutes(30), TimeSpan.FromHours(26)));
         drill.Checks.ShouldBeEmpty();
+        (drill.BuiltinChecks, drill.CheckTimeout, drill.SkipChecks.Count, drill.ApplicationKeys.Count).ShouldBe((true, TimeSpan.FromMinutes(5), 0, 0));
     }
 
     [Fact]
@@ -37,6 +38,45 @@ public sealed class DrillConfigTests
         (drill.Rto, drill.Redeploy, drill.Rpo).ShouldBe((TimeSpan.FromMinutes(20), TimeSpan.FromHours(1), TimeSpan.FromDays(2)));
         (drill.Scratch, drill.Image, drill.IdentityFile, drill.PassphraseFile).ShouldBe(("docker", "postgres:17", "/keys/drill", "/keys/phrase"));
         drill.Checks.Select(static c => $"{c.Name}|{c.Database}|{c.Sql}|{c.Expect.Text}").ShouldBe(["people|ciam_kratos|SELECT count(*) FROM identities|> 0", "SELECT 1|olympus|SELECT 1|1"]);
+    }
+
+    [Fact]
+    public void Built_in_checks_can_be_left_out_and_every_check_has_a_limit_of_its_own_or_the_common_one()
+    {
+        DrillConfig drill = Read(
+            """
+              builtin_checks: false
+              skip_checks: ["there are identities", "schema version"]
+              check_timeout: 30s
+              checks:
+                - { database: a, sql: x, expect: rows }
+                - { database: a, sql: y, expect: rows, timeout: 2h }
+            """);
+
+        drill.BuiltinChecks.ShouldBeFalse();
+        drill.SkipChecks.ShouldBe(["there are identities", "schema version"]);
+        drill.CheckTimeout.ShouldBe(TimeSpan.FromSeconds(30));
+        drill.Checks.Select(static c => c.Timeout).ShouldBe([TimeSpan.FromSeconds(30), TimeSpan.FromHours(2)]);
+    }
+
+    [Fact]
+    public void The_keys_of_the_applications_are_named_by_their_files_which_need_not_be_on_this_host()
+    {
+        DrillConfig drill = Read(
+            """
+              application_keys:
+                - { service: hydra, database: ciam_hydra, secret_file: /run/secrets/hydra }
+                - { service: kratos, database: ciam_kratos, secret_file: /run/secrets/kratos, algorithm: xchacha20-poly1305 }
+                - { service: kratos, database: iam_kratos, algorithm: noop }
+                - { service: settings, database: olympus, table: ciam_settings, secret_file: /run/secrets/settings }
+                - { service: settings, database: olympus, table: iam_settings, secret_file: /run/secrets/settings }
+            """);
+
+        drill.ApplicationKeys.Select(static k => $"{k.Service}|{k.Database}|{k.Table}|{k.SecretFile}|{k.Algorithm}").ShouldBe(
+        [
+            "hydra|ciam_hydra||/run/secrets/hydra|aes", "kratos|ciam_kratos||/run/secrets/kratos|xchacha20-poly1305", "kratos|iam_kratos|||noop",
+            "settings|olympus|ciam_settings|/run/secrets/settings|aes", "settings|olympus|iam_settings|/run/secrets/settings|aes",
+        ]);
     }
 
     [Fact]
@@ -65,6 +105,24 @@ public sealed class DrillConfigTests
     [InlineData("checks:\n    - { database: x, sql: y }", "line 5: drill.checks[0].expect: it is missing. Write the value, a comparison such as \"> 0\", or rows.")]
     [InlineData("checks:\n    - { database: x, sql: y, expect: \"> many\" }", "line 5: drill.checks[0].expect: \"> many\" is no expectation. Write the value, a comparison with a number")]
     [InlineData("checks:\n    - { database: x, sql: y, expects: rows }", "line 5: drill.checks[0].expects: there is no such key. Did you mean expect?")]
+    [InlineData("builtin_checks: no", "line 4: drill.builtin_checks: \"no\" is neither true nor false.")]
+    [InlineData("skip_checks: x", "line 4: drill.skip_checks: a list is expected here, not \"x\".")]
+    [InlineData("check_timeout: 0s", "line 4: drill.check_timeout: it is out of bounds. Write something from 1s to 24d.")]
+    [InlineData("check_timeout: 4w", "line 4: drill.check_timeout: it is out of bounds.")]
+    [InlineData("checks:\n    - { database: x, sql: y, expect: rows, timeout: 5 }", "line 5: drill.checks[0].timeout: \"5\" is no length of time.")]
+    [InlineData("application_keys: x", "line 4: drill.application_keys: a list is expected here, not \"x\".")]
+    [InlineData("application_keys: [x]", "line 4: drill.application_keys: each key is a mapping. Write - { service: hydra,")]
+    [InlineData("application_keys:\n    - { database: x, secret_file: /y }", "line 5: drill.application_keys[0].service: it is missing. Write hydra, kratos or settings.")]
+    [InlineData("application_keys:\n    - { service: keto, database: x, secret_file: /y }", "line 5: drill.application_keys[0].service: \"keto\" is not known. Write hydra, kratos or settings.")]
+    [InlineData("application_keys:\n    - { service: hydra, secret_file: /y }", "line 5: drill.application_keys[0].database: it is missing.")]
+    [InlineData("application_keys:\n    - { service: hydra, database: x }", "line 5: drill.application_keys[0].secret_file: it is missing. Write the path of a file (mode 0600)")]
+    [InlineData("application_keys:\n    - { service: hydra, database: x, secret_file: ~/y }", "line 5: drill.application_keys[0].secret_file: ~ is only known to shells.")]
+    [InlineData("application_keys:\n    - { service: hydra, database: x, secret: abc }", "line 5: drill.application_keys[0].secret: there is no such key.")]
+    [InlineData("application_keys:\n    - { service: hydra, database: x, secret_file: /y, table: z }", "line 5: drill.application_keys[0].table: only settings have a choice of tables. Leave it out.")]
+    [InlineData("application_keys:\n    - { service: hydra, database: x, secret_file: /y, algorithm: aes }", "line 5: drill.application_keys[0].algorithm: only Kratos has several.")]
+    [InlineData("application_keys:\n    - { service: kratos, database: x, secret_file: /y, algorithm: des }", "line 5: drill.application_keys[0].algorithm: \"des\" is not known. Write what ciphers.algorithm in kratos.yml says")]
+    [InlineData("application_keys:\n    - { service: settings, database: x, secret_file: /y }", "line 5: drill.application_keys[0].table: it is missing. Write the table's name, for instance ciam_settings.")]
+    [InlineData("application_keys:\n    - { service: hydra, database: x, secret_file: /y }\n    - { service: hydra, database: x, secret_file: /z }", "line 6: drill.application_keys[1].service: hydra in x is named twice. Write all its secrets into one secret_file")]
     public void An_error_says_where_it_is_and_what_to_write(string section, string error)
     {
         PgBackupException refused = Should.Throw<PgBackupException>(() => Read("  " + section));

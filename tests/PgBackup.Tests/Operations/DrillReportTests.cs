@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using PgBackup.Operations;
 using PgBackup.Storage;
 
@@ -52,6 +53,18 @@ public sealed class DrillReportTests : IDisposable
             Encoding.UTF8.GetString(read.ToJson()).ShouldBe(Encoding.UTF8.GetString(report.ToJson()));
             (read.Passed, read.Snapshot, read.Databases.Count, read.RecoverySeconds).ShouldBe((report.Passed, report.Snapshot, report.Databases.Count, report.RecoverySeconds));
         }
+    }
+
+    [Fact]
+    public void A_report_from_before_there_were_application_keys_is_read_and_says_that_they_were_not_tested()
+    {
+        JsonObject json = JsonNode.Parse(DrillSample.Passed.ToJson())!.AsObject();
+        json.Remove("application_keys").ShouldBeTrue();
+
+        DrillReport read = DrillReport.TryRead(Encoding.UTF8.GetBytes(json.ToJsonString())).ShouldNotBeNull();
+
+        read.ApplicationKeys.ShouldBeEmpty();
+        DrillText.Write(read, []).ShouldContain("with the keys in your secret store, was not tested.");
     }
 
     [Theory]

@@ -46,6 +46,11 @@ internal static class DrillSample
             new DrillCheck { Database = "ciam_kratos", Name = "there are identities", Expected = "> 0", Answer = "10000", Passed = true },
             new DrillCheck { Database = "ciam_kratos", Name = "credentials per identity", Answer = "1.50", Passed = true },
         ],
+        ApplicationKeys =
+        [
+            new DrillKey { Service = "hydra", Database = "ciam_hydra", Table = "hydra_jwk", Values = 4, Verdict = DrillKey.Decrypts, Detail = "4 were tried, the newest and the oldest: 3 with secret 1, 1 with secret 2" },
+            new DrillKey { Service = "settings", Database = "olympus", Table = "iam_settings", Values = 120, Verdict = DrillKey.NotTested, Detail = "drill.application_keys has no key for it" },
+        ],
         Notes = ["the schema was not compared"],
         Failures = [],
     };
@@ -68,6 +73,11 @@ internal static class DrillSample
         [
             new DrillCheck { Database = "a|b\nc", Name = "SELECT a || b\nFROM c", Expected = "rows", Passed = false },
             new DrillCheck { Database = "olympus", Name = "lost", Expected = "1", Passed = false, Problem = "the database was not restored" },
+        ],
+        ApplicationKeys =
+        [
+            new DrillKey { Service = "kratos", Database = "a|b\nc", Table = "identity_credentials", Values = 60, Verdict = DrillKey.WrongKey, Detail = "2 of 40 that were tried do not decrypt with the secret of the secret_file (a|b)" },
+            new DrillKey { Service = "settings", Database = "olympus", Table = "ciam_settings", Verdict = DrillKey.Failed, Detail = "the secret_file /run/secrets/x is empty" },
         ],
         Notes = [],
         Failures = ["a|b\nc does not equal the snapshot", "the restore took 7300 s, and may take 1800 s (drill.rto)"],

@@ -1,0 +1,19 @@
+namespace PgBackup.ApplicationKeys;
+
+/// <summary>A file with a service's secrets.</summary>
+internal static class SecretFile
+{
+    /// <summary>The secrets, one a line, empty lines left out; or why there are none.</summary>
+    public static (IReadOnlyList<string> Secrets, string? Problem) Read(string file)
+    {
+        try
+        {
+            string[] secrets = [.. File.ReadAllLines(file).Where(static l => l.Length > 0)];
+            return (secrets, secrets.Length == 0 ? $"the secret_file {file} is empty" : null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return ([], $"the secret_file {file} cannot be read: {e.Message}");
+        }
+    }
+}
