@@ -122,4 +122,7 @@ public enum ErrorCode
 
     /// <summary>A rehearsed restore failed, differed, took too long, or a check of it failed.</summary>
     DrillFailed = 81,
+
+    /// <summary>Not everything that was to be compared could be read.</summary>
+    DiffIncomplete = 100,
 }

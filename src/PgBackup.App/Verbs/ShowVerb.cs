@@ -98,6 +98,11 @@ internal static class ShowVerb
             Terminal.Line($"\nleft out on demand: {string.Join(", ", manifest.LeftOut)}");
         }
 
+        foreach (string warning in manifest.Warnings)
+        {
+            Terminal.Line($"WARNING: {warning}");
+        }
+
         foreach (string note in manifest.Notes.Concat(manifest.Parts.SelectMany(static p => p.Warnings.Select(w => $"{p.Database ?? p.Kind}: {w}"))))
         {
             Terminal.Line($"note: {note}");
