@@ -34,7 +34,7 @@ help:
 	make publish       one self-contained executable: $(BINARY)
 	make install       publish, and copy it to $$(DESTDIR)$(PREFIX)/bin
 	make format-check  fails if `dotnet format` would change a file
-	make bench         side by side with the bash loop
+	make bench         side by side with the bash loop, and with a restore drill by hand
 	make clean         remove what was built
 	demo and test first install what they need (eng/setup.sh).
 	END
@@ -89,6 +89,7 @@ bench:
 	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"
 	bench/run.sh
 	bench/stores.sh
+	bench/drill.sh
 
 clean:
 	@rm -rf artifacts

@@ -41,6 +41,7 @@ internal sealed record ListedSnapshot
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(List<ListedSnapshot>))]
 [JsonSerializable(typeof(CheckReport))]
+[JsonSerializable(typeof(DiffReport))]
 [JsonSerializable(typeof(DrillReport))]
 [JsonSerializable(typeof(IReadOnlyList<DrillReport>))]
 [JsonSerializable(typeof(RunReport))]

@@ -69,6 +69,7 @@ internal static class CommandLine
         root.Subcommands.Add(BackupVerb.Backup(options));
         root.Subcommands.Add(ListVerb.Command(options));
         root.Subcommands.Add(ShowVerb.Command(options));
+        root.Subcommands.Add(DiffVerb.Command(options));
         root.Subcommands.Add(CheckVerb.Command(options));
         root.Subcommands.Add(RestoreVerb.Command(options));
         root.Subcommands.Add(DrillVerb.Command(options));

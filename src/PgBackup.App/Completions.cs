@@ -22,6 +22,9 @@ internal static class Completions
         }
     }
 
+    /// <summary>What <c>diff</c> compares: the same, and the words that only it knows.</summary>
+    public static IEnumerable<CompletionItem> Sides() => [new CompletionItem("live"), new CompletionItem("previous"), .. Snapshots()];
+
     /// <summary>The databases of the config.</summary>
     public static IEnumerable<CompletionItem> Databases()
     {

@@ -125,4 +125,7 @@ public enum ErrorCode
 
     /// <summary>A private key decrypts, and what comes out is not what was encrypted.</summary>
     KeyTestFailed = 90,
+
+    /// <summary>Not everything that was to be compared could be read.</summary>
+    DiffIncomplete = 100,
 }

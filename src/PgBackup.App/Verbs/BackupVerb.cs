@@ -104,6 +104,11 @@ internal static class BackupVerb
             Terminal.Message($"note: {note}");
         }
 
+        foreach (string warning in manifest.Warnings)
+        {
+            Terminal.Message($"WARNING: {warning}");
+        }
+
         foreach (PartFailure failure in manifest.Failures)
         {
             Terminal.Message($"FAILED: {failure.Part} ({failure.Code}): {failure.Message}");

@@ -99,6 +99,11 @@ internal static class ShowVerb
             Terminal.Line($"\nleft out on demand: {string.Join(", ", manifest.LeftOut)}");
         }
 
+        foreach (string warning in manifest.Warnings)
+        {
+            Terminal.Line($"WARNING: {warning}");
+        }
+
         foreach (string warning in KeyWarnings.Of(manifest.Recipients, TimeProvider.System.GetUtcNow()))
         {
             Terminal.Line($"note: {warning}");

@@ -44,6 +44,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         PrivateFolder.Sweep();
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
         Manifest? previous = await catalog.RequireClusterAsync(config.Cluster, entries, cancel);
+        Manifest? complete = await CompleteAsync(previous, entries, cancel);
         foreach (SnapshotId left in await catalog.RemoveLeftoversAsync(entries, static _ => false, cancel))
         {
             progress.Log($"removed what a killed run left of {left}");
@@ -66,6 +67,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             await PutTextAsync(id, SnapshotLayout.InProgress, holder + "\n", cancel);
             Manifest manifest = await TakeAsync(id, cluster, recipients, previous, started, cancel);
             manifest = manifest with { LeftOut = [.. config.Databases.Except(wanted).Select(static d => d.Name)] };
+            manifest = manifest with { Warnings = SnapshotWarnings.Of(complete, manifest) };
             await FinishAsync(id, manifest, pin, held, cancel);
             finished = true;
             return manifest;
@@ -80,9 +82,28 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         }
     }
 
+    // What warnings compare with; a run never fails for want of it.
+    private async Task<Manifest?> CompleteAsync(Manifest? newest, IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
+    {
+        if (newest is null or { IsComplete: true })
+        {
+            return newest;
+        }
+
+        try
+        {
+            return (await catalog.BeforeAsync(SnapshotId.At(clock.GetUtcNow()), entries, cancel))?.Manifest;
+        }
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+        {
+            progress.Log($"the last complete snapshot cannot be read, and is not compared with: {e.Message}");
+            return null;
+        }
+    }
+
     private async Task<SourceCluster> OpenAsync(SnapshotId id, IReadOnlyList<DatabaseConfig> wanted, Task<IReadOnlyList<Recipient>> checking, CancellationToken cancel)
     {
-        Task<SourceCluster> opening = SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", clock, cancel);
+        Task<SourceCluster> opening = SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", alone: true, clock, cancel);
         await Task.WhenAll(checking, opening).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         if (!checking.IsCompletedSuccessfully && opening.IsCompletedSuccessfully)
         {
@@ -180,6 +201,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             Parts = stored,
             Failures = [.. failures.OrderBy(f => Order(f.Part))],
             Notes = notes,
+            ServerDatabases = cluster.ServerDatabases,
         };
     }
 

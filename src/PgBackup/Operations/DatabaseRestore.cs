@@ -45,14 +45,13 @@ internal sealed class DatabaseRestore
     public List<string> Notes { get; } = [];
 
     /// <summary>
-    /// Decrypts the archive, reads its schema, and looks at the target's roles and tablespaces; changes nothing. With
+    /// Compares the archive's schema with the target's roles and tablespaces; changes nothing. With
     /// <paramref name="rolesCome"/> the globals will be restored before this database, and its roles need not be there yet.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>, <see cref="ErrorCode.IdentityUnusable"/> and others.</exception>
     public static async Task<DatabaseRestore> PrepareAsync(
-        StoredPart stored, RestoreStep step, TargetDatabase? found, PostgresServer server, PsqlSession session, bool rolesCome, ICipher cipher, CancellationToken cancel)
+        StoredPart stored, ScriptReader schema, RestoreStep step, TargetDatabase? found, PostgresServer server, PsqlSession session, bool rolesCome, ICipher cipher, CancellationToken cancel)
     {
-        using ScriptReader schema = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: true, cancel);
         if (!rolesCome)
         {
             await RequireRolesAsync(step.Name, schema, session, cancel);

@@ -77,22 +77,27 @@ public sealed class DrillOperation(
         string target = "no server";
         double restoreSeconds;
         DrillServer? scratch = null;
+        using var starting = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        using var fetching = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task<DrillServer>? start = null;
         try
         {
             try
             {
                 PrivateFolder.Sweep();
-                scratch = await DrillServer.StartAsync(config, manifest, request.Keep, clock, cancel);
-                target = scratch.Description;
-                End("start the scratch server");
+                // It starts while every stored byte is fetched and checked; whichever of the two fails ends the other.
+                start = DrillServer.StartAsync(config, manifest, request.Keep, clock, starting.Token);
+                _ = start.ContinueWith(_ => fetching.Cancel(), CancellationToken.None, TaskContinuationOptions.NotOnRanToCompletion, TaskScheduler.Default);
                 var operation = new RestoreOperation(from, cipherFor, clock, progress);
                 var wanted = new RestoreRequest { Snapshot = id.ToString(), Globals = manifest.Globals is not null, DatabasesAtOnce = Math.Clamp(Environment.ProcessorCount, 1, 8) };
-                restore = await operation.RunAsync(wanted, scratch.Target, cancel);
+                await using PreparedRestore prepared = await operation.PrepareAsync(wanted, StartedAsync, fetching.Token);
+                End("decrypt every part");
+                restore = await prepared.RunAsync(progress, cancel);
                 notes.AddRange(restore.Notes);
             }
-            catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled && !cancel.IsCancellationRequested)
+            catch (Exception e) when ((start?.Exception?.InnerException ?? e) is PgBackupException { Code: not ErrorCode.Cancelled } reason && !cancel.IsCancellationRequested)
             {
-                failures.Add($"{e.CodeText}: {e.Message}");
+                failures.Add($"{reason.CodeText}: {reason.Message}");
             }
 
             cancel.ThrowIfCancellationRequested();
@@ -108,10 +113,12 @@ public sealed class DrillOperation(
         }
         finally
         {
+            bool reached = scratch is not null;
+            scratch ??= await AbandonAsync(start, starting);
             if (scratch is not null)
             {
                 // Nobody is told of a server that a stopped drill would leave.
-                Kept = await scratch.EndAsync(request.Keep && !cancel.IsCancellationRequested, notes);
+                Kept = await scratch.EndAsync(request.Keep && reached && !cancel.IsCancellationRequested, notes);
                 End("remove the scratch server");
             }
         }
@@ -169,6 +176,33 @@ public sealed class DrillOperation(
         }
 
         return report;
+
+        async Task<RestoreTarget> StartedAsync(CancellationToken _)
+        {
+            scratch = await start!;
+            target = scratch.Description;
+            End("start the scratch server, and meanwhile fetch and verify");
+            return scratch.Target;
+        }
+    }
+
+    // A server that nobody waits for any more; if it is there already, it has to be removed.
+    private static async Task<DrillServer?> AbandonAsync(Task<DrillServer>? start, CancellationTokenSource starting)
+    {
+        if (start is null)
+        {
+            return null;
+        }
+
+        await starting.CancelAsync();
+        try
+        {
+            return await start;
+        }
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
+        {
+            return null; // StartAsync leaves nothing
+        }
     }
 
     /// <summary>The drills of a store, newest first.</summary>
@@ -254,9 +288,8 @@ public sealed class DrillOperation(
 
         long now = clock.GetTimestamp();
         double all = clock.GetElapsedTime(phaseStart, now).TotalSeconds;
-        phases.Add(new DrillPhase { Name = "fetch, verify and decrypt", Seconds = Math.Round(restore.VerifySeconds, 3) });
         phases.Add(new DrillPhase { Name = "restore the roles", Seconds = Math.Round(restore.GlobalsSeconds, 3) });
-        phases.Add(new DrillPhase { Name = "restore and compare the databases", Seconds = Math.Round(all - restore.VerifySeconds - restore.GlobalsSeconds, 3) });
+        phases.Add(new DrillPhase { Name = "restore and compare the databases", Seconds = Math.Round(all - restore.GlobalsSeconds, 3) });
         phaseStart = now;
     }
 

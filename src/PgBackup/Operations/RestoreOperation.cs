@@ -52,7 +52,11 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
 
     /// <summary>Checks everything that can be checked without changing anything at the target, and says what is going to be done.</summary>
     /// <exception cref="PgBackupException">Why it cannot or may not be done; nothing was changed.</exception>
-    public async Task<PreparedRestore> PrepareAsync(RestoreRequest request, RestoreTarget target, CancellationToken cancel)
+    public Task<PreparedRestore> PrepareAsync(RestoreRequest request, RestoreTarget target, CancellationToken cancel) =>
+        PrepareAsync(request, _ => Task.FromResult(target), cancel);
+
+    /// <summary>The same for a target that is asked for when every stored byte was checked, and may be on its way meanwhile.</summary>
+    internal async Task<PreparedRestore> PrepareAsync(RestoreRequest request, Func<CancellationToken, Task<RestoreTarget>> asked, CancellationToken cancel)
     {
         long start = clock.GetTimestamp();
         (SnapshotId id, Manifest manifest) = await new Catalog(store).FindAsync(request.Snapshot, cancel);
@@ -70,6 +74,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         try
         {
             string[] names = [.. parts.Select(p => request.As ?? p.Part.Database!)];
+            RestoreTarget target = await asked(cancel);
             (found, PostgresServer server) = await target.OpenAsync(names, clock, cancel);
             session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
             ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
@@ -87,13 +92,21 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             }
 
             SnapshotId now = FreeTime(names, present);
-            var restores = new List<DatabaseRestore>();
+            List<(StoredPart Part, RestoreStep Step, TargetDatabase? There)> steps = [];
             foreach (StoredPart part in parts)
             {
                 string name = request.As ?? part.Part.Database!;
                 TargetDatabase? there = await TargetDatabase.LookAsync(name, server, session, clock, cancel);
-                var step = RestoreStep.For(part.Part, name, there, request.WhenNotEmpty, now, server.Description);
-                restores.Add(await DatabaseRestore.PrepareAsync(part, step, there, server, session, request.Globals, cipher, cancel));
+                steps.Add((part, RestoreStep.For(part.Part, name, there, request.WhenNotEmpty, now, server.Description), there));
+            }
+
+            var restores = new List<DatabaseRestore>();
+            await using (var schemas = new SchemaReading(parts, cipher, server.Tools, request.DatabasesAtOnce, cancel))
+            {
+                foreach ((StoredPart part, RestoreStep step, TargetDatabase? there) in steps)
+                {
+                    restores.Add(await DatabaseRestore.PrepareAsync(part, await schemas.OfAsync(part), step, there, server, session, request.Globals, cipher, cancel));
+                }
             }
 
             var globalsRestore = globals is null ? null : await GlobalsRestore.PrepareAsync(globals, cipher, facts, cancel);

@@ -42,13 +42,22 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <summary>The databases that could not be opened.</summary>
     public List<PartFailure> Failures { get; } = [];
 
+    /// <summary>All databases of the server that somebody can connect to; null where each database is on a server of its own.</summary>
+    public IReadOnlyList<string>? ServerDatabases { get; private set; }
+
     /// <summary>An upper bound of the time between the moments of any two databases.</summary>
     public TimeSpan Skew { get; private set; }
 
     /// <summary>Connects to all databases, checks versions, takes the cluster's lock, and exports all snapshots.</summary>
+    /// <param name="source">The server.</param>
+    /// <param name="databases">The databases.</param>
+    /// <param name="applicationName">What the server calls the sessions.</param>
+    /// <param name="alone">Take the lock that keeps a second backup away; a reader that keeps nothing needs none.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="cancel">Gives up.</param>
     /// <exception cref="PgBackupException">No database could be opened, the tools do not fit, or another run is under way.</exception>
     public static async Task<SourceCluster> OpenAsync(
-        SourceConfig source, IReadOnlyList<DatabaseConfig> databases, string applicationName, TimeProvider clock, CancellationToken cancel)
+        SourceConfig source, IReadOnlyList<DatabaseConfig> databases, string applicationName, bool alone, TimeProvider clock, CancellationToken cancel)
     {
         PgConnection connection = source.Connection.WithPasswordOf(source.PasswordFile);
         connection = source.Engine is null ? connection.WithSurroundings() : connection;
@@ -62,7 +71,11 @@ internal sealed class SourceCluster : IAsyncDisposable
         try
         {
             await cluster.ConnectAsync(source, databases, cancel);
-            await cluster.LockAsync(cancel);
+            if (alone)
+            {
+                await cluster.LockAsync(cancel);
+            }
+
             await cluster.ExportAsync(cancel);
             return cluster;
         }
@@ -186,5 +199,11 @@ internal sealed class SourceCluster : IAsyncDisposable
         long start = clock.GetTimestamp();
         await Task.WhenAll(Databases.Select(d => d.ExportAsync(cancel)));
         Skew = clock.GetElapsedTime(start);
+        if (Databases.FirstOrDefault(d => d.Server == Server) is { } here)
+        {
+            IReadOnlyList<JsonElement> rows = await here.Session.QueryAsync(
+                "SELECT datname FROM pg_database WHERE NOT datistemplate AND datallowconn ORDER BY datname COLLATE \"C\"", cancel);
+            ServerDatabases = [.. rows.Select(static r => r.GetProperty("datname").GetString()!)];
+        }
     }
 }

@@ -89,11 +89,25 @@ public sealed class PostgresServer(PostgresTools tools, PgConnection connection,
 
     /// <summary>
     /// Starts a plain dump of a database with its own settings, to read its proof from. Its literals are worded as in the archive that it
-    /// is compared with: with <paramref name="standardStrings"/> false, they escape by backslashes.
+    /// is compared with: with <paramref name="standardStrings"/> false, they escape by backslashes. Of a database in use, it is that of an
+    /// exported snapshot, and waits no longer for a lock than is said.
     /// </summary>
-    public Task<ToolProcess> DumpScriptAsync(string database, string encoding, bool standardStrings, CancellationToken cancel) => StartAsync(
-        "pg_dump", ["--format=plain", "--create", "--no-tablespaces", $"--encoding={encoding}", "--no-password"], database, cancel,
-        $"pg_dump of {database} (for the comparison)", standardStrings: standardStrings);
+    public Task<ToolProcess> DumpScriptAsync(
+        string database, string encoding, bool standardStrings, CancellationToken cancel, string? snapshotName = null, TimeSpan? lockTimeout = null)
+    {
+        List<string> arguments = ["--format=plain", "--create", "--no-tablespaces", $"--encoding={encoding}", "--no-password"];
+        if (snapshotName is not null)
+        {
+            arguments.Add($"--snapshot={snapshotName}");
+        }
+
+        if (lockTimeout is { } patience)
+        {
+            arguments.Add($"--lock-wait-timeout={(long)patience.TotalMilliseconds}");
+        }
+
+        return StartAsync("pg_dump", arguments, database, cancel, $"pg_dump of {database} (for the comparison)", standardStrings: standardStrings);
+    }
 
     /// <summary>Starts a dump of roles, memberships and tablespaces.</summary>
     public Task<ToolProcess> DumpGlobalsAsync(bool passwords, TimeSpan lockTimeout, CancellationToken cancel)

@@ -96,6 +96,24 @@ public sealed class Catalog(IObjectStore store)
             "Take one with `olympus-pgbackup backup`; `olympus-pgbackup list` shows incomplete ones, which can be named by their id, and what the other stores hold (--store NAME).");
     }
 
+    /// <summary>The newest complete snapshot that is older than another, and whose manifest can be read; null when there is none.</summary>
+    public async Task<(SnapshotId Id, Manifest Manifest)?> BeforeAsync(SnapshotId other, CancellationToken cancel) =>
+        await BeforeAsync(other, await ListAsync(cancel), cancel);
+
+    /// <summary>The same among those of a listing.</summary>
+    internal async Task<(SnapshotId Id, Manifest Manifest)?> BeforeAsync(SnapshotId other, IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
+    {
+        foreach (CatalogEntry entry in entries.Reverse().Where(e => e.IsComplete && e.Id < other))
+        {
+            if ((await TryReadManifestAsync(entry, cancel)).Manifest is { IsComplete: true } manifest)
+            {
+                return (entry.Id, manifest);
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>What the folder of a snapshot holds.</summary>
     public async Task<CatalogEntry> ReadEntryAsync(SnapshotId id, CancellationToken cancel)
     {

@@ -65,6 +65,12 @@ public sealed record Manifest
     /// <summary>The databases of the config that this run was not asked to dump (<c>backup --database</c>).</summary>
     public IReadOnlyList<string> LeftOut { get; init; } = [];
 
+    /// <summary>The databases that the server had, whether a backup takes them or not; null where that was not asked.</summary>
+    public IReadOnlyList<string>? ServerDatabases { get; init; }
+
+    /// <summary>What it has less of than the last complete snapshot before it, or than the server: nothing failed, and somebody should look.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>Everything that the config names is in it.</summary>
     [JsonIgnore]
     public bool IsComplete => Failures.Count == 0 && LeftOut.Count == 0;

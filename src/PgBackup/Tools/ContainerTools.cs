@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace PgBackup.Tools;
 
 /// <summary>
@@ -9,11 +11,13 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     private readonly ContainerEngine engine;
     private readonly string container;
     private readonly ContainerShell? shell;
-    private readonly string scratch;
+    private readonly string inMemory;
+    private readonly string onDisk;
 
     private ContainerTools(ContainerEngine engine, string container, ContainerShell? shell, string folder, string place)
     {
-        scratch = ContainerShell.ScratchOf(folder);
+        inMemory = folder;
+        onDisk = ContainerShell.ScratchOf(folder);
         this.engine = engine;
         this.container = container;
         this.shell = shell;
@@ -133,10 +137,11 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>In the container's /tmp: its /dev/shm is small. The script in the container removes the folder when it ends.</remarks>
+    /// <remarks>In the container's /dev/shm if it has room for twice as much, else in its /tmp. The script in the container removes both when it ends.</remarks>
     public override async Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel)
     {
         RequireStaging();
+        string scratch = await FreeInMemoryAsync(cancel) > size * 2 ? inMemory : onDisk;
         string path = $"{scratch}/{Guid.NewGuid():N}";
         await using (ToolProcess writer = await StartAsync(
             new ToolCommand("sh", "-c", "umask 077; mkdir -p \"$1\" && exec cat >\"$2\"", "stage", scratch, path).Named("cat (into the container)"), cancel))
@@ -159,6 +164,15 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
             await using ToolProcess remover = await StartAsync(new ToolCommand("rm", "-f", path), CancellationToken.None);
             await remover.WaitAsync(CancellationToken.None);
         });
+    }
+
+    // Bytes; `df -P` prints a head, and then a line whose fourth field is what is free, in KiB.
+    private async Task<long> FreeInMemoryAsync(CancellationToken cancel)
+    {
+        await using ToolProcess df = await StartAsync(new ToolCommand("df", "-Pk", inMemory), cancel);
+        ToolResult result = await df.FinishAsync(null, cancel);
+        string[] fields = result.Output.Split('\n').ElementAtOrDefault(1)?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
+        return result.ExitCode == 0 && fields.Length > 3 && long.TryParse(fields[3], NumberStyles.None, CultureInfo.InvariantCulture, out long free) ? free * 1024 : 0;
     }
 
     // One exec for each tool: slower, but it needs no look into the container.

@@ -4,7 +4,7 @@ namespace PgBackup.Tests.App;
 
 public sealed partial class HelpTests : IDisposable
 {
-    private static readonly string[] Verbs = ["run", "backup", "list", "show", "check", "restore", "drill", "keys", "prune", "pin", "unpin", "init", "demo", "completion"];
+    private static readonly string[] Verbs = ["run", "backup", "list", "show", "diff", "check", "restore", "drill", "keys", "prune", "pin", "unpin", "init", "demo", "completion"];
 
     private readonly TestFolder folder = new();
 

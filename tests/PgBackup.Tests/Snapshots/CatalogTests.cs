@@ -153,6 +153,20 @@ public sealed class CatalogTests : IDisposable
     }
 
     [Fact]
+    public async Task The_one_before_another_is_the_newest_older_one_that_is_complete_and_can_be_read()
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+        await PutAsync(ManifestSample.Of(Id(2)));
+        await PutAsync(ManifestSample.Incomplete(Id(3)));
+        await PutAsync(Id(4), SnapshotLayout.Manifest, "{");
+        await PutAsync(ManifestSample.Of(Id(5)));
+
+        (await catalog.BeforeAsync(Id(5), Cancel))?.Id.ShouldBe(Id(2));
+        (await catalog.BeforeAsync(Id(2), Cancel))?.Id.ShouldBe(Id(1));
+        (await catalog.BeforeAsync(Id(1), Cancel)).ShouldBeNull();
+    }
+
+    [Fact]
     public async Task A_snapshot_from_the_future_is_the_latest_only_when_there_is_no_other()
     {
         var future = SnapshotId.At(DateTimeOffset.UtcNow.AddYears(2));

@@ -1,0 +1,113 @@
+using PgBackup.Configuration;
+using PgBackup.Encryption;
+using PgBackup.Operations;
+using PgBackup.Snapshots;
+using static PgBackup.Tests.Operations.SnapshotSample;
+
+namespace PgBackup.Tests.Operations;
+
+/// <summary>Drills that get no further than their server: what ends what, what is left, and what the report says.</summary>
+public sealed class DrillFailureTests : IDisposable
+{
+    private readonly Stores stores = new();
+
+    public void Dispose() => stores.Dispose();
+
+    [Fact]
+    public async Task An_engine_that_is_missing_ends_the_fetch_at_once()
+    {
+        FaultyStore store = await FilledAsync();
+        store.Block = static (call, cancel) => call.StartsWith("open ", StringComparison.Ordinal) && call.Contains(".dump", StringComparison.Ordinal) ? Task.Delay(Timeout.Infinite, cancel) : Task.CompletedTask;
+
+        DrillReport report = await DrillAsync(store, "no-such-engine");
+
+        report.Failures.ShouldHaveSingleItem().ShouldStartWith("PGB-0020: ");
+        (report.Target, report.Databases.Count).ShouldBe(("no server", 0));
+    }
+
+    [Fact]
+    public async Task A_store_that_is_gone_in_mid_fetch_ends_the_start_of_the_server_and_leaves_none()
+    {
+        FaultyStore store = await FilledAsync();
+        string log = stores.Folder["engine.log"];
+        string engine = stores.Folder.Write("engine", $"#!/bin/sh\necho \"$1\" >>{log}\n[ \"$1\" != run ] || exec sleep 600\n");
+        File.SetUnixFileMode(engine, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        store.Block = async (call, cancel) =>
+        {
+            while (call.Contains(".dump", StringComparison.Ordinal) && !(File.Exists(log) && File.ReadAllText(log).Contains("run", StringComparison.Ordinal)))
+            {
+                await Task.Delay(20, cancel);
+            }
+        };
+        store.Fail = static call => call.StartsWith("open ", StringComparison.Ordinal) && call.Contains(".dump", StringComparison.Ordinal)
+            ? new PgBackupException(ErrorCode.StoreUnavailable, "the connection was reset")
+            : null;
+
+        DrillReport report = await DrillAsync(store, engine);
+
+        report.Failures.ShouldHaveSingleItem().ShouldBe("PGB-0060: the connection was reset");
+        File.ReadAllLines(log).ShouldBe(["ps", "run", "rm"]);
+        (await new Catalog(store).ListAsync(Cancel)).ShouldAllBe(static e => !e.IsProven);
+    }
+
+    [Fact]
+    public async Task A_damaged_part_is_found_though_the_server_does_not_start_either_and_both_stores_have_the_report()
+    {
+        FaultyStore store = await FilledAsync();
+        stores.Flip("offsite", Of(Day(21)).PartKey(1));
+        string engine = stores.Folder.Write("engine", "#!/bin/sh\n[ \"$1\" != run ] || exec sleep 600\n");
+        File.SetUnixFileMode(engine, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+        DrillReport report = await DrillAsync(store, engine);
+
+        report.Failures.ShouldHaveSingleItem().ShouldStartWith("PGB-0065: ");
+        report.Phases.Select(static p => p.Name).ShouldBe(["find the snapshot", "restore (failed)"]);
+        foreach (string name in (string[])["local", "offsite"])
+        {
+            (await DrillOperation.ListAsync(stores.Open(name), 5, Cancel)).ShouldHaveSingleItem().Failures.ShouldBe(report.Failures);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_drill_that_is_killed_at_any_write_of_its_report_leaves_a_whole_one_or_none(bool halfway)
+    {
+        FaultyStore calm = await FilledAsync();
+        await DrillAsync(calm, "no-such-engine");
+        calm.Writes.ShouldBe(2);
+        SortedDictionary<string, string> snapshot = stores.Contents("offsite", Day(21));
+
+        for (int n = 1; n <= 2; n++)
+        {
+            FaultyStore store = await FilledAsync();
+            (store.DiesAt, store.Halfway) = (n, halfway);
+            await Should.ThrowAsync<KilledException>(() => DrillAsync(store, "no-such-engine"));
+
+            store.KilledIn.ShouldNotBeNull().ShouldContain("drills/");
+            (await DrillOperation.ListAsync(stores.Open("offsite"), 5, Cancel)).ShouldBeEmpty();
+            stores.Contents("offsite", Day(21)).ShouldBe(snapshot);
+            stores.Clock.Now += TimeSpan.FromSeconds(1);
+            await DrillAsync(new FaultyStore(stores.Open("offsite"), stores.Clock), "no-such-engine");
+            (await DrillOperation.ListAsync(stores.Open("offsite"), 5, Cancel)).Count.ShouldBe(1);
+        }
+    }
+
+    private async Task<FaultyStore> FilledAsync()
+    {
+        foreach (string name in (string[])["local", "offsite"])
+        {
+            stores.Clear(name);
+            await Of(Day(21)).PutAsync(stores.Open(name));
+        }
+
+        return stores.Faulty("offsite");
+    }
+
+    private Task<DrillReport> DrillAsync(FaultyStore store, string engine)
+    {
+        var config = new DrillConfig { Scratch = engine, Image = "any", Rpo = TimeSpan.FromDays(100) };
+        var drill = new DrillOperation(config, [Stores.Kept(stores.Open("local")), Stores.Kept(store)], Cluster, static _ => new NoCipher("none"), stores.Clock, new Progress());
+        return drill.RunAsync(new DrillRequest { Snapshot = "latest", From = Stores.Kept(store) }, Cancel);
+    }
+}
