@@ -47,6 +47,7 @@ internal sealed record ListedSnapshot
 [JsonSerializable(typeof(List<PruneReport>))]
 [JsonSerializable(typeof(PinReport))]
 [JsonSerializable(typeof(RestoreReport))]
+[JsonSerializable(typeof(TableRestoreReport))]
 internal sealed partial class AppJson : JsonSerializerContext
 {
     /// <summary>Names of databases stay readable.</summary>

@@ -93,7 +93,12 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 string name = request.As ?? part.Part.Database!;
                 TargetDatabase? there = await TargetDatabase.LookAsync(name, server, session, clock, cancel);
                 var step = RestoreStep.For(part.Part, name, there, request.WhenNotEmpty, now, server.Description);
-                restores.Add(await DatabaseRestore.PrepareAsync(part, step, there, server, session, request.Globals, cipher, cancel));
+                if (step.Action is RestoreStep.Swap or RestoreStep.Drop)
+                {
+                    step = step.With(await there!.NewestRowAsync(server, clock, cancel), manifest.Started);
+                }
+
+                restores.Add(await DatabaseRestore.PrepareAsync(part, step, there, server, session, facts, request.Globals, clock, cipher, cancel));
             }
 
             var globalsRestore = globals is null ? null : await GlobalsRestore.PrepareAsync(globals, cipher, facts, cancel);
@@ -113,6 +118,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 Target = server.Description,
                 Globals = globals is not null,
                 Databases = [.. restores.Select(static r => r.Step)],
+                Beyond = [.. restores.SelectMany(static r => r.Beyond)],
                 Left = request.WhenNotEmpty == WhenNotEmpty.Swap ? LeftBySwaps(names, present) : [],
             };
             return new PreparedRestore(plan, request, restores, globalsRestore, server, found, session, cipher, clock, verified);
@@ -178,16 +184,17 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         List<Part> parts = [];
         foreach (string name in request.Databases.Distinct(StringComparer.Ordinal))
         {
-            parts.Add(manifest.Databases.FirstOrDefault(p => p.Database == name) ?? throw new PgBackupException(
-                ErrorCode.PartMissing,
-                $"the snapshot {manifest.Id} has no database \"{name}\".",
-                $"It has {string.Join(", ", manifest.Databases.Select(static p => p.Database))}."));
+            parts.Add(PartOf(manifest, name));
         }
 
         return request.Databases.Count > 0 ? parts : [.. manifest.Databases];
     }
 
-    private static void RequireVersion(Manifest manifest, ServerFacts facts, PostgresServer server)
+    internal static Part PartOf(Manifest manifest, string database) =>
+        manifest.Databases.FirstOrDefault(p => p.Database == database) ?? throw new PgBackupException(
+            ErrorCode.PartMissing, $"the snapshot {manifest.Id} has no database \"{database}\".", $"It has {string.Join(", ", manifest.Databases.Select(static p => p.Database))}.");
+
+    internal static void RequireVersion(Manifest manifest, ServerFacts facts, PostgresServer server)
     {
         int original = PostgresTools.MajorOf(manifest.ServerVersion);
         if (facts.Major < original)
@@ -199,7 +206,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         }
     }
 
-    private async Task VerifyAsync(SnapshotId id, IReadOnlyList<StoredPart> parts, CancellationToken cancel)
+    internal async Task VerifyAsync(SnapshotId id, IReadOnlyList<StoredPart> parts, CancellationToken cancel)
     {
         CatalogEntry entry = await new Catalog(store).ReadEntryAsync(id, cancel);
         List<string> problems = [];
