@@ -142,6 +142,30 @@ public sealed class PostgresServer(PostgresTools tools, PgConnection connection,
         return StartAsync("pg_restore", arguments, database, cancel, $"pg_restore into {database}", mayStopReading: true);
     }
 
+    /// <summary>
+    /// Starts pg_restore of the entries of an archive that a list names (<c>pg_restore --use-list</c>); the archive comes on stdin. What it
+    /// makes belongs to the role that restores, and nobody else gets privileges on it.
+    /// </summary>
+    public Task<ToolProcess> RestoreEntriesAsync(string database, string listFile, CancellationToken cancel) => StartAsync(
+        "pg_restore", [$"--dbname={Conninfo(database)}", $"--use-list={listFile}", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-password"],
+        database, cancel, $"pg_restore into {database}", mayStopReading: true);
+
+    /// <summary>Starts a dump of one schema in custom format on stdout, without owners and privileges.</summary>
+    public Task<ToolProcess> DumpSchemaAsync(string database, string schema, string encoding, CancellationToken cancel) => StartAsync(
+        "pg_dump",
+        ["--format=custom", "--compress=0", $"--schema={Sql.Name(schema)}", $"--encoding={encoding}", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-password"],
+        database, cancel, $"pg_dump of {database}");
+
+    /// <summary>Starts a plain dump of one schema, to read the proof of its tables from; worded as by <see cref="DumpScriptAsync"/>.</summary>
+    public Task<ToolProcess> DumpSchemaScriptAsync(string database, string schema, string encoding, bool standardStrings, CancellationToken cancel) => StartAsync(
+        "pg_dump", ["--format=plain", $"--schema={Sql.Name(schema)}", "--no-tablespaces", $"--encoding={encoding}", "--no-password"], database, cancel,
+        $"pg_dump of {database} (for the comparison)", standardStrings: standardStrings);
+
+    /// <summary>Starts pg_restore of a whole archive on stdin in one transaction: all of it is there afterwards, or nothing.</summary>
+    public Task<ToolProcess> RestoreAtOnceAsync(string database, CancellationToken cancel) => StartAsync(
+        "pg_restore", [$"--dbname={Conninfo(database)}", "--single-transaction", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-password"],
+        database, cancel, $"pg_restore into {database}", mayStopReading: true);
+
     /// <summary>Starts any tool against a database of this server.</summary>
     public Task<ToolProcess> StartAsync(
         string tool, IReadOnlyList<string> arguments, string database, CancellationToken cancel, string? label = null, bool mayStopReading = false,
