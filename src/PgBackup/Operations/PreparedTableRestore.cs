@@ -61,7 +61,7 @@ public sealed class PreparedTableRestore : IAsyncDisposable
             display.State = "restoring";
             await FillAsync(display, problems, cancel);
             display.State = "comparing";
-            restored = await CompareAsync(Filled, null, problems, cancel);
+            restored = await CompareAsync(problems, cancel);
             progress.Log(string.Create(CultureInfo.InvariantCulture, $"{Filled}: {restored.Rows:N0} rows in {restored.Tables.Count} tables restored and compared ({Seconds(start):0.0} s)"));
             if (problems.Count == 0 && Plan.Schema is { } schema)
             {
@@ -69,7 +69,8 @@ public sealed class PreparedTableRestore : IAsyncDisposable
                 await MoveAsync(schema, problems, cancel);
                 if (problems.Count == 0)
                 {
-                    restored = await CompareAsync(Plan.Into, schema, problems, cancel);
+                    Proof beside = await ReadSchemaAsync(Filled, schema, cancel);
+                    problems.AddRange(ProofComparison.Of(beside, await ReadSchemaAsync(Plan.Into, schema, cancel)).Differences.Select(static d => Differs + d));
                     await session.ExecuteAsync($"DROP DATABASE {Sql.Name(Filled)}", cancel);
                     made = null;
                 }
@@ -142,24 +143,39 @@ public sealed class PreparedTableRestore : IAsyncDisposable
         }
 
         Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
+        // Its settings word the values of its dump (times by zone, bytes). Read-only it would be in the way.
+        const string ReadOnly = "default_transaction_read_only";
+        foreach (DatabaseStatement setting in outline.DatabaseStatements.Where(static s => IsSetting(s) && !s.Template.Contains(ReadOnly, StringComparison.Ordinal)))
+        {
+            PsqlReply reply = await session.TryAsync(setting.For(Filled), cancel);
+            if (!reply.Succeeded)
+            {
+                notes.Add($"{reply.Message} in: {setting.For(Filled)}");
+            }
+        }
     }
 
-    // The proof of the tables as they are in a database now; differences are problems.
-    private async Task<Proof> CompareAsync(string database, string? schema, List<string> problems, CancellationToken cancel)
+    // The proof of the tables where they were restored; differences from the snapshot's are problems.
+    private async Task<Proof> CompareAsync(List<string> problems, CancellationToken cancel)
     {
         using var script = new ScriptReader();
-        await using (ToolStream dump = ToolStream.From(
-            schema is null
-                ? await server.DumpScriptAsync(database, part.Part.Encoding!, outline.StandardStrings, cancel)
-                : await server.DumpSchemaScriptAsync(database, schema, part.Part.Encoding!, outline.StandardStrings, cancel),
-            cancel))
+        await using (ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Filled, part.Part.Encoding!, outline.StandardStrings, cancel), cancel))
         {
             await ArchiveDecoder.ReadAsync(dump, script, cancel);
         }
 
-        Proof now = selection.ProofOf(script.Finish(server.Tools.Major), schema);
+        Proof now = selection.ProofOf(script.Finish(server.Tools.Major));
         problems.AddRange(ProofComparison.Of(selection.ProofOf(part.Part.Proof), now).Differences.Select(static d => Differs + d));
         return now;
+    }
+
+    // Both dumps are worded alike, whatever the living database sets for its sessions.
+    private async Task<Proof> ReadSchemaAsync(string database, string schema, CancellationToken cancel)
+    {
+        using var script = new ScriptReader();
+        await using ToolStream dump = ToolStream.From(await server.DumpSchemaScriptAsync(database, schema, part.Part.Encoding!, cancel), cancel);
+        await ArchiveDecoder.ReadAsync(dump, script, cancel);
+        return selection.ProofOf(script.Finish(server.Tools.Major), schema);
     }
 
     // In the database beside, everything that has rows or counts goes into the schema; from there a dump of it goes over in one transaction.
@@ -211,6 +227,8 @@ public sealed class PreparedTableRestore : IAsyncDisposable
         int at = create.Template.LastIndexOf(" TABLESPACE = ", StringComparison.Ordinal);
         return at < 0 ? create : create with { Template = create.Template[..at] + ";" };
     }
+
+    private static bool IsSetting(DatabaseStatement statement) => statement.For("x").StartsWith("ALTER DATABASE \"x\" SET ", StringComparison.Ordinal);
 
     private double Seconds(long start) => Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
 }

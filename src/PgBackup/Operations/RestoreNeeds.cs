@@ -47,13 +47,19 @@ internal static class RestoreNeeds
             return;
         }
 
-        HashSet<string> available = await RoleLimits.NamesAsync(session, "SELECT name FROM pg_available_extensions", cancel);
+        RequireExtensions(needed, await RoleLimits.NamesAsync(session, "SELECT name FROM pg_available_extensions", cancel), name);
+    }
+
+    /// <summary>The same, of what is known to be available.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
+    public static void RequireExtensions(IReadOnlyList<string> needed, IReadOnlySet<string> available, string what)
+    {
         string[] missing = [.. needed.Where(n => !available.Contains(n))];
         if (missing.Length > 0)
         {
             throw new PgBackupException(
                 ErrorCode.TargetInvalid,
-                $"the target's server has no extension {string.Join(", ", missing)}, which {name} needs; nothing was changed.",
+                $"the target's server has no extension {string.Join(", ", missing)}, which {what} needs; nothing was changed.",
                 "Install what provides it where that server runs (a package such as postgresql-17-NAME, or an image that has it). Tables that do not use it can be restored alone: --table.");
         }
     }

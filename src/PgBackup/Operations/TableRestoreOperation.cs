@@ -62,7 +62,9 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
             RequireList(server);
 
             ArchiveOutline outline = await ArchiveOutline.ReadAsync(await part.OpenPlainAsync(cipher, cancel), server.Tools, cancel);
-            TableSelection selection = TableSelection.Of(outline, request.Tables, $"{request.Database} in the snapshot {id}");
+            HashSet<string> available = await RoleLimits.NamesAsync(session, "SELECT name FROM pg_available_extensions", cancel);
+            TableSelection selection = TableSelection.Of(outline, request.Tables, available, $"{request.Database} in the snapshot {id}");
+            RestoreNeeds.RequireExtensions(selection.Extensions, available, string.Join(", ", selection.Tables));
             HashSet<string> present = await RoleLimits.NamesAsync(session, "SELECT datname AS name FROM pg_database", cancel);
             bool makes = await RequirePlaceAsync(request, into, present, part.Part, selection, server, session, cancel);
             if (makes || request.Schema is not null)

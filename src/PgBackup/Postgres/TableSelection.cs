@@ -57,9 +57,12 @@ internal sealed class TableSelection
     /// <summary>What belongs to the tables and does not come along, in pg_dump's words.</summary>
     public IReadOnlyList<string> Left { get; private set; } = [];
 
-    /// <summary>Selects.</summary>
+    /// <summary>The extensions that come along.</summary>
+    public IReadOnlyList<string> Extensions { get; private set; } = [];
+
+    /// <summary>Selects; <paramref name="available"/> are the extensions that can be made at the target.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TableMissing"/> or <see cref="ErrorCode.Usage"/>.</exception>
-    public static TableSelection Of(ArchiveOutline outline, IReadOnlyList<string> wanted, string where)
+    public static TableSelection Of(ArchiveOutline outline, IReadOnlyList<string> wanted, IReadOnlySet<string> available, string where)
     {
         var selection = new TableSelection(outline);
         foreach (string text in wanted)
@@ -72,12 +75,13 @@ internal sealed class TableSelection
             selection.included.UnionWith(selection.Needed(id));
         }
 
-        selection.AddOwn(outline);
+        selection.AddOwn(outline, available);
         selection.RequireRows(outline);
         selection.List = string.Concat(outline.Entries.Where(e => selection.included.Contains(e.Id)).Select(static e => $"{e.Id};\n"));
         selection.Defined = [.. selection.tables.Where(t => selection.included.Contains(t.Value.Id) && !selection.chosen.Contains(t.Value.Id)).Select(static t => t.Key)];
         selection.Sequences = [.. outline.Entries.Where(e => e.Type == "SEQUENCE" && selection.included.Contains(e.Id))
             .Select(static e => TableName.After(e.Statement, "SEQUENCE NAME ", "CREATE SEQUENCE ", "CREATE UNLOGGED SEQUENCE ")).OfType<TableName>()];
+        selection.Extensions = [.. outline.Entries.Where(e => e.Type == "EXTENSION" && selection.included.Contains(e.Id)).Select(Extension).OfType<string>()];
         selection.Left = [.. outline.Entries.Where(selection.IsLeft).Select(static e => $"{e.Type.ToLowerInvariant()} {e.Tag}")];
         return selection;
     }
@@ -178,8 +182,8 @@ internal sealed class TableSelection
         {
             if (entries.TryGetValue(next, out ArchiveEntry? entry) && all.Add(next))
             {
-                // A partition is made alone, and attached afterwards.
-                foreach (int need in entry.Needs.Where(n => !roots.TryGetValue(next, out int root) || root != n))
+                // A partition, and an index of it, is made alone, and attached afterwards.
+                foreach (int need in entry.Needs.Where(n => !(roots.TryGetValue(next, out int root) && root == n) && !(IsIndex(entry) && entries.TryGetValue(n, out ArchiveEntry? of) && IsIndex(of))))
                 {
                     open.Push(need);
                 }
@@ -189,7 +193,7 @@ internal sealed class TableSelection
         return all;
     }
 
-    private void AddOwn(ArchiveOutline outline)
+    private void AddOwn(ArchiveOutline outline, IReadOnlySet<string> available)
     {
         foreach (ArchiveEntry entry in outline.Entries.Where(e => Own.Contains(e.Type) && IsAboutChosen(e)))
         {
@@ -201,14 +205,22 @@ internal sealed class TableSelection
         }
 
         included.UnionWith(outline.Entries.Where(e => e.Type == "TABLE DATA" && e.Needs.Any(chosen.Contains)).Select(static e => e.Id));
+        // An archive does not say that an exclusion constraint needs an extension for its operators: any of them.
+        if (outline.Entries.Any(e => included.Contains(e.Id) && e.Type == "CONSTRAINT" && e.Statement.Contains(" EXCLUDE USING ", StringComparison.Ordinal)))
+        {
+            included.UnionWith(outline.Entries.Where(e => e.Type == "EXTENSION" && Extension(e) is { } name && available.Contains(name)).SelectMany(e => Needed(e.Id)));
+        }
+
         bool more = true;
         while (more)
         {
             more = false;
             foreach (ArchiveEntry entry in outline.Entries.Where(static e => Following.Contains(e.Type) && e.Needs.Count > 0))
             {
-                // An extension's comment is its own, and may be set by its owner only.
-                more |= !entry.Tag.StartsWith("EXTENSION ", StringComparison.Ordinal) && entry.Needs.All(included.Contains) && included.Add(entry.Id);
+                // An extension's comment is its own, and may be set by its owner only. What attaches an index names those of all roots above.
+                more |= !entry.Tag.StartsWith("EXTENSION ", StringComparison.Ordinal) &&
+                    (entry.Type == "INDEX ATTACH" ? entry.Needs.Distinct().Count(n => included.Contains(n) && IsIndex(entries[n])) > 1 : entry.Needs.All(included.Contains)) &&
+                    included.Add(entry.Id);
             }
         }
     }
@@ -228,13 +240,17 @@ internal sealed class TableSelection
     // A table that inherits has rows that a query of its parent shows, too.
     private bool IsLeft(ArchiveEntry entry) =>
         !included.Contains(entry.Id) && IsAboutChosen(entry) &&
-        (LeftBehind.Contains(entry.Type) || Own.Contains(entry.Type) || (entry.Type == "TABLE" && entry.Statement.Contains("\nINHERITS (", StringComparison.Ordinal)));
+        ((LeftBehind.Contains(entry.Type) && !entry.Tag.EndsWith(" _RETURN", StringComparison.Ordinal)) || Own.Contains(entry.Type) || (entry.Type == "TABLE" && entry.Statement.Contains("\nINHERITS (", StringComparison.Ordinal)));
 
     // A foreign key needs both tables, and is of the one that its statement names.
     private bool IsAboutChosen(ArchiveEntry entry) =>
         entry.Needs.Any(chosen.Contains) &&
         (entry.Type is not ("FK CONSTRAINT" or "TABLE ATTACH") ||
             (entry.Type == "TABLE ATTACH" ? Attached(entry)?.Partition : TableName.After(entry.Statement, "ALTER TABLE ONLY ", "ALTER TABLE ")) is { } table && names.Contains(table));
+
+    private static bool IsIndex(ArchiveEntry entry) => entry.Type is "INDEX" or "CONSTRAINT";
+
+    private static string? Extension(ArchiveEntry entry) => RoleLimits.Extensions(entry.Statements) is [string name, ..] ? name : null;
 
     private static bool IsRelation(ArchiveEntry entry) => entry.Type is "TABLE" or "VIEW" or "MATERIALIZED VIEW" or "FOREIGN TABLE";
 

@@ -5,6 +5,8 @@ namespace PgBackup.Tests.Postgres;
 
 public sealed class TableSelectionTests
 {
+    private static readonly HashSet<string> NoExtensions = [];
+
     private readonly StringBuilder script = new();
 
     [Fact]
@@ -27,14 +29,14 @@ public sealed class TableSelectionTests
         Add(15, "orders orders_person_fkey", "FK CONSTRAINT", "3 6 11", "ALTER TABLE ONLY shop.orders\n    ADD CONSTRAINT orders_person_fkey FOREIGN KEY (person) REFERENCES shop.people(id);");
         ArchiveOutline outline = await ReadAsync();
 
-        var people = TableSelection.Of(outline, ["shop.people"], "it");
+        var people = TableSelection.Of(outline, ["shop.people"], NoExtensions, "it");
         people.List.ShouldBe("1;\n2;\n3;\n4;\n5;\n7;\n8;\n10;\n11;\n12;\n");
         people.Left.ShouldBe(["trigger people touch"]);
         people.Sequences.ShouldBe([new TableName("shop", "people_id_seq")]);
 
         // Its foreign key needs the other table.
-        TableSelection.Of(outline, ["orders"], "it").Left.ShouldBe(["fk constraint orders orders_person_fkey"]);
-        TableSelection.Of(outline, ["orders", "people"], "it").List.ShouldContain("15;\n");
+        TableSelection.Of(outline, ["orders"], NoExtensions, "it").Left.ShouldBe(["fk constraint orders orders_person_fkey"]);
+        TableSelection.Of(outline, ["orders", "people"], NoExtensions, "it").List.ShouldContain("15;\n");
     }
 
     [Fact]
@@ -46,10 +48,10 @@ public sealed class TableSelectionTests
         Add(4, "events_1", "TABLE DATA", "2", "COPY public.events_1 (day) FROM stdin;\n\\.");
         ArchiveOutline outline = await ReadAsync();
 
-        var all = TableSelection.Of(outline, ["public.events"], "it");
+        var all = TableSelection.Of(outline, ["public.events"], NoExtensions, "it");
         (all.List, all.Left.Count).ShouldBe(("1;\n2;\n3;\n4;\n", 0));
         all.Tables.Count.ShouldBe(2);
-        var one = TableSelection.Of(outline, ["public.events_1"], "it");
+        var one = TableSelection.Of(outline, ["public.events_1"], NoExtensions, "it");
         one.List.ShouldBe("2;\n4;\n");
         one.Left.ShouldBe(["table attach events_1"]);
     }
@@ -67,12 +69,12 @@ public sealed class TableSelectionTests
         Add(8, "by_mood_0", "TABLE DATA", "6", "COPY public.by_mood (v) FROM stdin;\nx\n\\.");
         ArchiveOutline outline = await ReadAsync();
 
-        var cat = TableSelection.Of(outline, ["cat"], "it");
+        var cat = TableSelection.Of(outline, ["cat"], NoExtensions, "it");
         cat.List.ShouldBe("1;\n2;\n4;\n");
         cat.Defined.ShouldBe([new TableName("public", "animal")]);
-        TableSelection.Of(outline, ["animal"], "it").Left.ShouldBe(["table cat"]);
-        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["by_mood_0"], "it")).Remedy!.ShouldContain("--table public.by_mood");
-        TableSelection.Of(outline, ["by_mood"], "it").List.ShouldBe("5;\n6;\n7;\n8;\n");
+        TableSelection.Of(outline, ["animal"], NoExtensions, "it").Left.ShouldBe(["table cat"]);
+        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["by_mood_0"], NoExtensions, "it")).Remedy!.ShouldContain("--table public.by_mood");
+        TableSelection.Of(outline, ["by_mood"], NoExtensions, "it").List.ShouldBe("5;\n6;\n7;\n8;\n");
     }
 
     [Fact]
@@ -83,13 +85,47 @@ public sealed class TableSelectionTests
         Add(3, "seen", "VIEW", "1", "CREATE VIEW public.seen AS\n SELECT id\n   FROM public.identities;");
         ArchiveOutline outline = await ReadAsync();
 
-        PgBackupException missing = Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["public.identites"], "olympus in the snapshot x"));
+        PgBackupException missing = Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["public.identites"], NoExtensions, "olympus in the snapshot x"));
         missing.Code.ShouldBe(ErrorCode.TableMissing);
         missing.Message.ShouldBe("olympus in the snapshot x has no table public.identites.");
         missing.Remedy!.ShouldContain("public.identities");
-        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["seen"], "it")).Code.ShouldBe(ErrorCode.TableMissing);
-        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["identities"], "it")).Remedy!.ShouldContain("audit.identities");
-        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["a.b.c"], "it")).Code.ShouldBe(ErrorCode.Usage);
+        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["seen"], NoExtensions, "it")).Code.ShouldBe(ErrorCode.TableMissing);
+        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["identities"], NoExtensions, "it")).Remedy!.ShouldContain("audit.identities");
+        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["a.b.c"], NoExtensions, "it")).Code.ShouldBe(ErrorCode.Usage);
+    }
+
+    [Fact]
+    public async Task Indexes_of_partitions_are_attached_to_each_other_and_not_to_a_root_that_does_not_come()
+    {
+        Add(1, "r", "TABLE", "", "CREATE TABLE public.r (\n    v date\n)\nPARTITION BY RANGE (v);");
+        Add(2, "m", "TABLE", "1", "CREATE TABLE public.m (\n    v date\n)\nPARTITION BY RANGE (v);");
+        Add(3, "l", "TABLE", "2", "CREATE TABLE public.l (\n    v date\n);");
+        Add(4, "m", "TABLE ATTACH", "1 2", "ALTER TABLE ONLY public.r ATTACH PARTITION public.m DEFAULT;");
+        Add(5, "l", "TABLE ATTACH", "2 3", "ALTER TABLE ONLY public.m ATTACH PARTITION public.l DEFAULT;");
+        Add(6, "r_i", "INDEX", "1", "CREATE INDEX r_i ON ONLY public.r USING btree (v);");
+        Add(7, "m_i", "INDEX", "2 6", "CREATE INDEX m_i ON ONLY public.m USING btree (v);");
+        Add(8, "l_i", "INDEX", "3 7", "CREATE INDEX l_i ON public.l USING btree (v);");
+        Add(9, "m_i", "INDEX ATTACH", "6 7 1 2", "ALTER INDEX public.r_i ATTACH PARTITION public.m_i;");
+        Add(10, "l_i", "INDEX ATTACH", "8 6 7 2 3", "ALTER INDEX public.m_i ATTACH PARTITION public.l_i;");
+        ArchiveOutline outline = await ReadAsync();
+
+        TableSelection.Of(outline, ["m"], NoExtensions, "it").List.ShouldBe("2;\n3;\n5;\n7;\n8;\n10;\n");
+        TableSelection.Of(outline, ["l"], NoExtensions, "it").List.ShouldBe("3;\n8;\n");
+        TableSelection.Of(outline, ["r"], NoExtensions, "it").List.Split('\n').Length.ShouldBe(11);
+    }
+
+    [Fact]
+    public async Task An_exclusion_constraint_brings_the_extensions_that_there_are()
+    {
+        Add(1, "btree_gist", "EXTENSION", "", "CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;");
+        Add(2, "rare", "EXTENSION", "", "CREATE EXTENSION IF NOT EXISTS rare WITH SCHEMA public;");
+        Add(3, "t", "TABLE", "", "CREATE TABLE public.t (\n    v integer\n);");
+        Add(4, "u", "TABLE", "2", "CREATE TABLE public.u (\n    v public.rare\n);");
+        Add(5, "t t_excl", "CONSTRAINT", "3", "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_excl EXCLUDE USING gist (v WITH =);");
+        ArchiveOutline outline = await ReadAsync();
+
+        TableSelection.Of(outline, ["t"], new HashSet<string> { "btree_gist" }, "it").List.ShouldBe("1;\n3;\n5;\n");
+        TableSelection.Of(outline, ["u"], new HashSet<string> { "btree_gist" }, "it").Extensions.ShouldBe(["rare"]);
     }
 
     [Fact]
@@ -97,7 +133,7 @@ public sealed class TableSelectionTests
     {
         Add(1, "t", "TABLE", "", "CREATE TABLE public.t (\n    v text\n);");
         Add(2, "t", "TABLE DATA", "1", "COPY public.t (v) FROM stdin;\nx\n\\.");
-        var selection = TableSelection.Of(await ReadAsync(), ["t"], "it");
+        var selection = TableSelection.Of(await ReadAsync(), ["t"], NoExtensions, "it");
         Proof whole = await ProofAsync("COPY public.t (v) FROM stdin;\nx\n\\.\nCOPY public.u (v) FROM stdin;\ny\n\\.\n");
         Proof moved = await ProofAsync("COPY \"Rescue d\".t (v) FROM stdin;\nx\n\\.\n");
         Proof other = await ProofAsync("COPY \"Rescue d\".t (v) FROM stdin;\nz\n\\.\n");
