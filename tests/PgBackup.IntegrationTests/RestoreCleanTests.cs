@@ -1,7 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
 /// <summary>Restores that drop what is in their way, and only if somebody said so.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class RestoreCleanTests(BadDaysCluster cluster) : IAsyncLifetime
 {
     private Workspace own = null!;

@@ -1,7 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
 /// <summary><c>restore</c> without arguments, answered on a terminal.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class RestoreDialogueTests(BadDaysCluster cluster) : IAsyncLifetime
 {
     private const string LastQuestion = "To do this, type yes: ";

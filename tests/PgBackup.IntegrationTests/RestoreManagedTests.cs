@@ -1,7 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
 /// <summary>Targets that do not give everything: no superuser, extensions that somebody else made or nobody can make, roles that are there already.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class RestoreManagedTests(BadDaysCluster cluster) : IAsyncLifetime
 {
     private const string Control = "/usr/share/postgresql/17/extension/pg_trgm.control";

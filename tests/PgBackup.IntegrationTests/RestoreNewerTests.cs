@@ -1,7 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
 /// <summary>Restores over something that is newer than the snapshot.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class RestoreNewerTests(BadDaysCluster cluster) : IAsyncLifetime
 {
     private Workspace own = null!;

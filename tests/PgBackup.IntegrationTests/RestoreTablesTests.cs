@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace PgBackup.IntegrationTests;
 
 /// <summary>Single tables, beside everything that is there.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class RestoreTablesTests(BadDaysCluster cluster) : IAsyncLifetime
 {
     private Workspace own = null!;
