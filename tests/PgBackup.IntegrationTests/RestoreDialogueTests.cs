@@ -41,7 +41,7 @@ public sealed class RestoreDialogueTests(BadDaysCluster cluster) : IAsyncLifetim
 
         outcome.ExitCode.ShouldBe(0, outcome.ToString());
         foreach (string said in (string[])
-            ["1 snapshots, the newest complete one", "complete", "THE LIVING ONE: the source of the config", "PGB-0023", "market   there: 6 objects", "Write beside, swap or clean.", "There is no such file.", "No drill was held yet", "makes market_restored, which is not there", "restored and proven equal"])
+            ["1 snapshots, the newest complete one", "complete", "THE LIVING ONE: the source of the config", "PGB-0023", "market   there: 3 objects", "Write beside, swap or clean.", "There is no such file.", "No drill was held yet", "makes market_restored, which is not there", "restored and proven equal"])
         {
             outcome.Output.ShouldContain(said);
         }

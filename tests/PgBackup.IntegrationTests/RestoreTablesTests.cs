@@ -73,7 +73,7 @@ public sealed class RestoreTablesTests(BadDaysCluster cluster) : IAsyncLifetime
             SELECT conname FROM pg_constraint WHERE connamespace = '"Rescued 1"'::regnamespace AND contype IN ('c', 'f') ORDER BY 1;
             SELECT stxname FROM pg_statistic_ext WHERE stxnamespace = '"Rescued 1"'::regnamespace;
             SELECT DISTINCT relowner::regrole, relacl IS NULL FROM pg_class WHERE relnamespace = '"Rescued 1"'::regnamespace;
-            SELECT has_schema_privilege('shopkeeper', '"Rescued 1"', 'USAGE')
+            SELECT has_schema_privilege('shopkeeper', 'Rescued 1', 'USAGE')
             """)).ShouldBe("4\norders_person_fkey\npeople_name_check\npeople_both\npostgres|t\nf\n");
 
         // Its sequence is its own, and stands where it stood.
