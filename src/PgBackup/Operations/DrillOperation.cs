@@ -297,7 +297,9 @@ public sealed class DrillOperation(
     {
         foreach (DrillDatabase database in report.Databases.Where(static d => d.Verdict == "FAILED"))
         {
-            failures.Add($"{database.Name} does not equal the snapshot: {(database.Problems.Count > 0 ? database.Problems[0] : "no reason was given")}");
+            // The first may only announce the others.
+            string[] first = [.. database.Problems.Take(database.Problems is [[.., ':'], ..] ? 2 : 1)];
+            failures.Add($"{database.Name} does not equal the snapshot: {(first.Length > 0 ? string.Join(' ', first) : "no reason was given")}");
         }
 
         foreach (DrillCheck check in report.Checks.Where(static c => !c.Passed))
