@@ -90,7 +90,7 @@ format-check:
 	dotnet format $(SOLUTION) --verify-no-changes --no-restore
 
 bench:
-	@eng/setup.sh test
+	@eng/setup.sh bench
 	$(MAKE) --no-print-directory publish
 	$(with_podman)
 	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"

@@ -3,6 +3,7 @@
 #
 # Usage:  setup.sh demo     podman, gpg, age, an image of Postgres
 #         setup.sh test     the same, rclone, and Ceph's radosgw (see radosgw.sh), of which no service is started
+#         setup.sh bench    the same, and jq
 #
 # Says one line for each thing it does, and nothing when there is nothing to do. It installs by apt, as root
 # or by sudo without a password; where that is not possible it says what to install by hand and exits 1.
@@ -13,9 +14,10 @@ PATH=$PATH:/usr/sbin:/sbin
 
 case ${1:-} in
   demo) tools=(podman gpg age) ceph=() ;;
-  test) tools=(podman gpg age rclone) ceph=(radosgw radosgw-admin ceph ceph-mon ceph-osd ceph-authtool monmaptool) ;;
-  *) echo "usage: setup.sh demo|test" >&2; exit 2 ;;
+  test | bench) tools=(podman gpg age rclone) ceph=(radosgw radosgw-admin ceph ceph-mon ceph-osd ceph-authtool monmaptool) ;;
+  *) echo "usage: setup.sh demo|test|bench" >&2; exit 2 ;;
 esac
+[ "$1" != bench ] || tools+=(jq)
 
 log=$(mktemp)
 no_services=
