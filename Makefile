@@ -52,10 +52,17 @@ test:
 	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"
 	rm -rf $(RESULTS)
 	status=0
+	mkdir -p $(RESULTS)
+	echo "both test projects run side by side, for some ten minutes; what each prints follows when it has ended"
+	declare -A running=()
 	for project in $(TESTS); do
 	  dotnet test tests/$$project -c Release --no-build --nologo \
 	    --results-directory $(RESULTS) --logger "trx;LogFileName=$$project.trx" \
-	    --blame-hang-timeout 10m --blame-hang-dump-type none || status=1
+	    --blame-hang-timeout 10m --blame-hang-dump-type none >$(RESULTS)/$$project.log 2>&1 & running[$$project]=$$!
+	done
+	for project in $(TESTS); do
+	  wait $${running[$$project]} || status=1
+	  cat $(RESULTS)/$$project.log
 	done
 	line=$$(eng/count-tests.sh $(TESTS:%=$(RESULTS)/%.trx)) || status=1
 	echo "all tests: $$line"

@@ -50,6 +50,7 @@ internal sealed record ListedSnapshot
 [JsonSerializable(typeof(KeysReport))]
 [JsonSerializable(typeof(KeyTestReport))]
 [JsonSerializable(typeof(RestoreReport))]
+[JsonSerializable(typeof(TableRestoreReport))]
 internal sealed partial class AppJson : JsonSerializerContext
 {
     /// <summary>Names of databases stay readable.</summary>

@@ -49,11 +49,31 @@ internal static class Terminal
         }
     }
 
-    /// <summary>Asks on stderr; the answer is a line of the terminal, or null at its end.</summary>
-    public static string? Ask(string question)
+    /// <summary>Someone sees the questions, too.</summary>
+    public static bool CanTalk => CanAsk && !Console.IsErrorRedirected;
+
+    /// <summary>
+    /// Asks on stderr, always before anything is changed; the answer is a line of the terminal, or null at its end. The read itself cannot be
+    /// cancelled: it is left behind on its thread, and ends with the process.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Cancelled"/>.</exception>
+    public static async Task<string?> AskAsync(string question, CancellationToken cancel)
     {
-        Console.Error.Write(Harmless(question));
-        // By the terminal's own line editing: Console.In would write control sequences into stdout, which may be redirected.
+        await Console.Error.WriteAsync(Harmless(question));
+        try
+        {
+            return await Task.Run(ReadLine, CancellationToken.None).WaitAsync(cancel);
+        }
+        catch (OperationCanceledException e)
+        {
+            Message("");
+            throw new PgBackupException(ErrorCode.Cancelled, "nothing was changed.", null, e);
+        }
+    }
+
+    // By the terminal's own line editing: Console.In would write control sequences into stdout, which may be redirected.
+    private static string? ReadLine()
+    {
         using var typed = new StreamReader("/dev/stdin", new UTF8Encoding(false), false, new FileStreamOptions { Access = FileAccess.Read, BufferSize = 0 });
         return typed.ReadLine();
     }

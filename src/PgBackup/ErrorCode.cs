@@ -123,6 +123,12 @@ public enum ErrorCode
     /// <summary>A rehearsed restore failed, differed, took too long, or a check of it failed.</summary>
     DrillFailed = 81,
 
+    /// <summary>The database in the snapshot has no such table.</summary>
+    TableMissing = 86,
+
+    /// <summary>The database at the target has rows that are newer than the snapshot, and nobody said that this is meant.</summary>
+    TargetNewer = 87,
+
     /// <summary>A private key decrypts, and what comes out is not what was encrypted.</summary>
     KeyTestFailed = 90,
 

@@ -43,3 +43,7 @@ public sealed class BadDaysCluster : IAsyncLifetime
 
 [CollectionDefinition("bad days")]
 public sealed class BadDaysCollection : ICollectionFixture<BadDaysCluster>;
+
+/// <summary>Another such server, for the tests that restore: beside those of the first.</summary>
+[CollectionDefinition("bad restores")]
+public sealed class BadRestoresCollection : ICollectionFixture<BadDaysCluster>;

@@ -1,7 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
 /// <summary>Literals with backslashes come back as they were, wherever <c>standard_conforming_strings</c> was turned off.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class DatabaseCommentTests(BadDaysCluster cluster)
 {
     private const string Comment = """back\slash, it's "quoted", \n and \\""";

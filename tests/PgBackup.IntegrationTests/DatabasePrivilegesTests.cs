@@ -1,7 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
 /// <summary>A dump says only how a database's privileges differ from those of a new one: each kind of difference must come back.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class DatabasePrivilegesTests(BadDaysCluster cluster)
 {
     [Theory]

@@ -121,14 +121,14 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
     {
         using Rehearsal own = await snapshots.RehearseAsync();
         string podman = await OfPathAsync("podman");
-        // Enough for an empty cluster, and not for three databases beside it.
+        // Enough for an empty cluster, and not for what three databases write.
         own.Workspace.PutOnPath(
             "podman",
             $"""
             #!/bin/sh
             [ "$1" = run ] || exec {podman} "$@"
             shift
-            exec {podman} run --tmpfs /var/lib/postgresql/data:size=70m "$@"
+            exec {podman} run --tmpfs /var/lib/postgresql/data:size=50m "$@"
             """);
 
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);

@@ -45,6 +45,8 @@ public sealed class DrillKeysTests(DrillSnapshots snapshots)
             builtin_checks: false
             checks:
               - { database: olympus, name: slow, sql: "SELECT 1 FROM pg_sleep(100)", expect: "1", timeout: 1s }
+              - { database: olympus, name: lost, sql: "SELECT 1 FROM nowhere", expect: "1" }
+              - { database: olympus, name: open, sql: "SELECT 'x", expect: "x" }
             application_keys:
               - { service: hydra, database: ciam_hydra, secret_file: SECRETS/hydra }
               - { service: kratos, database: ciam_kratos, secret_file: SECRETS/nowhere }
@@ -67,8 +69,10 @@ public sealed class DrillKeysTests(DrillSnapshots snapshots)
         report.Failures.ShouldContain(static f => f.Contains("there is no table public.other_settings with such values"));
         report.Failures.ShouldContain(static f => f.StartsWith("iam_hydra: ") && f.EndsWith("the database was not restored"));
         report.Failures.ShouldContain(static f => f.StartsWith("olympus: slow: no answer within 1 s (drill.check_timeout, or the check's own timeout)"));
-        report.Failures.Count.ShouldBe(6);
-        report.Checks.ShouldHaveSingleItem();
+        report.Failures.ShouldContain(static f => f.StartsWith("olympus: lost: ") && f.Contains("relation \"nowhere\" does not exist (SQLSTATE 42P01) in: SELECT 1 FROM nowhere"));
+        report.Failures.ShouldContain(static f => f.StartsWith("olympus: open: ") && f.Contains("unterminated quoted string at or near") && f.Contains("(SQLSTATE 42601)"));
+        report.Failures.Count.ShouldBe(8);
+        report.Checks.Count.ShouldBe(3);
         report.Databases.ShouldAllBe(static d => d.Verdict == "equal");
         own.Text().ShouldContain("| **WRONG KEY** |");
         own.Stores.ShouldAllBe(s => !own.IsProven(s));

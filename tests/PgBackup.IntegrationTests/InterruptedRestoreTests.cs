@@ -1,7 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
 /// <summary>Restores that are stopped in the middle.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
 {
     [Theory]

@@ -1,9 +1,10 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using PgBackup.Postgres;
 
 namespace PgBackup.IntegrationTests;
 
-/// <summary>The commands of RESTORE.md, run as they stand there.</summary>
+/// <summary>The commands of RESTORE.md and of the runbook's part without olympus-pgbackup, run as they stand there.</summary>
 [Collection("olympus")]
 public sealed partial class RestoreByHandTests(OlympusCluster cluster) : IAsyncLifetime
 {
@@ -56,6 +57,52 @@ public sealed partial class RestoreByHandTests(OlympusCluster cluster) : IAsyncL
         }
     }
 
+    [Fact]
+    public async Task Every_command_of_the_runbook_that_needs_stock_tools_only_works_as_it_stands_there()
+    {
+        using var elsewhere = new Workspace("cluster: test");
+        string runbook = await File.ReadAllTextAsync(Path.Combine(Surroundings.Root, "docs", "restore.md"), TestContext.Current.CancellationToken);
+        string[] blocks = [.. Blocks().Matches(runbook[runbook.IndexOf("\n## 2.", StringComparison.Ordinal)..runbook.IndexOf("\n## 3.", StringComparison.Ordinal)]).Select(static b => b.Groups[1].Value)];
+        blocks.Length.ShouldBeGreaterThan(8);
+        string backups = Path.Combine(elsewhere.Folder, "backups");
+        Directory.CreateDirectory(backups);
+        foreach (string tool in (string[])["psql", "pg_restore", "createdb"])
+        {
+            elsewhere.PutOnPath(tool, $"#!/bin/sh\nexec podman exec --interactive --env PGOPTIONS --env PGUSER {cluster.Target.Name} {tool} \"$@\"\n");
+        }
+
+        // There is no bucket here: what is asked of `aws` is carried out on the folder.
+        elsewhere.PutOnPath("aws", $"#!/bin/sh\nset -e\ncase \"$1 $2\" in 's3 ls') ls {cluster.Workspace.Store};; 's3 cp') [ \"$3\" = --recursive ]; cp -r \"{cluster.Workspace.Store}/${{4##*/}}\" \"$5\";; *) exit 9;; esac\n");
+        var script = new StringBuilder("set -e -o pipefail\n");
+        foreach (string block in blocks)
+        {
+            // Both ways of fetching fill the same folder; each restore by pg_restore --create needs the database to be missing.
+            script.Append(block.Contains("rclone copy", StringComparison.Ordinal) ? $"rm -r {backups}/*\n" : "");
+            script.Append(block.Contains("--create", StringComparison.Ordinal) ? "psql --quiet --dbname=postgres --command='DROP DATABASE IF EXISTS olympus'\n" : "");
+            script.Append(block.Replace("20260301T030000Z", cluster.Snapshot, StringComparison.Ordinal).Replace("/backups/", backups + "/", StringComparison.Ordinal).Replace("olympus-postgres-new", cluster.Target.Name, StringComparison.Ordinal));
+        }
+
+        Dictionary<string, string?> environment = new()
+        {
+            ["GNUPGHOME"] = cluster.Keys.SecretHome,
+            ["PATH"] = $"{Path.Combine(elsewhere.Folder, "bin")}:{Environment.GetEnvironmentVariable("PATH")}",
+            ["RCLONE_CONFIG"] = Path.Combine(elsewhere.Folder, "rclone.conf"),
+        };
+        string remote = Path.Combine(elsewhere.Folder, "remote", "olympus-backups");
+        Directory.CreateDirectory(remote);
+        await Shell.ReadAsync("cp", ["--archive", cluster.Workspace.Store, Path.Combine(remote, "olympus")]);
+        await File.WriteAllTextAsync(environment["RCLONE_CONFIG"]!, $"[b2]\ntype = alias\nremote = {Path.GetDirectoryName(remote)}\n", TestContext.Current.CancellationToken);
+        Outcome outcome = await Shell.RunAsync("bash", ["-s"], environment, elsewhere.Folder, script.ToString());
+
+        outcome.ExitCode.ShouldBe(0, outcome.ToString());
+        outcome.Errors.Split('\n').Where(static l => l.Contains("ERROR", StringComparison.Ordinal) && !l.Contains("role \"postgres\" already exists", StringComparison.Ordinal)).ShouldBeEmpty();
+        (await cluster.Target.DatabasesAsync()).ShouldBe(["olympus", "olympus_march", "olympus_rescue"]);
+        (await Fingerprint.OfContentsAsync(cluster.Target, "olympus")).ShouldBeSameAs(await cluster.SourceContentsAsync("olympus"), "contents");
+        TableProof settings = cluster.Workspace.Manifest(cluster.Snapshot).Databases.Single(static p => p.Database == "olympus").Proof.Tables["public.ciam_settings"];
+        outcome.Output.ShouldContain($"ciam_settings|{settings.Rows}");
+        (await cluster.Target.SqlAsync("olympus_rescue", "SELECT count(*) FROM ciam_settings")).ShouldBe($"{settings.Rows}\n");
+    }
+
     // "For a server in a container, put PREFIX before psql or pg_restore and add --username=postgres."
     private async Task RunGuideAsync(Workspace workspace, string id, Dictionary<string, string?> environment)
     {
@@ -86,7 +133,7 @@ public sealed partial class RestoreByHandTests(OlympusCluster cluster) : IAsyncL
         errors.Where(static l => !l.Contains("role \"postgres\" already exists", StringComparison.Ordinal)).ShouldBeEmpty();
     }
 
-    [GeneratedRegex("^```sh\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    [GeneratedRegex("^ *```sh\n(.*?)^ *```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Blocks();
 
     [GeneratedRegex("put `([^`]+)` before psql or pg_restore", RegexOptions.Singleline)]

@@ -1,7 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
 /// <summary>Restores that drop what is in their way, and only if somebody said so.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class RestoreCleanTests(BadDaysCluster cluster) : IAsyncLifetime
 {
     private Workspace own = null!;
@@ -28,7 +28,7 @@ public sealed class RestoreCleanTests(BadDaysCluster cluster) : IAsyncLifetime
     [Theory]
     [InlineData("--clean asks for the names", "--clean")]
     [InlineData("only one of them", "--clean", "--swap", "--yes")]
-    [InlineData("only taken with it", "--yes")]
+    [InlineData("only taken with one of them", "--yes")]
     public async Task Without_a_clear_word_it_is_wrong_usage_and_nothing_is_touched(string message, params string[] words)
     {
         Outcome outcome = await own.RunAsync(2, ["restore", "-t", Server.Target, .. words]);
@@ -57,21 +57,7 @@ public sealed class RestoreCleanTests(BadDaysCluster cluster) : IAsyncLifetime
     [InlineData("yes", 1, "later")]
     public async Task On_a_terminal_the_name_of_each_has_to_be_typed(string typed, int exitCode, string left)
     {
-        // Each answer is typed once its question is there.
-        const string Script =
-            """
-            export TERM=dumb; log=$1; typed=$3; : >"$log"
-            { n=0
-              for name in $typed; do
-                n=$((n + 1)); t=0
-                until [ "$(grep -o 'type its name' "$log" | wc -l)" -ge $n ] || [ $t -ge 600 ]; do sleep 0.1; t=$((t + 1)); done
-                echo "$name"
-              done
-              sleep 1
-            } | script --quiet --return --flush --command "$2" "$log"
-            """;
-        string command = $"{Surroundings.Binary} --config {own.ConfigFile} restore -t {Server.Target} --clean";
-        Outcome outcome = await Shell.RunAsync("bash", ["-c", Script, "bash", Path.Combine(own.Folder, "typed"), command, typed]);
+        Outcome outcome = await Typist.RunAsync(own, ["restore", "-t", Server.Target, "--clean"], typed.Split(' ').Select(static name => ("type its name: ", name)));
         outcome.ExitCode.ShouldBe(exitCode, outcome.ToString());
         outcome.Output.ShouldContain("type its name");
         if (exitCode != 0)

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace PgBackup.IntegrationTests;
 
 /// <summary>Restores into a server whose databases are in use: the restored ones take their places all at once, or none does.</summary>
-[Collection("bad days")]
+[Collection("bad restores")]
 public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
 {
     // Told apart by the name of the database, so that it is only so where it is restored.

@@ -34,7 +34,7 @@ public sealed class PgBackupExceptionTests
         "61 StoreOfAnotherCluster", "62 SnapshotMissing", "63 ManifestUnreadable", "64 ManifestTooNew", "65 ObjectDamaged", "66 PartMissing",
         "67 StoreNotEncrypting", "68 ReplicaIncomplete", "69 PruneWithheld",
         "70 TargetInvalid", "71 TargetNotEmpty", "72 TargetTooOld", "73 RestoreFailed", "74 ProofDiffers", "75 GlobalsFailed", "76 TargetIsSource",
-        "77 NotConfirmed", "78 SwapFailed", "80 ScratchFailed", "81 DrillFailed", "90 KeyTestFailed", "100 DiffIncomplete",
+        "77 NotConfirmed", "78 SwapFailed", "80 ScratchFailed", "81 DrillFailed", "86 TableMissing", "87 TargetNewer", "90 KeyTestFailed", "100 DiffIncomplete",
     ]);
 
     [Fact]

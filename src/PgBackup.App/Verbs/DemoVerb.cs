@@ -86,7 +86,7 @@ internal static class DemoVerb
             : RestoreTarget.Parse($"{second.Tools.Container!.EngineProgram}:{second.Container}");
         RestoreReport report = await RestoreVerb.RestoreAsync(
             config, store, new RestoreRequest { Snapshot = "latest", Globals = true }, target, null, cancel);
-        RestoreVerb.Show(report);
+        RestoreText.Show(report);
 
         (SnapshotId id, Manifest manifest) = await new Catalog(store).LatestAsync(cancel);
         Heading("Done");

@@ -22,12 +22,13 @@ internal static class RestoreVerb
         {
             Description = "podman:[USER@]CONTAINER, docker:[USER@]CONTAINER, or postgres://role@host:port/ (password by PGPASSWORD or PGPASSFILE)",
             HelpName = "TARGET",
-            Required = true,
         };
         var asName = new Option<string?>("--as") { Description = "Another name for the one database that is restored", HelpName = "NAME" };
         var swap = new Option<bool>("--swap") { Description = "A database that has something in it: restore beside it, compare, then let the two change names at once; the old one is kept" };
         var clean = new Option<bool>("--clean") { Description = "A database that has something in it: drop it first. Asks for its name, or takes --yes" };
-        var yes = new Option<bool>("--yes") { Description = "With --clean: drop without asking" };
+        var yes = new Option<bool>("--yes") { Description = "With --clean: drop without asking. With --swap: also where what is there is newer than the snapshot" };
+        var tables = new Option<string[]>("--table") { Description = "Only this table (schema.name; may be given several times) of the one --database, beside what is there: with --into-schema or --as", HelpName = "TABLE" };
+        var schema = new Option<string?>("--into-schema") { Description = "With --table: a new schema, made in the target's database (--database, or --as)", HelpName = "NAME" };
         var globals = new Option<bool>("--globals") { Description = "First restore the roles, their passwords and memberships" };
         var jobs = new Option<int>("--jobs", "-j")
         {
@@ -47,9 +48,9 @@ internal static class RestoreVerb
         var image = new Option<string?>("--tools-image") { Description = "An image whose client tools are used for a URL (default: this host's, if they fit the server, else postgres:MAJOR)", HelpName = "IMAGE" };
         var storeName = new Option<string?>("--store") { Description = "The store to restore from (default: the first)", HelpName = "NAME" };
         IdentityOptions identity = new();
-        var command = new Command("restore", "Restores databases into a server and proves that they equal the snapshot")
+        var command = new Command("restore", "Restores databases into a server and proves that they equal the snapshot; without arguments, asks step by step")
         {
-            id, databases, target, asName, swap, clean, yes, globals, jobs, passwordFile, weakTls, image, storeName,
+            id, databases, target, asName, tables, schema, swap, clean, yes, globals, jobs, passwordFile, weakTls, image, storeName,
         };
         identity.AddTo(command);
         command.Validators.Add(result =>
@@ -58,14 +59,38 @@ internal static class RestoreVerb
             {
                 result.AddError("--swap keeps what is there and --clean drops it: only one of them.");
             }
-            else if (result.GetValue(yes) && !result.GetValue(clean))
+            else if (result.GetValue(yes) && !result.GetValue(clean) && !result.GetValue(swap))
             {
-                result.AddError("--yes is the answer to what --clean asks, and is only taken with it.");
+                result.AddError("--yes is the answer to what --clean and --swap ask, and is only taken with one of them.");
+            }
+
+            bool single = result.GetValue(tables) is { Length: > 0 };
+            if (single && (result.GetValue(swap) || result.GetValue(clean) || result.GetValue(globals) || result.GetResult(jobs) is { Implicit: false }))
+            {
+                result.AddError("--table restores beside what is there, with one job: --swap, --clean, --globals and --jobs do not go with it.");
+            }
+            else if (single && (result.GetValue(databases) is not { Length: 1 } || (result.GetValue(schema) is null && result.GetValue(asName) is null)))
+            {
+                result.AddError("--table needs the one --database that has it, and --into-schema NAME or --as NAME for where it goes.");
+            }
+            else if (!single && result.GetValue(schema) is not null)
+            {
+                result.AddError("--into-schema is for --table.");
+            }
+
+            if (result.GetValue(target) is null && !(Terminal.CanTalk && IsBare(result, options)))
+            {
+                result.AddError("Option '--target' is required.");
             }
         });
         command.SetAction(async (parsed, cancel) =>
         {
             BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
+            if (parsed.GetValue(target) is null)
+            {
+                return await new RestoreDialogue(config, cancel).RunAsync();
+            }
+
             IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
             RestoreTarget to = RestoreTarget.Parse(parsed.GetValue(target)!, parsed.GetValue(weakTls)) with { ToolsImage = parsed.GetValue(image) };
             if (to.Connection.Settings.ContainsKey("PGPASSWORD"))
@@ -78,10 +103,22 @@ internal static class RestoreVerb
                 to = to with { Connection = to.Connection.WithPasswordOf(file) };
             }
 
-            if (parsed.GetValue(asName) is { } name &&
-                (name.Trim().Length == 0 || System.Text.Encoding.UTF8.GetByteCount(name) > 63 || name.AsSpan().ContainsAny('\r', '\n') || name is "template0" or "template1" or "postgres"))
+            if (parsed.GetValue(asName) is { } name && (!IsName(name) || name is "template0" or "template1" or "postgres"))
             {
                 throw new PgBackupException(ErrorCode.Usage, $"--as \"{name}\" is no name for a restored database.", "Write one of 1 to 63 bytes in one line, and none of Postgres's own databases.");
+            }
+
+            if (parsed.GetValue(tables) is { Length: > 0 } single)
+            {
+                var wanted = new TableRestoreRequest
+                {
+                    Snapshot = parsed.GetValue(id)!,
+                    Database = parsed.GetValue(databases)!.Single(),
+                    Tables = single,
+                    As = parsed.GetValue(asName),
+                    Schema = parsed.GetValue(schema),
+                };
+                return await RestoreTables.RunAsync(config, store, wanted, to, identity.Read(parsed), parsed.GetValue(options.Json), cancel);
             }
 
             bool drops = parsed.GetValue(clean);
@@ -102,14 +139,14 @@ internal static class RestoreVerb
                 Jobs = parsed.GetValue(jobs),
                 DatabasesAtOnce = Math.Clamp(Environment.ProcessorCount, 1, 8),
             };
-            RestoreReport report = await RestoreAsync(config, store, request, to, identity.Read(parsed), cancel, confirm: drops && !parsed.GetValue(yes));
+            RestoreReport report = await RestoreAsync(config, store, request, to, identity.Read(parsed), cancel, parsed.GetValue(yes) ? null : ConfirmAsync);
             if (parsed.GetValue(options.Json))
             {
                 Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.RestoreReport));
             }
             else
             {
-                Show(report);
+                RestoreText.Show(report);
             }
 
             return report.Succeeded ? 0 : 1;
@@ -119,7 +156,9 @@ internal static class RestoreVerb
             """
             olympus-pgbackup restore latest --target podman:olympus-postgres-new --globals --identity key.txt
             olympus-pgbackup restore 20260301T030000Z -d olympus --as olympus_march -t podman:olympus-postgres -i key.txt
+            olympus-pgbackup restore
             olympus-pgbackup restore 20260301T030000Z -d olympus --swap -t podman:olympus-postgres -i key.txt
+            olympus-pgbackup restore latest -d ciam_kratos --table public.identities --into-schema rescued -t podman:olympus-postgres -i key.txt
             PGPASSWORD=... olympus-pgbackup restore latest -t 'postgres://postgres@db2:5432/?sslmode=verify-full' -i key.txt
             """,
             """
@@ -129,120 +168,66 @@ internal static class RestoreVerb
             """);
     }
 
-    /// <summary>Prepares the restore, says what it is going to do, and does it, with a display; the demo does the same.</summary>
+    /// <summary>
+    /// Prepares the restore, says what it is going to do, lets somebody refuse it by an exception, and does it, with a display; the demo
+    /// does the same.
+    /// </summary>
     public static async Task<RestoreReport> RestoreAsync(
-        BackupConfig config, IObjectStore store, RestoreRequest request, RestoreTarget target, Identity? identity, CancellationToken cancel, bool confirm = false)
+        BackupConfig config, IObjectStore store, RestoreRequest request, RestoreTarget target, Identity? identity, CancellationToken cancel,
+        Func<RestorePlan, CancellationToken, Task>? confirm = null)
     {
         await using PreparedRestore prepared = await ProgressDisplay.ShowAsync(progress =>
             new RestoreOperation(store, manifest => Composition.CipherFor(manifest, config, identity), TimeProvider.System, progress).PrepareAsync(request, target, cancel));
-        Show(prepared.Plan);
-        if (confirm)
+        RestoreText.Show(prepared.Plan);
+        if (confirm is not null)
         {
-            Confirm(prepared.Plan);
+            await confirm(prepared.Plan, cancel);
         }
 
         return await ProgressDisplay.ShowAsync(progress => prepared.RunAsync(progress, cancel));
     }
 
-    private static void Confirm(RestorePlan plan)
+    /// <summary>
+    /// Has the name typed of each database that is dropped, and a yes where one that is only replaced has newer rows than the snapshot.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.NotConfirmed"/>, <see cref="ErrorCode.TargetNewer"/>.</exception>
+    public static async Task ConfirmAsync(RestorePlan plan, CancellationToken cancel)
+    {
+        await ConfirmDropsAsync(plan, cancel);
+        string[] newer = [.. plan.Newer.Where(static s => s.Action == RestoreStep.Swap).Select(static s => s.Name)];
+        if (newer.Length == 0)
+        {
+            return;
+        }
+
+        string what = $"{string.Join(", ", newer)} at {plan.Target} {(newer.Length == 1 ? "has" : "have")} rows that are newer than the snapshot {plan.Snapshot}";
+        if (!Terminal.CanTalk || await Terminal.AskAsync($"{what}. To replace all the same, type yes: ", cancel) != "yes")
+        {
+            throw new PgBackupException(
+                ErrorCode.TargetNewer, $"{what}; nothing was changed.", "If these rows are to be left behind (they stay in the database that is kept), add --yes; else take a newer snapshot, or restore beside with --as NAME.");
+        }
+    }
+
+    /// <summary>Has the name typed of each database that is dropped.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.NotConfirmed"/>.</exception>
+    public static async Task ConfirmDropsAsync(RestorePlan plan, CancellationToken cancel)
     {
         foreach (string name in plan.Dropped)
         {
-            if (Terminal.Ask($"To drop \"{name}\" at {plan.Target}, type its name: ") != name)
+            if (await Terminal.AskAsync($"To drop \"{name}\" at {plan.Target}, type its name: ", cancel) != name)
             {
                 throw new PgBackupException(ErrorCode.NotConfirmed, $"that was not \"{name}\"; nothing was changed.", "Use --swap, which keeps what is there, or type the name as it stands in the plan.");
             }
         }
     }
 
-    private static void Show(RestorePlan plan)
+    /// <summary>It can be the name of a database or of a schema.</summary>
+    public static bool IsName(string name) => name.Trim().Length > 0 && System.Text.Encoding.UTF8.GetByteCount(name) <= 63 && !name.AsSpan().ContainsAny('\r', '\n');
+
+    private static bool IsBare(System.CommandLine.Parsing.CommandResult result, GlobalOptions options) => result.Children.All(child => child switch
     {
-        Terminal.Message($"plan: {plan.Snapshot}, taken {Terminal.Age(TimeSpan.FromSeconds(plan.AgeSeconds))} ago, from the store {plan.Store}, into {plan.Target}");
-        if (plan.Globals)
-        {
-            Terminal.Message("  roles: made, or set to the snapshot's attributes, passwords and memberships");
-        }
-
-        foreach (RestoreStep step in plan.Databases)
-        {
-            Terminal.Message($"  {step.Database}: {Describe(step)}");
-        }
-
-        foreach (string left in plan.Left)
-        {
-            Terminal.Message($"  note: {left}");
-        }
-    }
-
-    private static string Describe(RestoreStep step)
-    {
-        string there = $"{step.Name}, {(step.Objects is { } n ? string.Create(CultureInfo.InvariantCulture, $"{n:N0} objects") : "which does not let us in")}" +
-            $"{(step.Bytes is { } bytes ? $", {ByteSize.Text(bytes)}" : "")}{(step.Sessions > 0 ? $", {step.Sessions} sessions, which are ended" : "")}";
-        return step.Action switch
-        {
-            RestoreStep.Swap => $"restored beside ({there}) as {step.Copy}; when all are equal to the snapshot, it becomes {step.Name}, and the present one is kept as {step.KeptAs}",
-            RestoreStep.Drop => $"DROPS ({there}), and makes it anew",
-            RestoreStep.Fill => $"fills {step.Name}, which is there and empty",
-            _ => $"makes {step.Name}, which is not there",
-        };
-    }
-
-    /// <summary>Prints the report.</summary>
-    public static void Show(RestoreReport report)
-    {
-        foreach (string note in report.Notes.Except(report.Plan.Left))
-        {
-            Terminal.Message($"note: {note}");
-        }
-
-        Terminal.Table(
-            ["DATABASE", "RESTORED AS", "TABLES", "ROWS", "RESTORE", "COMPARE", "VERDICT"],
-            [.. report.Databases.Select(static d => (IReadOnlyList<string>)
-            [
-                d.Database, d.RestoredAs, d.Tables.ToString(CultureInfo.InvariantCulture), d.Rows.ToString("N0", CultureInfo.InvariantCulture),
-                Terminal.Span(d.RestoreSeconds), Terminal.Span(d.CompareSeconds), d.Problems.Count > 0 ? "FAILED" : d.SchemaCompared ? "equal" : "rows equal",
-            ])],
-            2, 3, 4, 5);
-        foreach (DatabaseRestoreReport database in report.Databases.Where(static d => d.Problems.Count > 0))
-        {
-            Terminal.Line($"\n{database.RestoredAs}: {database.Code}");
-            foreach (string problem in database.Problems)
-            {
-                Terminal.Line($"  {problem}");
-            }
-        }
-
-        if (report.SwapFailed is { } failure)
-        {
-            Terminal.Line($"\nswap: {failure.Code}\n  {failure.Message}");
-            Statements("To exchange them by hand, in another database and with nobody in these:", failure.Finish);
-            Statements("To drop what was restored beside:", failure.Drop);
-        }
-
-        foreach (DatabaseRestoreReport database in report.Databases.Where(static d => d.KeptAs is not null))
-        {
-            Terminal.Line($"\n{database.RestoredAs}: what was there before is kept as {database.KeptAs}");
-            Statements("To put it back:", database.Undo!);
-            Statements("To drop it:", [database.DropKept!]);
-        }
-
-        string verdict = !report.Succeeded ? "restore FAILED"
-            : report.Databases.All(static d => d.SchemaCompared) ? "restored and proven equal"
-            : "restored, rows proven equal (the schema was not compared: another version of Postgres)";
-        Terminal.Line(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{report.Snapshot} {verdict}: {report.Databases.Count} database{(report.Databases.Count == 1 ? "" : "s")} into {report.Target} in {Terminal.Span(report.TotalSeconds)} (checked before: {Terminal.Span(report.VerifySeconds)}, roles: {Terminal.Span(report.GlobalsSeconds)})"));
-    }
-
-    private static void Statements(string heading, IReadOnlyList<string> statements)
-    {
-        if (statements.Count > 0)
-        {
-            Terminal.Line($"  {heading}");
-            foreach (string statement in statements)
-            {
-                Terminal.Line($"    {statement}");
-            }
-        }
-    }
+        System.CommandLine.Parsing.OptionResult option => option.Implicit || option.Option == options.Config,
+        System.CommandLine.Parsing.ArgumentResult argument => argument.Tokens.Count == 0,
+        _ => true,
+    });
 }

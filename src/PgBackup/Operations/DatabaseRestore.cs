@@ -1,4 +1,3 @@
-using System.Text.Json;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
@@ -44,28 +43,35 @@ internal sealed class DatabaseRestore
     /// <summary>Things that the operator should know.</summary>
     public List<string> Notes { get; } = [];
 
+    /// <summary>What the restoring role is known to be refused.</summary>
+    public IReadOnlyList<string> Beyond { get; private init; } = [];
+
     /// <summary>
     /// Compares the archive's schema with the target's roles and tablespaces; changes nothing. With
     /// <paramref name="rolesCome"/> the globals will be restored before this database, and its roles need not be there yet.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>, <see cref="ErrorCode.IdentityUnusable"/> and others.</exception>
     public static async Task<DatabaseRestore> PrepareAsync(
-        StoredPart stored, ScriptReader schema, RestoreStep step, TargetDatabase? found, PostgresServer server, PsqlSession session, bool rolesCome, ICipher cipher, CancellationToken cancel)
+        StoredPart stored, ScriptReader schema, RestoreStep step, TargetDatabase? found, PostgresServer server, PsqlSession session, ServerFacts facts, bool rolesCome,
+        TimeProvider clock, ICipher cipher, CancellationToken cancel)
     {
+        await RestoreNeeds.RequireExtensionsAsync(step.Name, schema, session, cancel);
         if (!rolesCome)
         {
-            await RequireRolesAsync(step.Name, schema, session, cancel);
+            await RestoreNeeds.RequireRolesAsync(step.Name, schema, session, cancel);
         }
 
-        IReadOnlyList<string> missing = await MissingTablespacesAsync(schema, session, cancel);
+        IReadOnlyList<string> beyond = facts.IsSuperuser ? [] : await RestoreNeeds.BeyondAsync(step, schema, server, session, facts, clock, cancel);
+        IReadOnlyList<string> missing = await RestoreNeeds.MissingTablespacesAsync(schema, session, cancel);
         if (missing.Count == 0)
         {
-            return new DatabaseRestore(stored, step, found, server, schema, tablespaces: true);
+            return new DatabaseRestore(stored, step, found, server, schema, tablespaces: true) { Beyond = beyond };
         }
 
         using ScriptReader without = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: false, cancel);
         return new DatabaseRestore(stored, step, found, server, without, tablespaces: false)
         {
+            Beyond = beyond,
             Notes =
             {
                 $"{step.Name}: the target has no tablespace {string.Join(", ", missing)}; everything went to its default tablespace.",
@@ -188,68 +194,6 @@ internal sealed class DatabaseRestore
         }
     }
 
-    // Without its owners a database comes back wrong, and with rows missing: better said before anything is made.
-    private static async Task RequireRolesAsync(string name, ScriptReader schema, PsqlSession session, CancellationToken cancel)
-    {
-        const string Owner = " OWNER TO ";
-        HashSet<string> owners = new(StringComparer.Ordinal);
-        foreach (string statement in schema.Statements.Where(static s => s.StartsWith("ALTER ", StringComparison.Ordinal) && s.EndsWith(';')))
-        {
-            int at = statement.LastIndexOf(Owner, StringComparison.Ordinal);
-            if (at > 0 && Sql.ReadName(statement, at + Owner.Length) is (string owner, int end) && end == statement.Length - 1)
-            {
-                owners.Add(owner);
-            }
-        }
-
-        HashSet<string> present = new(StringComparer.Ordinal);
-        foreach (JsonElement row in await session.QueryAsync("SELECT rolname FROM pg_roles", cancel))
-        {
-            present.Add(row.GetProperty("rolname").GetString()!);
-        }
-
-        List<string> missing = [.. owners.Where(o => !present.Contains(o)).Order(StringComparer.Ordinal)];
-        if (missing.Count > 0)
-        {
-            throw new PgBackupException(
-                ErrorCode.TargetInvalid,
-                $"the target lacks roles that own things in {name}: {string.Join(", ", missing)}; nothing was changed.",
-                "Add --globals, which restores the roles first, or make them by hand.");
-        }
-    }
-
-    // What the archive places somewhere: SET default_tablespace = x, and TABLESPACE = x of the database itself.
-    private static async Task<IReadOnlyList<string>> MissingTablespacesAsync(ScriptReader schema, PsqlSession session, CancellationToken cancel)
-    {
-        HashSet<string> named = new(StringComparer.Ordinal);
-        const string Set = "SET default_tablespace = ";
-        const string Own = " TABLESPACE = ";
-        foreach (string statement in schema.Statements)
-        {
-            int at = statement.StartsWith(Set, StringComparison.Ordinal) ? Set.Length
-                : statement.StartsWith("CREATE DATABASE ", StringComparison.Ordinal) && statement.Contains(Own, StringComparison.Ordinal)
-                    ? statement.LastIndexOf(Own, StringComparison.Ordinal) + Own.Length
-                    : -1;
-            if (at >= 0 && Sql.ReadName(statement, at) is (string name, _) && name.Length > 0)
-            {
-                named.Add(name);
-            }
-        }
-
-        if (named.Count == 0)
-        {
-            return [];
-        }
-
-        HashSet<string> present = new(StringComparer.Ordinal);
-        foreach (JsonElement row in await session.QueryAsync("SELECT spcname FROM pg_tablespace", cancel))
-        {
-            present.Add(row.GetProperty("spcname").GetString()!);
-        }
-
-        return [.. named.Where(n => !present.Contains(n))];
-    }
-
     private async Task FillAsync(int jobs, ICipher cipher, PartProgress display, List<string> problems, CancellationToken cancel)
     {
         var reading = new HashingStream(await stored.OpenPlainAsync(cipher, cancel));
@@ -269,63 +213,18 @@ internal sealed class DatabaseRestore
             await using ToolProcess restore = await server.RestoreAsync(Name, null, 1, tablespaces, cancel);
             await using (reading)
             {
-                await FeedAsync(reading, restore, cancel);
+                await ArchiveFeed.FeedAsync(reading, restore, cancel);
             }
 
             Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
         }
     }
 
-    // pg_restore may stop before the end of the archive; the rest is read all the same, since only its end proves it whole.
-    private static async Task FeedAsync(Stream plain, ToolProcess restore, CancellationToken cancel)
+    private void Judge(int exitCode, IReadOnlyList<string> errors, List<string> problems)
     {
-        byte[] buffer = new byte[256 * 1024];
-        bool refused = false;
-        int count;
-        try
-        {
-            while ((count = await plain.ReadAsync(buffer, cancel)) > 0)
-            {
-                try
-                {
-                    if (!refused)
-                    {
-                        await restore.Input.WriteAsync(buffer.AsMemory(0, count), cancel);
-                    }
-                }
-                catch (IOException)
-                {
-                    refused = true; // its exit code tells whether that was right
-                }
-            }
-        }
-        catch
-        {
-            restore.Kill(); // before its stdin closes: a cut archive must not look like a whole one
-            throw;
-        }
-
-        try
-        {
-            await restore.Input.DisposeAsync();
-        }
-        catch (IOException)
-        {
-            // the pipe of a tool that has ended
-        }
-    }
-
-    private static void Judge(int exitCode, IReadOnlyList<string> errors, List<string> problems)
-    {
-        List<string> lines = [.. errors.Where(static l => l.StartsWith("pg_restore: error:", StringComparison.Ordinal))];
-        if (exitCode == 0 && lines.Count == 0)
-        {
-            return;
-        }
-
-        int ignored = errors.Count(static l => l.StartsWith("pg_restore: warning: errors ignored", StringComparison.Ordinal));
-        problems.Add($"pg_restore failed with exit code {exitCode} and {lines.Count} errors{(lines.Count > 12 ? "; the first 12" : "")}:");
-        problems.AddRange(lines.Count == 0 && ignored == 0 ? errors.TakeLast(6) : lines.Take(12));
+        var judged = RestoreErrors.Read(exitCode, errors);
+        problems.AddRange(judged.Problems);
+        Notes.AddRange(judged.Notes.Select(n => $"{Name}: {n}"));
     }
 
     // Returns whether the schema could be compared too.

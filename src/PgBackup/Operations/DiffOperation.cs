@@ -24,6 +24,19 @@ public sealed record DiffRequest
 
     /// <summary>Report what is the same, too.</summary>
     public bool All { get; init; }
+
+    /// <summary>Refuses to compare a thing with itself, as far as its name tells.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Usage"/>.</exception>
+    public void RequireTwo()
+    {
+        if (From == To)
+        {
+            throw Same(From);
+        }
+    }
+
+    internal static PgBackupException Same(string what) => new(
+        ErrorCode.Usage, $"{what} would be compared with itself.", "Name two snapshots, or a snapshot and live: `olympus-pgbackup diff latest live` tells what changed since the last one.");
 }
 
 /// <summary>
@@ -40,18 +53,14 @@ public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeP
     /// </exception>
     public async Task<DiffReport> RunAsync(DiffRequest request, CancellationToken cancel)
     {
-        if (request.From == request.To)
-        {
-            throw Same(request.From);
-        }
-
+        request.RequireTwo();
         SnapshotId? from = request.From == DiffRequest.Previous ? null : await FindAsync(request.From, cancel);
         SnapshotId? to = request.To == DiffRequest.Previous ? null : await FindAsync(request.To, cancel);
         from = request.From == DiffRequest.Previous ? await BeforeAsync(to, cancel) : from;
         to = request.To == DiffRequest.Previous ? await BeforeAsync(from, cancel) : to;
         if (from == to)
         {
-            throw Same(from.ToString()!);
+            throw DiffRequest.Same(from.ToString()!);
         }
 
         DiffContent? first = from is { } a ? await ReadAsync(a, cancel) : null;
@@ -61,9 +70,6 @@ public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeP
         second ??= await LiveAsync(request.Databases, cancel);
         return DiffReport.Of(first, second, request.Databases, request.All);
     }
-
-    private static PgBackupException Same(string what) => new(
-        ErrorCode.Usage, $"{what} would be compared with itself.", "Name two snapshots, or a snapshot and live: `olympus-pgbackup diff latest live` tells what changed since the last one.");
 
     // Null for the living databases.
     private async Task<SnapshotId?> FindAsync(string name, CancellationToken cancel) => name switch

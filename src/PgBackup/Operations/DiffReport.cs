@@ -45,7 +45,7 @@ public sealed record DiffReport
     {
         Proof? before = from.Proofs.GetValueOrDefault(name);
         Proof? after = to.Proofs.GetValueOrDefault(name);
-        string? absent = before is null ? from.Missing.GetValueOrDefault(name) : after is null ? to.Missing.GetValueOrDefault(name) : null;
+        string? absent = (before is null ? from.Missing.GetValueOrDefault(name) : null) ?? (after is null ? to.Missing.GetValueOrDefault(name) : null);
         ProofDiff? diff = before is null || after is null ? null : ProofDiff.Between(before, after);
         return new DatabaseDiff
         {

@@ -145,7 +145,7 @@ internal sealed class DrillKeys
 
         if (untestable > 0)
         {
-            words.Add(string.Create(plain, $"{untestable} of {tried.Count} could not be tested ({Some(ValueState.NotTestable)}): the first {Why(ValueState.NotTestable)}"));
+            words.Add(string.Create(plain, $"{untestable} of {tried.Count} that were tried could not be tested: the first {Why(ValueState.NotTestable)}"));
         }
 
         string verdict = wrong > 0 ? DrillKey.WrongKey : malformed > 0 ? DrillKey.Failed : right > 0 ? DrillKey.Decrypts : untestable > 0 ? DrillKey.NotTestable : DrillKey.NothingEncrypted;

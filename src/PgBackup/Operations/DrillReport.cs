@@ -44,10 +44,10 @@ public sealed record DrillReport
     public required IReadOnlyList<Recipient> Recipients { get; init; }
 
     /// <summary>The fingerprints of those whose private key did; none when it was not restored, or cannot be told.</summary>
-    public IReadOnlyList<string> DecryptedBy { get; init; } = [];
+    public IReadOnlyList<string> DecryptedBy { get; init => field = value ?? []; } = [];
 
     /// <summary>When the private key of each fingerprint was tested last, this drill included; one that is not here never was.</summary>
-    public IReadOnlyDictionary<string, DateTimeOffset> KeysTested { get; init; } = new Dictionary<string, DateTimeOffset>();
+    public IReadOnlyDictionary<string, DateTimeOffset> KeysTested { get; init => field = value ?? new Dictionary<string, DateTimeOffset>(); } = new Dictionary<string, DateTimeOffset>();
 
     /// <summary>When it began.</summary>
     public required DateTimeOffset Started { get; init; }

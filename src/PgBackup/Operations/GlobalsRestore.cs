@@ -11,6 +11,7 @@ namespace PgBackup.Operations;
 internal sealed partial class GlobalsRestore
 {
     private const string AlreadyThere = "42710";
+    private const string CreateRole = "CREATE ROLE ";
 
     private readonly IReadOnlyList<string> statements;
     private readonly ServerFacts facts;
@@ -41,7 +42,18 @@ internal sealed partial class GlobalsRestore
         foreach (string statement in statements)
         {
             PsqlReply reply = await session.TryAsync(Own(statement), cancel);
-            if (reply.Succeeded || (reply.SqlState == AlreadyThere && Creates().IsMatch(statement)))
+            if (reply.SqlState == AlreadyThere && Creates().IsMatch(statement))
+            {
+                // What a dump does not say is as in a new role; its ALTER ROLE says the rest.
+                if (Plain(statement) is { } reset)
+                {
+                    await session.TryAsync(reset, cancel);
+                }
+
+                continue;
+            }
+
+            if (reply.Succeeded)
             {
                 continue;
             }
@@ -92,6 +104,12 @@ internal sealed partial class GlobalsRestore
             ? RolePassword().Replace(statement, "")
             : statement;
     }
+
+    // The statement that takes from a role what it may have had of its own; the restoring role keeps its password here, too.
+    private string? Plain(string create) =>
+        create.StartsWith(CreateRole, StringComparison.Ordinal) && Sql.ReadName(create, CreateRole.Length) is (string name, _)
+            ? $"ALTER ROLE {Sql.Name(name)} CONNECTION LIMIT -1{(passwords && name != facts.Role ? " PASSWORD NULL" : "")}"
+            : null;
 
     private static bool IsTablespace(string statement) => OfTablespace().IsMatch(statement);
 

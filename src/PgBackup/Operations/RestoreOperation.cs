@@ -97,7 +97,13 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             {
                 string name = request.As ?? part.Part.Database!;
                 TargetDatabase? there = await TargetDatabase.LookAsync(name, server, session, clock, cancel);
-                steps.Add((part, RestoreStep.For(part.Part, name, there, request.WhenNotEmpty, now, server.Description), there));
+                var step = RestoreStep.For(part.Part, name, there, request.WhenNotEmpty, now, server.Description);
+                if (step.Action is RestoreStep.Swap or RestoreStep.Drop)
+                {
+                    step = step.With(await there!.NewestRowAsync(server, clock, cancel), manifest.Started);
+                }
+
+                steps.Add((part, step, there));
             }
 
             var restores = new List<DatabaseRestore>();
@@ -105,7 +111,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             {
                 foreach ((StoredPart part, RestoreStep step, TargetDatabase? there) in steps)
                 {
-                    restores.Add(await DatabaseRestore.PrepareAsync(part, await schemas.OfAsync(part), step, there, server, session, request.Globals, cipher, cancel));
+                    restores.Add(await DatabaseRestore.PrepareAsync(part, await schemas.OfAsync(part), step, there, server, session, facts, request.Globals, clock, cipher, cancel));
                 }
             }
 
@@ -126,6 +132,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 Target = server.Description,
                 Globals = globals is not null,
                 Databases = [.. restores.Select(static r => r.Step)],
+                Beyond = [.. restores.SelectMany(static r => r.Beyond)],
                 Left = request.WhenNotEmpty == WhenNotEmpty.Swap ? LeftBySwaps(names, present) : [],
             };
             return new PreparedRestore(plan, request, restores, globalsRestore, server, found, session, cipher, clock, verified);
@@ -191,16 +198,17 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         List<Part> parts = [];
         foreach (string name in request.Databases.Distinct(StringComparer.Ordinal))
         {
-            parts.Add(manifest.Databases.FirstOrDefault(p => p.Database == name) ?? throw new PgBackupException(
-                ErrorCode.PartMissing,
-                $"the snapshot {manifest.Id} has no database \"{name}\".",
-                $"It has {string.Join(", ", manifest.Databases.Select(static p => p.Database))}."));
+            parts.Add(PartOf(manifest, name));
         }
 
         return request.Databases.Count > 0 ? parts : [.. manifest.Databases];
     }
 
-    private static void RequireVersion(Manifest manifest, ServerFacts facts, PostgresServer server)
+    internal static Part PartOf(Manifest manifest, string database) =>
+        manifest.Databases.FirstOrDefault(p => p.Database == database) ?? throw new PgBackupException(
+            ErrorCode.PartMissing, $"the snapshot {manifest.Id} has no database \"{database}\".", $"It has {string.Join(", ", manifest.Databases.Select(static p => p.Database))}.");
+
+    internal static void RequireVersion(Manifest manifest, ServerFacts facts, PostgresServer server)
     {
         int original = PostgresTools.MajorOf(manifest.ServerVersion);
         if (facts.Major < original)
@@ -212,7 +220,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         }
     }
 
-    private async Task VerifyAsync(SnapshotId id, IReadOnlyList<StoredPart> parts, CancellationToken cancel)
+    internal async Task VerifyAsync(SnapshotId id, IReadOnlyList<StoredPart> parts, CancellationToken cancel)
     {
         CatalogEntry entry = await new Catalog(store).ReadEntryAsync(id, cancel);
         List<string> problems = [];

@@ -43,6 +43,13 @@ public sealed record RestorePlan
     /// <summary>Databases at the target that earlier swaps kept or left, and what can be done with each.</summary>
     public required IReadOnlyList<string> Left { get; init; }
 
+    /// <summary>What the target's role may not do, and so is known to fail; everything else is restored.</summary>
+    public IReadOnlyList<string> Beyond { get; init; } = [];
+
+    /// <summary>The databases that are replaced though they have rows later than the snapshot.</summary>
+    [JsonIgnore]
+    public IEnumerable<RestoreStep> Newer => Databases.Where(static d => d.NewerBySeconds is not null);
+
     /// <summary>The names of the databases that are dropped.</summary>
     [JsonIgnore]
     public IEnumerable<string> Dropped => Databases.Where(static d => d.Action == RestoreStep.Drop).Select(static d => d.Name);
@@ -87,6 +94,27 @@ public sealed record RestoreStep
     /// <summary>How many sessions are in it.</summary>
     public long Sessions { get; init; }
 
+    /// <summary>The latest time that a row of the present one carries, UTC; null when none does, or it need not be told.</summary>
+    public DateTimeOffset? NewestRow { get; init; }
+
+    /// <summary>The column that has it.</summary>
+    public string? NewestRowIn { get; init; }
+
+    /// <summary>How much later than the snapshot that is; null when it is not.</summary>
+    public double? NewerBySeconds { get; init; }
+
+    /// <summary>Why it cannot be told whether the present one is newer; null when it can, or need not be told.</summary>
+    public string? NewestRowUntold { get; init; }
+
+    /// <summary>The same, with what was found of the rows of a database that this replaces.</summary>
+    internal RestoreStep With(NewestRow newest, DateTimeOffset snapshot) => this with
+    {
+        NewestRow = newest.At,
+        NewestRowIn = newest.Column,
+        NewerBySeconds = newest.At > snapshot ? Math.Round((newest.At.Value - snapshot).TotalSeconds, 3) : null,
+        NewestRowUntold = newest.At > snapshot ? null : newest.Untold,
+    };
+
     /// <summary>What is to be done for a part, where this was found.</summary>
     /// <exception cref="PgBackupException">What was found may not be, or cannot be, filled or replaced.</exception>
     internal static RestoreStep For(Part part, string name, TargetDatabase? found, WhenNotEmpty whenNotEmpty, SnapshotId now, string target)
@@ -98,7 +126,9 @@ public sealed record RestoreStep
         }
 
         step = step with { Objects = found.Objects, Bytes = found.Bytes, Sessions = found.Sessions };
-        if (found.Objects == 0 && found.Encoding == part.Encoding)
+        // One that only has the extensions of an administrator may be all that a managed service gives, and is as good as empty.
+        bool empty = found.Objects == 0 || (found.HasOnlyExtensions && (whenNotEmpty == WhenNotEmpty.Refuse || !found.MayReplace));
+        if (empty && found.Encoding == part.Encoding)
         {
             return step with { Action = Fill };
         }

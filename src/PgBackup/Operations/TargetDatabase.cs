@@ -18,6 +18,9 @@ internal sealed record TargetDatabase
     /// <summary>How many things somebody made in it; null when it does not let us in.</summary>
     public required long? Objects { get; init; }
 
+    /// <summary>All of them are extensions, which an administrator made beforehand: there is nothing in it to lose.</summary>
+    public bool HasOnlyExtensions { get; init; }
+
     /// <summary>Its size; null when the role may not ask.</summary>
     public required long? Bytes { get; init; }
 
@@ -75,11 +78,31 @@ internal sealed record TargetDatabase
         try
         {
             await using PsqlSession inside = await server.ConnectAsync(name, TimeSpan.Zero, clock, cancel);
-            return database with { Objects = await CountAsync(inside, cancel) };
+            (long objects, long ofExtensions) = await CountAsync(inside, cancel);
+            return database with { Objects = objects, HasOnlyExtensions = objects > 0 && objects == ofExtensions };
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.Connection)
         {
             return database with { Closed = e };
+        }
+    }
+
+    /// <summary>The latest time that its rows carry; changes nothing.</summary>
+    public async Task<NewestRow> NewestRowAsync(PostgresServer server, TimeProvider clock, CancellationToken cancel)
+    {
+        if (Closed is not null)
+        {
+            return new NewestRow { Untold = "it does not let us in" };
+        }
+
+        try
+        {
+            await using PsqlSession inside = await server.ConnectAsync(Name, TimeSpan.Zero, clock, cancel);
+            return await NewestRow.ReadAsync(inside, clock, cancel);
+        }
+        catch (PgBackupException e)
+        {
+            return new NewestRow { Untold = e.Message };
         }
     }
 
@@ -116,18 +139,26 @@ internal sealed record TargetDatabase
         }
     }
 
-    private static async Task<long> CountAsync(PsqlSession inside, CancellationToken cancel)
+    private static async Task<(long All, long OfExtensions)> CountAsync(PsqlSession inside, CancellationToken cancel)
     {
         JsonElement row = await inside.QueryRowAsync(
             """
-            SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
-              + (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
-              + (SELECT count(*) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
-              + (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public'))
-              + (SELECT count(*) FROM pg_extension WHERE extname <> 'plpgsql') + (SELECT count(*) FROM pg_largeobject_metadata)
-              + (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_event_trigger) + (SELECT count(*) FROM pg_foreign_server) AS objects
+            WITH made(class, id) AS (
+              SELECT 'pg_class'::regclass, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+              UNION ALL SELECT 'pg_proc'::regclass, p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+              UNION ALL SELECT 'pg_type'::regclass, t.oid FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+              UNION ALL SELECT 'pg_namespace'::regclass, oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')
+              UNION ALL SELECT 'pg_extension'::regclass, oid FROM pg_extension WHERE extname <> 'plpgsql'
+              UNION ALL SELECT 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata
+              UNION ALL SELECT 'pg_publication'::regclass, oid FROM pg_publication
+              UNION ALL SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger
+              UNION ALL SELECT 'pg_foreign_server'::regclass, oid FROM pg_foreign_server)
+            SELECT count(*) AS objects, count(*) FILTER (WHERE class = 'pg_extension'::regclass OR EXISTS (
+              SELECT FROM pg_depend d WHERE d.classid = class AND d.objid = id AND (d.deptype = 'e' OR d.refclassid = 'pg_class'::regclass AND d.deptype IN ('i', 'a') OR d.refclassid = 'pg_type'::regclass AND d.deptype = 'i')
+                AND (d.deptype = 'e' OR EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e')))) AS of_extensions
+            FROM made
             """,
             cancel);
-        return row.GetProperty("objects").GetInt64();
+        return (row.GetProperty("objects").GetInt64(), row.GetProperty("of_extensions").GetInt64());
     }
 }

@@ -142,10 +142,37 @@ public sealed class PostgresServer(PostgresTools tools, PgConnection connection,
         return StartAsync("pg_restore", arguments, database, cancel, $"pg_restore into {database}", mayStopReading: true);
     }
 
+    /// <summary>
+    /// Starts pg_restore of the entries of an archive that a list names (<c>pg_restore --use-list</c>); the archive comes on stdin. What it
+    /// makes belongs to the role that restores, and nobody else gets privileges on it.
+    /// </summary>
+    public Task<ToolProcess> RestoreEntriesAsync(string database, string listFile, CancellationToken cancel) => StartAsync(
+        "pg_restore", [$"--dbname={Conninfo(database)}", $"--use-list={listFile}", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-password"],
+        database, cancel, $"pg_restore into {database}", mayStopReading: true);
+
+    /// <summary>Starts a dump of one schema in custom format on stdout, without owners and privileges.</summary>
+    public Task<ToolProcess> DumpSchemaAsync(string database, string schema, string encoding, CancellationToken cancel) => StartAsync(
+        "pg_dump",
+        ["--format=custom", "--compress=0", $"--schema={Sql.Name(schema)}", $"--encoding={encoding}", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-password"],
+        database, cancel, $"pg_dump of {database}");
+
+    /// <summary>
+    /// Starts a plain dump of one schema, to compare its tables with those of the same schema elsewhere: values are worded in one way, whatever
+    /// the two databases set.
+    /// </summary>
+    public Task<ToolProcess> DumpSchemaScriptAsync(string database, string schema, string encoding, CancellationToken cancel) => StartAsync(
+        "pg_dump", ["--format=plain", $"--schema={Sql.Name(schema)}", "--no-tablespaces", $"--encoding={encoding}", "--no-password"], database, cancel,
+        $"pg_dump of {database} (for the comparison)", settings: " -c TimeZone=UTC -c bytea_output=hex -c lc_monetary=C -c xmloption=content");
+
+    /// <summary>Starts pg_restore of a whole archive on stdin in one transaction: all of it is there afterwards, or nothing.</summary>
+    public Task<ToolProcess> RestoreAtOnceAsync(string database, CancellationToken cancel) => StartAsync(
+        "pg_restore", [$"--dbname={Conninfo(database)}", "--single-transaction", "--no-owner", "--no-privileges", "--no-tablespaces", "--no-password"],
+        database, cancel, $"pg_restore into {database}", mayStopReading: true);
+
     /// <summary>Starts any tool against a database of this server.</summary>
     public Task<ToolProcess> StartAsync(
         string tool, IReadOnlyList<string> arguments, string database, CancellationToken cancel, string? label = null, bool mayStopReading = false,
-        bool standardStrings = true)
+        bool standardStrings = true, string settings = "")
     {
         Dictionary<string, string?> environment = connection.EnvironmentFor(database, applicationName);
         // What comes with the connection outranks the settings of role and database: time limits would end a dump or even the session's
@@ -153,7 +180,7 @@ public sealed class PostgresServer(PostgresTools tools, PgConnection connection,
         // read-only by default would refuse its own restore.
         string own = environment.GetValueOrDefault("PGOPTIONS") is { } set ? set + " " : "";
         environment["PGOPTIONS"] = own + "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0" +
-            $" -c standard_conforming_strings={(standardStrings ? "on" : "off")}" + (tool == "pg_restore" ? " -c default_transaction_read_only=off" : "");
+            $" -c standard_conforming_strings={(standardStrings ? "on" : "off")}" + (tool == "pg_restore" ? " -c default_transaction_read_only=off" : "") + settings;
 
         return tools.Host.StartAsync(
             new ToolCommand(tool, arguments) { Environment = environment, Label = label ?? tool, MayStopReading = mayStopReading }, cancel);

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using PgBackup.Tools;
 
 namespace PgBackup.Postgres;
@@ -9,7 +10,7 @@ namespace PgBackup.Postgres;
 /// exec as well as over the network, and ends (with its transaction and its locks) when this process does.
 /// Statements run one at a time; the type is not for concurrent use.
 /// </summary>
-public sealed class PsqlSession : IAsyncDisposable
+public sealed partial class PsqlSession : IAsyncDisposable
 {
     private readonly ToolProcess psql;
     private readonly StreamReader reader;
@@ -69,9 +70,23 @@ public sealed class PsqlSession : IAsyncDisposable
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was lost.</exception>
     public async Task<IReadOnlyList<JsonElement>> QueryTextAsync(string select, CancellationToken cancel)
     {
-        string quote = $"$q{Guid.NewGuid():N}$";
-        PsqlReply reply = await SendAsync($"SELECT {quote}SELECT pg_catalog.row_to_json(q) FROM (\n{select}\n) q{quote}", cancel, "\\gexec");
-        return Rows(reply, select);
+        string mark = Guid.NewGuid().ToString("N");
+        string quote = $"$q{mark}$";
+        PsqlReply reply = await SendAsync(
+            $"\\set VERBOSITY verbose\nSELECT {quote}SELECT pg_catalog.row_to_json(q) FROM (\n{select}\n) q{quote}", cancel, $"\\gexec\n\\warn {mark}\n\\set VERBOSITY default");
+        return Rows(reply.Succeeded || reply.Message.Length > 0 ? reply : await ReadErrorAsync(reply, mark, cancel), select);
+    }
+
+    // Of what \gexec carried out, psql's variables know that it failed and not why: that is on stderr, before the mark.
+    private async Task<PsqlReply> ReadErrorAsync(PsqlReply reply, string mark, CancellationToken cancel)
+    {
+        for (int i = 0; i < 200 && !psql.Errors.Contains(mark); i++)
+        {
+            await Task.Delay(10, cancel);
+        }
+
+        Match? error = psql.Errors.TakeWhile(l => l != mark).Select(static l => ErrorLine().Match(l)).LastOrDefault(static m => m.Success);
+        return error is null ? reply : reply with { SqlState = error.Groups[1].Value, Message = error.Groups[2].Value };
     }
 
     private List<JsonElement> Rows(PsqlReply reply, string select)
@@ -171,6 +186,10 @@ public sealed class PsqlSession : IAsyncDisposable
 
         throw await LostAsync();
     }
+
+    // "ERROR:  42P01: relation ...", in whatever language; the classes below 03 are notices.
+    [GeneratedRegex(@"^\p{L}+:\s+((?!0[0-2])[0-9A-Z]{5}): (.*)$")]
+    private static partial Regex ErrorLine();
 
     private async Task<PgBackupException> LostAsync()
     {

@@ -49,6 +49,9 @@ internal sealed class ScriptReader : IDisposable
     /// <summary>Keeps the text of every statement (for globals, which are small).</summary>
     public bool KeepStatements { get; init; }
 
+    /// <summary>Is told each line of comment that stands between two statements.</summary>
+    public Action<string>? Comment { get; init; }
+
     /// <summary>False when the script's literals escape by backslashes (<c>standard_conforming_strings = off</c>).</summary>
     public bool StandardStrings => lexer.StandardStrings;
 
@@ -190,6 +193,11 @@ internal sealed class ScriptReader : IDisposable
         {
             // Between statements: comments, and psql's own \restrict, \unrestrict and \connect.
             complete |= text.SequenceEqual("-- PostgreSQL database dump complete"u8) || text.SequenceEqual("-- PostgreSQL database cluster dump complete"u8);
+            if (Comment is not null && text.StartsWith("-- "u8))
+            {
+                Comment(Text(text));
+            }
+
             return;
         }
 

@@ -63,13 +63,13 @@ public sealed record Manifest
     public required IReadOnlyList<string> Notes { get; init; }
 
     /// <summary>The databases of the config that this run was not asked to dump (<c>backup --database</c>).</summary>
-    public IReadOnlyList<string> LeftOut { get; init; } = [];
+    public IReadOnlyList<string> LeftOut { get; init => field = value ?? []; } = [];
 
     /// <summary>The databases that the server had, whether a backup takes them or not; null where that was not asked.</summary>
     public IReadOnlyList<string>? ServerDatabases { get; init; }
 
     /// <summary>What it has less of than the last complete snapshot before it, or than the server: nothing failed, and somebody should look.</summary>
-    public IReadOnlyList<string> Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; init => field = value ?? []; } = [];
 
     /// <summary>Everything that the config names is in it.</summary>
     [JsonIgnore]
@@ -170,7 +170,7 @@ public sealed record Part
     public required double Seconds { get; init; }
 
     /// <summary>What the tool said on stderr though it succeeded.</summary>
-    public IReadOnlyList<string> Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; init => field = value ?? []; } = [];
 }
 
 /// <summary>A part that could not be made.</summary>

@@ -31,6 +31,26 @@ public sealed class ContainerEngine(string program)
         return null;
     }
 
+    /// <summary>The running containers whose name or image speaks of Postgres: the name, and the image. None where the engine is missing or fails.</summary>
+    public async Task<IReadOnlyList<(string Name, string Image)>> PostgresAsync(CancellationToken cancel)
+    {
+        try
+        {
+            ToolResult result = await ToolProcess.TryReadAsync(new ToolCommand(program, "ps", "--format", "{{.Names}}\t{{.Image}}"), cancel);
+            return
+            [
+                .. from line in result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                   let fields = line.Split('\t')
+                   where fields.Length == 2 && ((string[])["postg", "pg", "timescale"]).Any(w => line.Contains(w, StringComparison.OrdinalIgnoreCase))
+                   select (fields[0], fields[1]),
+            ];
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ToolMissing)
+        {
+            return [];
+        }
+    }
+
     /// <summary>Checks that a container exists and runs, and returns the process id of its first process on this host.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/> or <see cref="ErrorCode.ToolMissing"/>.</exception>
     public async Task<string> RequireRunningAsync(string container, CancellationToken cancel)

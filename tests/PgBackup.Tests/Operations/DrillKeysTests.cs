@@ -28,7 +28,7 @@ public sealed class DrillKeysTests
     [Fact]
     public void What_cannot_be_tested_is_told_and_fails_nothing()
     {
-        Judge(Hydra, (ValueState.NotTestable, 0)).ShouldBe((true, "not testable", "1 of 1 could not be tested (row 0): the first is so"));
+        Judge(Hydra, (ValueState.NotTestable, 0)).ShouldBe((true, "not testable", "1 of 1 that were tried could not be tested: the first is so"));
         Judge(Hydra, (ValueState.NotTestable, 0), (ValueState.Decrypts, 1)).Verdict.ShouldBe("decrypts");
     }
 

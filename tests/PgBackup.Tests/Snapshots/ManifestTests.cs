@@ -27,6 +27,26 @@ public sealed class ManifestTests
     }
 
     [Fact]
+    public void One_of_before_there_were_warnings_has_none()
+    {
+        JsonNode json = JsonNode.Parse(ManifestSample.Of(ManifestSample.Id).ToJson())!;
+        foreach (JsonObject one in (JsonObject[])[json.AsObject(), .. json["parts"]!.AsArray().Select(static p => p!.AsObject())])
+        {
+            one.Remove("warnings");
+            one.Remove("left_out");
+            one.Remove("server_databases");
+        }
+
+        Manifest read = Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x");
+
+        read.Warnings.ShouldBeEmpty();
+        read.LeftOut.ShouldBeEmpty();
+        read.ServerDatabases.ShouldBeNull();
+        read.Parts.ShouldAllBe(static p => p.Warnings.Count == 0);
+        read.IsComplete.ShouldBeTrue();
+    }
+
+    [Fact]
     public void It_is_complete_when_nothing_failed_and_nothing_was_left_out()
     {
         Manifest manifest = ManifestSample.Of(ManifestSample.Id);

@@ -1,0 +1,213 @@
+using System.Globalization;
+using PgBackup.Configuration;
+using PgBackup.Encryption;
+using PgBackup.Operations;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+using PgBackup.Tools;
+
+namespace PgBackup.App.Verbs;
+
+/// <summary>
+/// <c>restore</c> without arguments: asks for everything, one thing after another, on stderr. Nothing is changed before the last question;
+/// the end of input or Ctrl-C at any of them ends it.
+/// </summary>
+internal sealed class RestoreDialogue(BackupConfig config, CancellationToken cancel)
+{
+    private readonly Questions questions = new(cancel);
+
+    /// <summary>Asks, shows the plan, restores after a yes; returns the exit code.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.NotConfirmed"/> and whatever a restore throws.</exception>
+    public async Task<int> RunAsync()
+    {
+        Questions.Say("A restore, step by step. Nothing is changed before the last question; Ctrl-C ends it.");
+        (IObjectStore store, Manifest manifest, IReadOnlyList<string> databases) = await new SnapshotQuestions(config, questions, cancel).AskAsync();
+        (string typed, RestoreTarget target, TargetSurvey survey, IReadOnlyList<string> password) = await TargetAsync(databases);
+        bool source = target.IsSourceOf(config);
+        RestoreRequest request = await HowAsync(manifest, databases, survey, source);
+        (Identity? identity, IReadOnlyList<string> key) = await IdentityAsync(manifest);
+        request = request with { Globals = await GlobalsAsync(manifest, request, survey, source), IntoSource = source };
+
+        Questions.Say("");
+        Questions.Say($"The snapshot {manifest.Id} is {Terminal.Age(TimeProvider.System.GetUtcNow() - manifest.Started)} old: what was written since then is not in it.");
+        Questions.Say(await LastDrillAsync(store, databases));
+        Questions.Say("The same by options:");
+        Questions.Say("  " + string.Join(' ', CommandLine(request, store, manifest, typed, password, key).Select(RestoreGuide.ShellWord)));
+        Questions.Say("");
+        RestoreReport report = await RestoreVerb.RestoreAsync(config, store, request, target, identity, cancel, ConfirmAsync);
+        RestoreText.Show(report);
+        return report.Succeeded ? 0 : 1;
+    }
+
+    private async Task ConfirmAsync(RestorePlan plan, CancellationToken stop)
+    {
+        await RestoreVerb.ConfirmDropsAsync(plan, stop);
+        if (await questions.AskAsync("Nothing was changed so far. To do this, type yes: ") != "yes")
+        {
+            throw new PgBackupException(ErrorCode.NotConfirmed, "that was no yes; nothing was changed.", "The command above does the same, whenever you are sure.");
+        }
+    }
+
+    private async Task<(string Typed, RestoreTarget Target, TargetSurvey Survey, IReadOnlyList<string> Password)> TargetAsync(IReadOnlyList<string> databases)
+    {
+        Questions.Say("\nInto which server?");
+        List<string> targets = [];
+        foreach (string engine in (string[])["podman", "docker"])
+        {
+            foreach ((string name, string image) in await new ContainerEngine(engine).PostgresAsync(cancel))
+            {
+                targets.Add($"{engine}:{name}");
+                string living = RestoreTarget.Parse(targets[^1]).IsSourceOf(config) ? "   THE LIVING ONE: the source of the config" : "";
+                Questions.Say($"  {targets.Count,2}  {targets[^1]}   {image}{living}");
+            }
+        }
+
+        Questions.Say("      or podman:USER@CONTAINER, or postgres://role@host:5432/?sslmode=verify-full without a password");
+        while (true)
+        {
+            string answer = await questions.AskAsync("server: ");
+            string typed = int.TryParse(answer, CultureInfo.InvariantCulture, out int n) && n >= 1 && n <= targets.Count ? targets[n - 1] : answer;
+            try
+            {
+                RestoreTarget target = RestoreTarget.Parse(typed);
+                if (target.Connection.Settings.ContainsKey("PGPASSWORD"))
+                {
+                    Questions.Say("Leave the password out: the next question is for it.");
+                    continue;
+                }
+
+                List<string> password = [];
+                if (target.Engine is null && await questions.AskAsync("a file with the role's password [PGPASSWORD, PGPASSFILE or ~/.pgpass]: ") is { Length: > 0 } file)
+                {
+                    password.AddRange(["--target-password-file", file]);
+                    target = target with { Connection = target.Connection.WithPasswordOf(file) };
+                }
+
+                TargetSurvey survey = await TargetSurvey.ReadAsync(target, databases, TimeProvider.System, cancel);
+                Questions.Say($"  {survey.Target}: Postgres {survey.Version}, as {survey.Role}{(survey.IsSuperuser ? "" : ", who is NO superuser")}");
+                Questions.List([.. survey.Databases.Select(static d => (string[])[d.Name, RestoreText.Describe(d)])], numbered: false);
+                return (typed, target, survey, password);
+            }
+            catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+            {
+                Questions.Say($"{e.CodeText}: {e.Message}{(e.Remedy is { } remedy ? $"\n  what to do: {remedy}" : "")}");
+            }
+        }
+    }
+
+    private async Task<RestoreRequest> HowAsync(Manifest manifest, IReadOnlyList<string> databases, TargetSurvey survey, bool source)
+    {
+        bool all = databases.Count == manifest.Databases.Count();
+        var request = new RestoreRequest { Snapshot = manifest.Id, Databases = all ? [] : databases, DatabasesAtOnce = Math.Clamp(Environment.ProcessorCount, 1, 8) };
+        if (!source && !survey.Databases.Any(static d => d.IsFilled))
+        {
+            return request;
+        }
+
+        Questions.Say(source ? "\nThis is the living server. How?" : "\nSomething is there already. How?");
+        if (databases.Count == 1)
+        {
+            Questions.Say("  beside   under another name; what is there is not touched");
+        }
+
+        Questions.Say("  swap     restored beside, compared, then the names are exchanged at once; what is there is kept under a dated name");
+        Questions.Say("  clean    what is there is DROPPED first; its name has to be typed");
+        while (true)
+        {
+            switch (await questions.AskAsync("how (write the word): "))
+            {
+                case "beside" when databases.Count == 1:
+                    string name = await questions.AskAsync($"its name [{databases[0]}_restored]: ");
+                    return request with { Databases = databases, As = name.Length > 0 ? name : databases[0] + "_restored" };
+                case "swap":
+                    return request with { WhenNotEmpty = WhenNotEmpty.Swap };
+                case "clean":
+                    return request with { WhenNotEmpty = WhenNotEmpty.Drop };
+                default:
+                    Questions.Say(databases.Count == 1 ? "Write beside, swap or clean." : "Write swap or clean. (Beside, each under another name, is done one at a time.)");
+                    break;
+            }
+        }
+    }
+
+    private async Task<(Identity? Identity, IReadOnlyList<string> Options)> IdentityAsync(Manifest manifest)
+    {
+        if (manifest.Encryption is "none" or "provider")
+        {
+            return (null, []);
+        }
+
+        Questions.Say($"\nWhich private key? The snapshot is encrypted by {manifest.Encryption} to {string.Join(", ", manifest.Recipients.Select(static r => r.Name))}.");
+        string otherwise = Composition.ConfiguredIdentity(config) is { File: { } configured } ? configured : manifest.Encryption == "gpg" ? "gpg's own keyring" : "";
+        while (true)
+        {
+            string file = await questions.AskAsync($"a file with it{(otherwise.Length > 0 ? $" [{otherwise}]" : "")}: ");
+            if (file.Length == 0 && otherwise.Length > 0)
+            {
+                return (null, []);
+            }
+
+            if (!File.Exists(file))
+            {
+                Questions.Say("There is no such file.");
+                continue;
+            }
+
+            string passphrase = manifest.Encryption == "gpg" ? await questions.AskAsync("a file with its passphrase [it has none]: ") : "";
+            return passphrase.Length == 0
+                ? (new Identity { File = file }, ["--identity", file])
+                : (new Identity { File = file, PassphraseFile = passphrase }, ["--identity", file, "--passphrase-file", passphrase]);
+        }
+    }
+
+    private async Task<bool> GlobalsAsync(Manifest manifest, RestoreRequest request, TargetSurvey survey, bool source)
+    {
+        if (manifest.Globals is null || !survey.IsSuperuser || (source && request.As is not null))
+        {
+            return false;
+        }
+
+        Questions.Say("\nRestore the roles first, with their passwords and memberships?");
+        Questions.Say(source ? "  They are this server's own: it sets them back to how they were." : "  A new server lacks them. Roles that are there get the snapshot's attributes and passwords; others are left alone.");
+        while (true)
+        {
+            switch (await questions.AskAsync($"roles, yes or no [{(source ? "no" : "yes")}]: "))
+            {
+                case "":
+                    return !source;
+                case "yes" or "y":
+                    return true;
+                case "no" or "n":
+                    return false;
+            }
+        }
+    }
+
+    private async Task<string> LastDrillAsync(IObjectStore store, IReadOnlyList<string> databases)
+    {
+        try
+        {
+            if ((await DrillOperation.ListAsync(store, 12, cancel)).FirstOrDefault(static d => d.Databases.Count > 0) is not { } drill)
+            {
+                return "No drill was held yet, as far as this store knows: how long it takes is not known.";
+            }
+
+            string each = string.Join(", ", drill.Databases.Where(d => databases.Contains(d.Name)).Select(static d => $"{d.Name} {Terminal.Span(d.RestoreSeconds + d.CompareSeconds)}"));
+            return $"The last drill ({drill.Started.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}, from {drill.Store}, {(drill.Passed ? "passed" : "FAILED")}) took {Terminal.Span(drill.RestoreSeconds)}{(each.Length > 0 ? $": {each}" : "")}.";
+        }
+        catch (PgBackupException e)
+        {
+            return $"How long the last drill took is not known: {e.Message}";
+        }
+    }
+
+    private List<string> CommandLine(RestoreRequest request, IObjectStore store, Manifest manifest, string target, IReadOnlyList<string> password, IReadOnlyList<string> key) =>
+    [
+        "olympus-pgbackup", "restore", manifest.Id, "--config", config.File, "--store", store.Name, "--target", target, .. password,
+        .. request.Databases.SelectMany(static d => (string[])["--database", d]),
+        .. request.As is { } name ? (string[])["--as", name] : [],
+        .. request.WhenNotEmpty switch { WhenNotEmpty.Swap => (string[])["--swap"], WhenNotEmpty.Drop => ["--clean"], _ => [] },
+        .. request.Globals ? (string[])["--globals"] : [],
+        .. key,
+    ];
+}

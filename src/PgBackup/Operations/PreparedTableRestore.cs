@@ -1,0 +1,234 @@
+using System.Globalization;
+using System.Text;
+using PgBackup.Encryption;
+using PgBackup.Postgres;
+using PgBackup.Tools;
+
+namespace PgBackup.Operations;
+
+/// <summary>A restore of single tables of which everything was checked, and nothing done yet.</summary>
+public sealed class PreparedTableRestore : IAsyncDisposable
+{
+    private const string Differs = "differs from the original: ";
+
+    private readonly StoredPart part;
+    private readonly ArchiveOutline outline;
+    private readonly TableSelection selection;
+    private readonly PostgresServer server;
+    private readonly FoundTools found;
+    private readonly PsqlSession session;
+    private readonly ICipher cipher;
+    private readonly TimeProvider clock;
+    private readonly double verified;
+    private readonly List<string> notes = [];
+    private string? made;
+
+    internal PreparedTableRestore(
+        TableRestorePlan plan, StoredPart part, ArchiveOutline outline, TableSelection selection, PostgresServer server, FoundTools found, PsqlSession session, ICipher cipher,
+        TimeProvider clock, double verified)
+    {
+        Plan = plan;
+        this.part = part;
+        this.outline = outline;
+        this.selection = selection;
+        this.server = server;
+        this.found = found;
+        this.session = session;
+        this.cipher = cipher;
+        this.clock = clock;
+        this.verified = verified;
+    }
+
+    /// <summary>What is going to be done.</summary>
+    public TableRestorePlan Plan { get; }
+
+    private string Filled => Plan.Beside ?? Plan.Into;
+
+    /// <summary>
+    /// Carries the plan out; once. What fails is in the report: the database in which the tables are compared then stays, closed to all but
+    /// superusers, and the living database is as it was.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Cancelled"/>, which names the database that was being filled.</exception>
+    public async Task<TableRestoreReport> RunAsync(Progress progress, CancellationToken cancel)
+    {
+        long start = clock.GetTimestamp();
+        List<string> problems = [];
+        ErrorCode code = ErrorCode.RestoreFailed;
+        PartProgress display = progress.Add($"restore {Plan.Tables.Count} tables into {Filled}", part.Part.Proof.Bytes);
+        Proof? restored = null;
+        try
+        {
+            display.State = "restoring";
+            await FillAsync(display, problems, cancel);
+            display.State = "comparing";
+            restored = await CompareAsync(problems, cancel);
+            progress.Log(string.Create(CultureInfo.InvariantCulture, $"{Filled}: {restored.Rows:N0} rows in {restored.Tables.Count} tables restored and compared ({Seconds(start):0.0} s)"));
+            if (problems.Count == 0 && Plan.Schema is { } schema)
+            {
+                display.State = "moving";
+                await MoveAsync(schema, problems, cancel);
+                if (problems.Count == 0)
+                {
+                    Proof beside = await ReadSchemaAsync(Filled, schema, cancel);
+                    problems.AddRange(ProofComparison.Of(beside, await ReadSchemaAsync(Plan.Into, schema, cancel)).Differences.Select(static d => Differs + d));
+                    await session.ExecuteAsync($"DROP DATABASE {Sql.Name(Filled)}", cancel);
+                    made = null;
+                }
+            }
+
+            if (problems.TrueForAll(static p => p.StartsWith(Differs, StringComparison.Ordinal)))
+            {
+                code = ErrorCode.ProofDiffers;
+            }
+        }
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+        {
+            code = e.Code;
+            problems.AddRange([e.Message, .. e.Remedy is { } remedy ? ["what to do: " + remedy] : Array.Empty<string>()]);
+        }
+        catch (Exception e) when (cancel.IsCancellationRequested)
+        {
+            string left = made is null ? "" : $" {made} is left, half filled.";
+            throw new PgBackupException(
+                ErrorCode.Cancelled, $"the tools were ended; what was there before is as it was.{left}", made is null ? null : $"Before the next try: DROP DATABASE {Sql.Name(made)};", e);
+        }
+
+        if (problems.Count > 0 && made is not null)
+        {
+            PsqlReply closed = await session.TryAsync($"ALTER DATABASE {Sql.Name(made)} CONNECTION LIMIT 0", CancellationToken.None);
+            problems.Add($"{made} was left for inspection{(closed.Succeeded ? ", open to superusers only (CONNECTION LIMIT 0)" : "")}. Before the next try: DROP DATABASE {Sql.Name(made)};");
+        }
+
+        display.State = problems.Count == 0 ? "done" : "failed";
+        return new TableRestoreReport
+        {
+            Plan = Plan,
+            Tables = [.. (restored?.Tables ?? []).Select(t => new TableReport
+            {
+                Table = t.Key,
+                RestoredAs = $"{Plan.Into}: {(Plan.Schema is { } s ? $"{s}.{selection.Tables.First(n => n.ToString() == t.Key).Name}" : t.Key)}",
+                Rows = t.Value.Rows,
+                Bytes = t.Value.Bytes,
+            })],
+            VerifySeconds = verified,
+            TotalSeconds = Math.Round(verified + Seconds(start), 3),
+            Code = problems.Count == 0 ? null : PgBackupException.CodeTextOf(code),
+            Problems = problems,
+            Notes = notes,
+            Drop = Plan.Schema is { } name ? $"DROP SCHEMA {Sql.Name(name)} CASCADE;" : $"DROP DATABASE {Sql.Name(Plan.Into)};",
+        };
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await PreparedRestore.ReleaseAsync(session, found, cipher);
+
+    private async Task FillAsync(PartProgress display, List<string> problems, CancellationToken cancel)
+    {
+        if (Plan.MakesDatabase || Plan.Beside is not null)
+        {
+            await session.ExecuteAsync(WithoutTablespace(outline.DatabaseStatements.First(static s => s.Creates)).For(Filled), cancel);
+            made = Filled;
+            // Nobody comes in but who restores: privileges do not come along, and these rows were not for everybody.
+            await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Filled)} FROM PUBLIC", cancel);
+        }
+
+        using var list = new MemoryStream(Encoding.ASCII.GetBytes(selection.List));
+        await using StagedFile file = await server.Tools.Host.StageAsync(list, list.Length, cancel);
+        var reading = new HashingStream(await part.OpenPlainAsync(cipher, cancel));
+        display.Follow(() => part.Part.PlainSize == 0 ? 0 : (long)((double)reading.BytesRead / part.Part.PlainSize * part.Part.Proof.Bytes));
+        await using ToolProcess restore = await server.RestoreEntriesAsync(Filled, file.Path, cancel);
+        await using (reading)
+        {
+            await ArchiveFeed.FeedAsync(reading, restore, cancel);
+        }
+
+        Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
+        // Its settings word the values of its dump (times by zone, bytes). Read-only it would be in the way.
+        const string ReadOnly = "default_transaction_read_only";
+        foreach (DatabaseStatement setting in outline.DatabaseStatements.Where(static s => IsSetting(s) && !s.Template.Contains(ReadOnly, StringComparison.Ordinal)))
+        {
+            PsqlReply reply = await session.TryAsync(setting.For(Filled), cancel);
+            if (!reply.Succeeded)
+            {
+                notes.Add($"{reply.Message} in: {setting.For(Filled)}");
+            }
+        }
+    }
+
+    // The proof of the tables where they were restored; differences from the snapshot's are problems.
+    private async Task<Proof> CompareAsync(List<string> problems, CancellationToken cancel)
+    {
+        using var script = new ScriptReader();
+        await using (ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Filled, part.Part.Encoding!, outline.StandardStrings, cancel), cancel))
+        {
+            await ArchiveDecoder.ReadAsync(dump, script, cancel);
+        }
+
+        Proof now = selection.ProofOf(script.Finish(server.Tools.Major));
+        problems.AddRange(ProofComparison.Of(selection.ProofOf(part.Part.Proof), now).Differences.Select(static d => Differs + d));
+        return now;
+    }
+
+    // Both dumps are worded alike, whatever the living database sets for its sessions.
+    private async Task<Proof> ReadSchemaAsync(string database, string schema, CancellationToken cancel)
+    {
+        using var script = new ScriptReader();
+        await using ToolStream dump = ToolStream.From(await server.DumpSchemaScriptAsync(database, schema, part.Part.Encoding!, cancel), cancel);
+        await ArchiveDecoder.ReadAsync(dump, script, cancel);
+        return selection.ProofOf(script.Finish(server.Tools.Major), schema);
+    }
+
+    // In the database beside, everything that has rows or counts goes into the schema; from there a dump of it goes over in one transaction.
+    private async Task MoveAsync(string schema, List<string> problems, CancellationToken cancel)
+    {
+        await using (PsqlSession inside = await server.ConnectAsync(Filled, TimeSpan.Zero, clock, cancel))
+        {
+            await inside.ExecuteAsync($"CREATE SCHEMA {Sql.Name(schema)}", cancel);
+            foreach (string kind in (string[])["TABLE", "SEQUENCE", "STATISTICS"])
+            {
+                foreach (System.Text.Json.JsonElement row in await inside.QueryAsync(Movable(kind, schema), cancel))
+                {
+                    await inside.ExecuteAsync($"ALTER {kind} {row.GetProperty("name").GetString()} SET SCHEMA {Sql.Name(schema)}", cancel);
+                }
+            }
+        }
+
+        await using ToolStream dump = ToolStream.From(await server.DumpSchemaAsync(Filled, schema, part.Part.Encoding!, cancel), cancel);
+        await using ToolProcess restore = await server.RestoreAtOnceAsync(Plan.Into, cancel);
+        await ArchiveFeed.FeedAsync(dump, restore, cancel);
+        int before = problems.Count;
+        Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
+        if (problems.Count > before)
+        {
+            problems.Add($"{Plan.Into} is as it was: the schema goes over whole or not at all. What its tables use (types, functions, extensions) is taken from {Plan.Into}; --as NAME brings it along.");
+        }
+    }
+
+    // Sequences that belong to a column have gone with their table.
+    private static string Movable(string kind, string schema)
+    {
+        string notThere = $"n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', {Sql.Literal(schema)})";
+        const string NotOfExtension = "NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')";
+        return kind == "STATISTICS"
+            ? $"SELECT format('%I.%I', n.nspname, c.stxname) AS name FROM pg_statistic_ext c JOIN pg_namespace n ON n.oid = c.stxnamespace WHERE {notThere} AND {NotOfExtension}"
+            : $"SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ({(kind == "TABLE" ? "'r', 'p'" : "'S'")}) AND {notThere} AND {NotOfExtension}" +
+                (kind == "SEQUENCE" ? " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i'))" : "");
+    }
+
+    private void Judge(int exitCode, IReadOnlyList<string> errors, List<string> problems)
+    {
+        var judged = RestoreErrors.Read(exitCode, errors);
+        problems.AddRange(judged.Problems);
+        notes.AddRange(judged.Notes);
+    }
+
+    private static DatabaseStatement WithoutTablespace(DatabaseStatement create)
+    {
+        int at = create.Template.LastIndexOf(" TABLESPACE = ", StringComparison.Ordinal);
+        return at < 0 ? create : create with { Template = create.Template[..at] + ";" };
+    }
+
+    private static bool IsSetting(DatabaseStatement statement) => statement.For("x").StartsWith("ALTER DATABASE \"x\" SET ", StringComparison.Ordinal);
+
+    private double Seconds(long start) => Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
+}

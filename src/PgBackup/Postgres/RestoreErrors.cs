@@ -1,0 +1,78 @@
+using System.Globalization;
+
+namespace PgBackup.Postgres;
+
+/// <summary>
+/// What pg_restore said on stderr, judged. Errors are errors, with one exception: a comment on an extension that an administrator made
+/// beforehand may only be set by its owner, and is there already.
+/// </summary>
+internal sealed class RestoreErrors
+{
+    private const string Error = "pg_restore: error: ";
+    private const string Ignored = "pg_restore: warning: errors ignored on restore: ";
+    private const string Command = "Command was: ";
+    private const int Shown = 12;
+
+    // A word of the server's, and what to do about it.
+    private static readonly (string Word, string Advice)[] Advices =
+    [
+        ("must be able to SET ROLE", Powerless), ("must be superuser", Powerless), ("Must be superuser", Powerless), ("must be owner of", Powerless), ("permission denied", Powerless),
+        ("must be member of role", Powerless), ("Only roles with privileges of", Powerless),
+        ("is not available", "Install the extension where the target's server runs (its package, or an image that has it), then restore again."),
+        ("does not exist", "What is missing has to be there first: roles by --globals, anything else was refused above it."),
+        ("No space left on device", "Make room on the target's disk, then restore again."),
+    ];
+
+    private const string Powerless =
+        "The role that restores may not do this. Restore as a superuser; where there is none (a managed service), let an administrator make these things. What is not listed was restored.";
+
+    /// <summary>Why the restore failed, a line each; empty when it did not.</summary>
+    public required IReadOnlyList<string> Problems { get; init; }
+
+    /// <summary>What need not be an error.</summary>
+    public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>Judges; the lines are the last ones that pg_restore wrote.</summary>
+    public static RestoreErrors Read(int exitCode, IReadOnlyList<string> lines)
+    {
+        List<(string Message, string Statement)> errors = [];
+        int? counted = null;
+        foreach (string line in lines)
+        {
+            if (line.StartsWith(Error, StringComparison.Ordinal))
+            {
+                errors.Add((line, ""));
+            }
+            else if (line.StartsWith(Ignored, StringComparison.Ordinal) && int.TryParse(line[Ignored.Length..], CultureInfo.InvariantCulture, out int count))
+            {
+                counted = count;
+            }
+            else if (line.StartsWith(Command, StringComparison.Ordinal) && errors is [.., (_, "")])
+            {
+                errors[^1] = errors[^1] with { Statement = line[Command.Length..] };
+            }
+        }
+
+        if (exitCode == 0 && errors.Count == 0)
+        {
+            return new RestoreErrors { Problems = [], Notes = [] };
+        }
+
+        List<(string Message, string Statement)> harmless = [.. errors.Where(static e =>
+            e.Message.Contains("must be owner of extension", StringComparison.Ordinal) && e.Statement.StartsWith("COMMENT ON EXTENSION ", StringComparison.Ordinal))];
+        IReadOnlyList<string> notes = [.. harmless.Select(static e => $"{Short(e.Statement)}: not carried out, since the extension was made by another role.")];
+        if (exitCode == 1 && counted == harmless.Count && errors.Count == harmless.Count)
+        {
+            return new RestoreErrors { Problems = [], Notes = notes };
+        }
+
+        List<(string Message, string Statement)> real = [.. errors.Except(harmless)];
+        int all = Math.Max(real.Count, (counted ?? 0) - harmless.Count);
+        List<string> problems = [$"pg_restore failed with exit code {exitCode} and {all} error{(all == 1 ? "" : "s")}{(all > Shown ? $"; the first {Math.Min(Shown, real.Count)}" : "")}:"];
+        problems.AddRange(real.Count == 0 && counted is null ? lines.TakeLast(6) : real.Take(Shown).Select(static e => e.Statement.Length == 0 ? e.Message : $"{e.Message} (in: {Short(e.Statement)})"));
+        problems.AddRange(Advices.Where(a => real.Exists(e => e.Message.Contains(a.Word, StringComparison.Ordinal))).Select(static a => "what to do: " + a.Advice).Distinct());
+        return new RestoreErrors { Problems = problems, Notes = notes };
+    }
+
+    private static string Short(string statement) => statement.Length > 120 ? statement[..120] + " ..." : statement;
+}
