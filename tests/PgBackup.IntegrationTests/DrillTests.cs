@@ -75,7 +75,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         Outcome wrong = await own.Workspace.RunAsync(1, "keys", "test", "--identity", snapshots.Keys.StrangerSecret);
         Outcome right = await own.Workspace.RunAsync(0, "keys", "test", "--identity", snapshots.Keys.OpsSecret);
 
-        wrong.Errors.ShouldStartWith($"olympus-pgbackup: PGB-0051: gpg has no secret key for this snapshot in {snapshots.Keys.StrangerSecret}; it can be decrypted by the secret key of {fingerprint}.");
+        wrong.Errors.ShouldStartWith($"olympus-pgbackup: PGB-0051: gpg has no secret key for this snapshot in {snapshots.Keys.StrangerSecret}; the snapshot can be decrypted by the secret key of {fingerprint}.");
         right.Output.ShouldContain($"{own.Snapshot} in offsite ");
         right.Output.ShouldContain(": the canary and "); // which the night has written
         right.Output.ShouldContain($"tested: the private key of {fingerprint} (ops@example.com), recorded in local, offsite");

@@ -87,7 +87,7 @@ public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identi
         return ValueTask.CompletedTask;
     }
 
-    private string Needed => $"it can be decrypted by the private key of {string.Join(" or ", recipients)}";
+    private string Needed => $"the snapshot can be decrypted by the private key of {string.Join(" or ", recipients)}";
 
     private string RequireFile() =>
         identity?.File is not { } file

@@ -101,22 +101,35 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         List<string> arguments = [.. await KeyringOptionsAsync(c), "--status-fd", "2", "--decrypt"];
         if (identity?.PassphraseFile is { } passphrase)
         {
+            RequireReadable(passphrase);
             arguments.InsertRange(0, ["--pinentry-mode", "loopback", "--passphrase-file", passphrase]);
         }
 
         return new GpgPlaintext(ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c), primary => decryptedBy = primary, Locked);
     }, cancel);
 
+    private static void RequireReadable(string passphraseFile)
+    {
+        try
+        {
+            File.OpenRead(passphraseFile).Dispose();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new PgBackupException(ErrorCode.IdentityUnusable, $"the file with the passphrase cannot be read: {e.Message}", "Check the path after --passphrase-file, or passphrase_file in the config, and the file's owner and mode.", e);
+        }
+    }
+
     private static ToolCommand Gpg(IEnumerable<string> arguments) =>
         new("gpg", ["--batch", "--no-tty", "--quiet", .. arguments]);
 
     private string Where => identity?.File is { } file ? $"in {file}" : "in its keyring";
 
-    private string Needed => $"it can be decrypted by the secret key of {string.Join(" or ", recipients)}";
+    private string Needed => $"the snapshot can be decrypted by the secret key of {string.Join(" or ", recipients)}";
 
     private PgBackupException Locked(string? fingerprint, PgBackupException reason) => new(
         ErrorCode.IdentityUnusable,
-        $"the passphrase of the secret key {(fingerprint is null ? "" : $"{fingerprint} ")}{Where} is {(identity?.PassphraseFile is { } file ? $"not the one in {file}" : "missing or wrong")}; the snapshot can be decrypted by the secret key of {string.Join(" or ", recipients)}.",
+        $"the passphrase of the secret key {(fingerprint is null ? "" : $"{fingerprint} ")}{Where} is {(identity?.PassphraseFile is { } file ? $"not the one in {file}" : "missing or wrong")}; {Needed}.",
         identity?.File is null
             ? "Name a file with it by --passphrase-file FILE; or run `olympus-pgbackup keys test` at a terminal, where gpg-agent asks for it, and remembers it for a while."
             : "Name a file with it by --passphrase-file FILE.",

@@ -60,7 +60,7 @@ internal sealed class KeyTrial(IObjectStore store, SnapshotId id, Manifest manif
     {
         if (HadCanary)
         {
-            await DecryptAsync($"{SnapshotLayout.Keys}/{canary}", "remove it, and the next run writes it anew", async () =>
+            await DecryptAsync($"{SnapshotLayout.Keys}/{canary}", "test in another store by --store; if that goes well, remove this canary, which no restore needs, and the next run writes it anew", async () =>
             {
                 await using Stream plain = await OpenAsync(with, c => folder.OpenAsync(canary, c), cancel);
                 return await IsCanaryAsync(plain, cancel);

@@ -80,7 +80,8 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Usage"/> when there are no keys; the error of the stores, when none can be read.</exception>
     public async Task<KeysReport> ListAsync(ICipher configured, CancellationToken cancel)
     {
-        List<string> warnings = [];
+        KeysSurvey survey = await KeysSurvey.OfAsync(stores, clock.GetUtcNow(), cancel);
+        List<string> warnings = [.. survey.Problems];
         Manifest? newest = await NewestAsync(warnings, cancel);
         IReadOnlyList<Recipient>? inConfig = await RecipientsAsync(configured, warnings, cancel);
         IReadOnlyList<Recipient> current = inConfig ?? newest?.Recipients ?? [];
@@ -93,8 +94,6 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
                 : NoKeys(newest is null ? $"the config says {configured.Kind}, and there is no snapshot yet" : $"the newest snapshot {newest.Id} is {HowEncrypted(newest.Encryption)}");
         }
 
-        KeysSurvey survey = await KeysSurvey.OfAsync(stores, clock.GetUtcNow(), cancel);
-        warnings.AddRange(survey.Problems);
         warnings.AddRange(Warnings(current, survey));
         if (newest is not null && current.Count > 1 && inSnapshot.Count == 1)
         {
@@ -266,7 +265,8 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
             }
         }
 
-        warnings.AddRange(unreadable.Select(static e => e.Message));
+        // A store that is not there at all was told already.
+        warnings.AddRange(unreadable.Select(static e => e.Message).Where(message => !warnings.Any(w => w.EndsWith(message, StringComparison.Ordinal))).ToList());
         return unreadable.Count < stores.Count ? newest : throw unreadable[0];
     }
 

@@ -129,7 +129,7 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(folder["locked"]).Decrypt(new MemoryStream(stored), Cancel)));
 
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
-        error.Message.ShouldBe($"the identity {folder["locked"]} is protected by a passphrase, which age asks for at a terminal only; it can be decrypted by the private key of {recipients["ops"]} or {recipients["escrow"]}.");
+        error.Message.ShouldBe($"the identity {folder["locked"]} is protected by a passphrase, which age asks for at a terminal only; the snapshot can be decrypted by the private key of {recipients["ops"]} or {recipients["escrow"]}.");
         error.Remedy.ShouldNotBeNull().ShouldContain($"age --decrypt {folder["locked"]}");
     }
 

@@ -153,6 +153,20 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
     }
 
     [Theory]
+    [InlineData("/nowhere/passphrase")]
+    [InlineData("/tmp")]
+    public async Task A_file_with_the_passphrase_that_cannot_be_read_is_named(string file)
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        await using var cipher = new GpgCipher(["ops@example.com"], keys.PublicHome, new Identity { File = keys.File("ops"), PassphraseFile = file }, TimeProvider.System);
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel)));
+
+        error.Code.ShouldBe(ErrorCode.IdentityUnusable);
+        error.Message.ShouldContain(file);
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task What_was_encrypted_to_a_key_that_has_expired_since_can_still_be_decrypted(bool fromFile)
