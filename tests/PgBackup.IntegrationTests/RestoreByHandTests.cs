@@ -92,7 +92,10 @@ public sealed partial class RestoreByHandTests(OlympusCluster cluster) : IAsyncL
         Directory.CreateDirectory(remote);
         await Shell.ReadAsync("cp", ["--archive", cluster.Workspace.Store, Path.Combine(remote, "olympus")]);
         await File.WriteAllTextAsync(environment["RCLONE_CONFIG"]!, $"[b2]\ntype = alias\nremote = {Path.GetDirectoryName(remote)}\n", TestContext.Current.CancellationToken);
-        Outcome outcome = await Shell.RunAsync("bash", ["-s"], environment, elsewhere.Folder, script.ToString());
+        // From a file: the tools would read the rest of a script on stdin.
+        string file = Path.Combine(elsewhere.Folder, "runbook.sh");
+        await File.WriteAllTextAsync(file, script.ToString(), TestContext.Current.CancellationToken);
+        Outcome outcome = await Shell.RunAsync("bash", [file], environment, elsewhere.Folder);
 
         outcome.ExitCode.ShouldBe(0, outcome.ToString());
         outcome.Errors.Split('\n').Where(static l => l.Contains("ERROR", StringComparison.Ordinal) && !l.Contains("role \"postgres\" already exists", StringComparison.Ordinal)).ShouldBeEmpty();
