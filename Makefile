@@ -53,17 +53,17 @@ test:
 	rm -rf $(RESULTS)
 	status=0
 	mkdir -p $(RESULTS)
-	echo "both test projects run side by side, for some ten minutes; what each prints follows when it has ended"
-	declare -A running=()
-	for project in $(TESTS); do
-	  dotnet test tests/$$project -c Release --no-build --nologo \
-	    --results-directory $(RESULTS) --logger "trx;LogFileName=$$project.trx" \
-	    --blame-hang-timeout 10m --blame-hang-dump-type none >$(RESULTS)/$$project.log 2>&1 & running[$$project]=$$!
-	done
-	for project in $(TESTS); do
-	  wait $${running[$$project]} || status=1
-	  cat $(RESULTS)/$$project.log
-	done
+	run() {
+	  dotnet test tests/$$1 -c Release --no-build --nologo \
+	    --results-directory $(RESULTS) --logger "trx;LogFileName=$$1.trx" \
+	    --blame-hang-timeout 10m --blame-hang-dump-type none
+	}
+	# Side by side. What the shell puts into the background is deaf to Ctrl-C, and so is everything it starts: not the tests that send one.
+	run PgBackup.Tests >$(RESULTS)/PgBackup.Tests.log 2>&1 & fast=$$!
+	trap 'kill $$fast 2>/dev/null || true' EXIT
+	run PgBackup.IntegrationTests || status=1
+	wait $$fast || status=1
+	cat $(RESULTS)/PgBackup.Tests.log
 	line=$$(eng/count-tests.sh $(TESTS:%=$(RESULTS)/%.trx)) || status=1
 	echo "all tests: $$line"
 	exit $$status

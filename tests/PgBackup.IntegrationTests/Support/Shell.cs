@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 
@@ -15,6 +16,9 @@ internal sealed record Outcome(int ExitCode, string Output, string Errors)
 /// <summary>A program that was started, with everything it writes.</summary>
 internal sealed class RunningProgram : IAsyncDisposable
 {
+    // Which test started which process: others run beside it, and kill what they started.
+    private static readonly ConcurrentDictionary<int, string?> Starters = new();
+
     private readonly Process process;
     private readonly Task<string> output;
     private readonly Task<string> errors;
@@ -48,6 +52,7 @@ internal sealed class RunningProgram : IAsyncDisposable
         }
 
         process = Process.Start(start)!;
+        Starters[process.Id] = TestContext.Current.Test?.UniqueID;
         output = process.StandardOutput.ReadToEndAsync();
         errors = process.StandardError.ReadToEndAsync();
         if (input is not null)
@@ -61,6 +66,9 @@ internal sealed class RunningProgram : IAsyncDisposable
     public int Id => process.Id;
 
     public bool HasExited => process.HasExited;
+
+    /// <summary>The test that asks has started a process of this id.</summary>
+    public static bool IsOfThisTest(int id) => TestContext.Current.Test?.UniqueID is { } test && Starters.TryGetValue(id, out string? starter) && starter == test;
 
     /// <summary>Sends a signal by <c>kill</c>: TERM, INT, KILL.</summary>
     public async Task SignalAsync(string name) => await Shell.RunAsync("kill", ["-" + name, $"{process.Id}"]);

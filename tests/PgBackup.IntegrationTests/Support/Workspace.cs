@@ -127,11 +127,11 @@ internal sealed class Workspace : IDisposable
             f => Path.GetRelativePath(Store, f), static f => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f))))
         : new Dictionary<string, string>();
 
-    /// <summary>No folder of this program is left in this host's memory or temp folder by a process that has ended.</summary>
+    /// <summary>No folder of this program is left in this host's memory or temp folder by a process that this test started, and that has ended.</summary>
     public static void HostShouldBeClean()
     {
         IEnumerable<string> left = ((string[])["/dev/shm", Path.GetTempPath()]).SelectMany(static root => Directory.GetDirectories(root, "olympus-pgbackup-*"))
-            .Where(static f => Path.GetFileName(f).Split('-') is [_, _, string pid, ..] && pid.All(char.IsAsciiDigit) && !Directory.Exists("/proc/" + pid));
+            .Where(static f => Path.GetFileName(f).Split('-') is [_, _, string pid, ..] && int.TryParse(pid, out int id) && RunningProgram.IsOfThisTest(id) && !Directory.Exists("/proc/" + pid));
         left.ShouldBeEmpty();
     }
 
