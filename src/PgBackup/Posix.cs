@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace PgBackup;
 
 /// <summary>The few calls of the C library that .NET does not offer: named pipes, pipe sizes, reading without a lock, fsync of a
-/// folder, and an interrupt for another process.</summary>
+/// folder, and whether another process is there, and an interrupt for it.</summary>
 internal static partial class Posix
 {
     public const int ReadOnly = 0;
@@ -14,6 +14,7 @@ internal static partial class Posix
     private const int NonBlocking = 0x800;
     private const int CloseOnExec = 0x80000;
     private const int Interrupted = 2; // SIGINT
+    private const int NoSuchProcess = 3; // ESRCH
     private const int SetFlagsCommand = 4; // F_SETFL
     private const int SetPipeSizeCommand = 1031; // F_SETPIPE_SZ
 
@@ -74,7 +75,10 @@ internal static partial class Posix
     /// <summary>What Ctrl-C does to a process; nothing happens when it has ended, or is somebody else's.</summary>
     public static void Interrupt(int process) => _ = Kill(process, Interrupted);
 
-    [LibraryImport("libc", EntryPoint = "kill")]
+    /// <summary>A process has this id, whoever it belongs to and whether or not <c>/proc</c> shows it.</summary>
+    public static bool IsThere(int process) => Kill(process, 0) == 0 || Marshal.GetLastPInvokeError() != NoSuchProcess;
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Kill(int process, int signal);
 

@@ -6,23 +6,26 @@ namespace PgBackup;
 /// Names this process so that another one can tell for certain when it is gone: by the start of the kernel (a random id), the namespace of
 /// process ids, the id, and the time of the start, which no later process with the same id has.
 /// </summary>
-/// <remarks>Sources: random(4), pid_namespaces(7), proc_pid_stat(5), field 22.</remarks>
+/// <remarks>Sources: random(4), pid_namespaces(7), proc_pid_stat(5), field 22, kill(2).</remarks>
 internal static class ProcessMark
 {
     private const char Separator = '/';
+    private const string Processes = "/proc";
 
     /// <summary>This process; null where the system does not tell.</summary>
-    public static string? Own { get; } = Kernel() is { } kernel && Start(Environment.ProcessId) is { } start
+    public static string? Own { get; } = Kernel() is { } kernel && Start(Environment.ProcessId, Processes) is { } start
         ? string.Create(CultureInfo.InvariantCulture, $"{kernel}{Separator}{Environment.ProcessId}{Separator}{start}")
         : null;
 
     /// <summary>True only if the process was one of this very system and runs no more; false also where nobody can know.</summary>
-    public static bool IsGone(string? mark)
+    /// <param name="mark">What a process said of itself.</param>
+    /// <param name="processes">Where the kernel shows processes. It may hide those of other users (<c>hidepid</c>), which run all the same.</param>
+    public static bool IsGone(string? mark, string processes = Processes)
     {
         string[] parts = mark?.Split(Separator) ?? [];
         return parts.Length == 4 && Kernel() is { } kernel && $"{parts[0]}{Separator}{parts[1]}" == kernel
             && int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
-            && (Start(pid) is { } start ? start != parts[3] : !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}")));
+            && (Start(pid, processes) is { } start ? start != parts[3] : !Posix.IsThere(pid));
     }
 
     private static string? Kernel()
@@ -38,11 +41,11 @@ internal static class ProcessMark
         }
     }
 
-    private static string? Start(int pid)
+    private static string? Start(int pid, string processes)
     {
         try
         {
-            return StartIn(File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat")));
+            return StartIn(File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"{processes}/{pid}/stat")));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

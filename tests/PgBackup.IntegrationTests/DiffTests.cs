@@ -74,9 +74,16 @@ public sealed class DiffTests(OlympusCluster cluster)
         JsonNode diff = JsonNode.Parse((await own.RunAsync(0, "diff", "--json")).Output)!;
         diff["databases"]!.AsArray().Select(static d => $"{d!["database"]} {d["change"]}").ShouldBe(["ledger changed", "notes same"]);
 
-        // A database that is gone fails the backup; the comparison with the living ones goes on without it.
+        // One that the config names no longer is not gone for that.
+        string config = own.Config();
+        own.Configure(config.Replace(", \"notes\"]", "]", StringComparison.Ordinal));
+        (await own.RunAsync(0, "diff", "latest", "live")).Output.ShouldContain("\nnotes: not compared: the config does not name it\n");
+        own.Configure(config);
+
+        // A database that is gone fails the backup; the comparison with the living ones goes on without it. The one before them is the newest.
         await cluster.Target.SqlAsync("postgres", "DROP DATABASE notes");
-        Outcome without = await own.RunAsync(1, "diff", "latest", "live");
+        Outcome without = await own.RunAsync(1, "diff", "previous", "live");
+        without.Output.ShouldStartWith($"from  {id}, ");
         without.Errors.ShouldContain("PGB-0100");
         without.Output.ShouldContain("\nledger: the same (");
         without.Output.ShouldContain("\nnotes: not compared: PGB-0032: ");

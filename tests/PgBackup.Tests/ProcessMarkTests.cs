@@ -5,15 +5,22 @@ namespace PgBackup.Tests;
 public sealed class ProcessMarkTests
 {
     private static readonly string Own = ProcessMark.Own.ShouldNotBeNull();
+    private static readonly string Beyond = (4_194_304 + 1).ToString(CultureInfo.InvariantCulture); // PID_MAX_LIMIT of Linux
 
     [Fact]
     public void A_process_that_runs_is_not_gone() => ProcessMark.IsGone(Own).ShouldBeFalse();
 
     [Fact]
-    public void A_process_whose_id_nobody_has_is_gone()
+    public void A_process_whose_id_nobody_has_is_gone() => ProcessMark.IsGone(Changed(2, Beyond)).ShouldBeTrue();
+
+    [Fact]
+    public void A_process_that_the_kernel_hides_from_this_user_is_not_gone()
     {
-        const int beyond = 4_194_304 + 1; // PID_MAX_LIMIT of Linux
-        ProcessMark.IsGone(Changed(2, beyond.ToString(CultureInfo.InvariantCulture))).ShouldBeTrue();
+        using var empty = new TestFolder();
+
+        ProcessMark.IsGone(Own, empty.Path).ShouldBeFalse();
+        ProcessMark.IsGone(Changed(2, "1"), empty.Path).ShouldBeFalse();
+        ProcessMark.IsGone(Changed(2, Beyond), empty.Path).ShouldBeTrue();
     }
 
     [Fact]

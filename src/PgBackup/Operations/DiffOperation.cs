@@ -66,8 +66,8 @@ public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeP
         DiffContent? first = from is { } a ? await ReadAsync(a, cancel) : null;
         DiffContent? second = to is { } b ? await ReadAsync(b, cancel) : null;
         RequireKnown(request.Databases, first, second);
-        first ??= await LiveAsync(request.Databases, cancel);
-        second ??= await LiveAsync(request.Databases, cancel);
+        first ??= await LiveAsync(request.Databases, second!, cancel);
+        second ??= await LiveAsync(request.Databases, first, cancel);
         return DiffReport.Of(first, second, request.Databases, request.All);
     }
 
@@ -82,9 +82,14 @@ public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeP
             "An id looks like 20260301T030000Z; `latest` is the newest complete one, `previous` the complete one before the other, `live` the databases as they are now; `olympus-pgbackup list` shows them."),
     };
 
+    // Before the living databases, that is the newest.
     private async Task<SnapshotId> BeforeAsync(SnapshotId? other, CancellationToken cancel)
     {
-        SnapshotId end = other ?? (await catalog.LatestAsync(cancel)).Id;
+        if (other is not { } end)
+        {
+            return (await catalog.LatestAsync(cancel)).Id;
+        }
+
         return (await catalog.BeforeAsync(end, cancel))?.Id ?? throw new PgBackupException(
             ErrorCode.SnapshotMissing, $"the store {store.Name} ({store.Location}) has no complete snapshot before {end}.", "`olympus-pgbackup list` shows those it has.");
     }
@@ -116,7 +121,8 @@ public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeP
     private void RequireKnown(IReadOnlyList<string> wanted, DiffContent? first, DiffContent? second)
     {
         HashSet<string> known = [.. ((DiffContent?[])[first, second]).OfType<DiffContent>().SelectMany(static c => c.Proofs.Keys.Concat(c.Missing.Keys))];
-        if (first is null || second is null)
+        bool live = first is null || second is null;
+        if (live)
         {
             known.UnionWith(config.Databases.Select(static d => d.Name));
         }
@@ -129,7 +135,16 @@ public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeP
                 $"neither has a database {string.Join(", ", unknown.Select(static n => $"\"{n}\""))}.",
                 $"There are {string.Join(", ", known.Order(StringComparer.Ordinal))}.");
         }
+
+        if (live && wanted.Count > 0 && config.Databases.All(d => !wanted.Contains(d.Name, StringComparer.Ordinal)))
+        {
+            throw new PgBackupException(
+                ErrorCode.PartMissing,
+                $"the config does not name {string.Join(", ", wanted.Select(static n => $"\"{n}\""))}, so that nothing living can be compared.",
+                "Name it under databases:, or compare two snapshots.");
+        }
     }
 
-    private Task<DiffContent> LiveAsync(IReadOnlyList<string> only, CancellationToken cancel) => LiveProofs.ReadAsync(config, only, clock, progress, cancel);
+    private Task<DiffContent> LiveAsync(IReadOnlyList<string> only, DiffContent other, CancellationToken cancel) =>
+        LiveProofs.ReadAsync(config, only, [.. other.Proofs.Keys], clock, progress, cancel);
 }

@@ -33,17 +33,18 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
         {
             await using IStoreLock held = await into.Store.LockAsync(holder, cancel);
             await into.Store.CheckWritableAsync(cancel);
-            IReadOnlyList<CatalogEntry> entries = await new Catalog(into.Store).ListAsync(cancel);
+            List<CatalogEntry> entries = [.. await new Catalog(into.Store).ListAsync(cancel)];
             foreach (SnapshotId id in gap.Missing.Select(static m => SnapshotId.TryParse(m)!.Value))
             {
-                if (await CopyAsync(into, id, entries, found, held, cancel) is { } from)
+                if (await CopyAsync(into, id, entries, found, held, cancel) is var (from, entry))
                 {
                     filled.Add(new FilledGap { Snapshot = id.ToString(), From = from });
+                    entries.Add(entry); // those after it are not the first of its month any more
                     progress.Log($"{into.Store.Name}: has {id} now, from {from}");
                 }
             }
         }
-        catch (PgBackupException e)
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {
             progress.Log($"{into.Store.Name}: not filled ({e.CodeText}): {e.Message}");
         }
@@ -51,7 +52,7 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
         return filled;
     }
 
-    private async Task<string?> CopyAsync(
+    private async Task<(string From, CatalogEntry Entry)?> CopyAsync(
         BackupStore into, SnapshotId id, IReadOnlyList<CatalogEntry> entries, IReadOnlyList<SnapshotCheck> found, IStoreLock held, CancellationToken cancel)
     {
         List<IObjectStore> others = [.. stores.Select(static s => s.Store).Where(s => s.Name != into.Store.Name)];
@@ -65,10 +66,11 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
         {
             try
             {
-                if ((await new Catalog(from).ReadEntryAsync(id, cancel)).HasManifest)
+                CatalogEntry entry = await new Catalog(from).ReadEntryAsync(id, cancel);
+                if (entry.HasManifest)
                 {
                     await new SnapshotCopy(from, into.Store, clock, progress).RunAsync(id, into.LockUntil(id, entries), held, cancel);
-                    return from.Name;
+                    return (from.Name, entry);
                 }
             }
             catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.StoreUnavailable)

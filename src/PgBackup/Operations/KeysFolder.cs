@@ -18,6 +18,9 @@ internal sealed class KeysFolder(IObjectStore store)
     // A recipient by an RSA key of SSH has some 700 characters, and a file name at most 255.
     private const int LongestName = 100;
 
+    // A record has some 700 bytes. Whoever can write into the store could put anything there.
+    private const int LargestRecord = 64 << 10;
+
     private const string Tested = "tested-";
     private const string Json = ".json";
     private static readonly int TimeLength = SnapshotId.At(DateTimeOffset.UnixEpoch).ToString().Length;
@@ -64,9 +67,9 @@ internal sealed class KeysFolder(IObjectStore store)
     public async Task<KeyTest?> ReadAsync(string fingerprint, DateTimeOffset time, CancellationToken cancel)
     {
         await using Stream stream = await OpenAsync(TestName(fingerprint, time), cancel);
-        using var json = new MemoryStream();
-        await stream.CopyToAsync(json, cancel);
-        return KeyTest.TryRead(json.ToArray());
+        byte[] json = new byte[LargestRecord + 1];
+        int length = await stream.ReadAtLeastAsync(json, json.Length, throwOnEndOfStream: false, cancel);
+        return length > LargestRecord ? null : KeyTest.TryRead(json[..length]);
     }
 
     /// <summary>How a key is called in the names of its records.</summary>

@@ -12,8 +12,18 @@ internal static class LiveProofs
     /// Reads the databases of the config, several at a time as a backup does; with none in particular, also the roles. A backup may run
     /// at the same time. A database that cannot be read is among the missing ones, with its error.
     /// </summary>
+    /// <param name="config">The source and its databases.</param>
+    /// <param name="only">The databases that are asked for; empty for all.</param>
+    /// <param name="others">
+    /// What the other side has. One of these that the config does not name may be there and is not read: it is missing, unless the server
+    /// is known not to have it.
+    /// </param>
+    /// <param name="clock">The time.</param>
+    /// <param name="progress">For a display.</param>
+    /// <param name="cancel">Gives up; the server's backends are ended.</param>
     /// <exception cref="PgBackupException">None of them could be opened.</exception>
-    public static async Task<DiffContent> ReadAsync(BackupConfig config, IReadOnlyList<string> only, TimeProvider clock, Progress progress, CancellationToken cancel)
+    public static async Task<DiffContent> ReadAsync(
+        BackupConfig config, IReadOnlyList<string> only, IReadOnlyList<string> others, TimeProvider clock, Progress progress, CancellationToken cancel)
     {
         var now = SnapshotId.At(clock.GetUtcNow());
         List<DatabaseConfig> wanted = [.. config.Databases.Where(d => only.Count == 0 || only.Contains(d.Name, StringComparer.Ordinal))];
@@ -51,11 +61,17 @@ internal static class LiveProofs
             }
         }
 
+        Dictionary<string, string> missing = problems.Keys.ToDictionary(static name => name, static _ => "it cannot be read now", StringComparer.Ordinal);
+        foreach (string name in others.Where(o => config.Databases.All(d => d.Name != o) && cluster.ServerDatabases?.Contains(o, StringComparer.Ordinal) is not false))
+        {
+            missing[name] = "the config does not name it";
+        }
+
         return new DiffContent
         {
             Side = new DiffSide { Name = DiffRequest.Live, Place = cluster.Server.Description, Time = now.Time, ServerVersion = cluster.Facts.Version },
             Proofs = proofs,
-            Missing = problems.Keys.ToDictionary(static name => name, static _ => "it cannot be read now", StringComparer.Ordinal),
+            Missing = missing,
             Problems = problems,
             Globals = globals,
         };

@@ -47,7 +47,7 @@ internal static class ManifestWitness
             _ = Catalog.ParseManifest(id, json);
             return json;
         }
-        catch (PgBackupException)
+        catch (PgBackupException) when (!cancel.IsCancellationRequested)
         {
             return null;
         }

@@ -25,6 +25,7 @@ public sealed class Replica : IAsyncDisposable
     private readonly List<PgBackupException> errors = [];
     private IStoreLock? held;
     private IReadOnlyList<CatalogEntry> entries = [];
+    private IReadOnlyList<CatalogEntry> there = [];
 
     private Replica(
         BackupStore primary, BackupStore replica, IReadOnlyList<IObjectStore> witnesses, string cluster, string holder, TimeProvider clock, Progress progress, CancellationToken cancel)
@@ -137,6 +138,7 @@ public sealed class Replica : IAsyncDisposable
         {
             await copy.RunAsync(gap, replica.LockUntil(gap, entries), holding, cancel);
             copied.Add(gap.ToString());
+            entries = [.. entries, .. there.Where(e => e.Id == gap)]; // those after it are not the first of its month any more
             progress.Log($"{replica.Store.Name}: has {gap} now");
             return true;
         }
@@ -218,7 +220,7 @@ public sealed class Replica : IAsyncDisposable
     // Tonight's first, of which nearly everything is there; then the oldest.
     private async Task<List<SnapshotId>> GapsAsync(SnapshotId? newest, IStoreLock holding, CancellationToken cancel)
     {
-        IReadOnlyList<CatalogEntry> there = await new Catalog(primary.Store).ListAsync(cancel);
+        there = await new Catalog(primary.Store).ListAsync(cancel);
         entries = await catalog.ListAsync(cancel);
         List<SnapshotId> gaps = [.. replica.Lacks(entries, there, clock.GetUtcNow()).OrderBy(id => id == newest ? 0 : 1).ThenBy(static id => id)];
         holding.RequireHeld();

@@ -110,6 +110,19 @@ public sealed class DiffVerbTests : IDisposable
         (result.ExitCode, result.Output).ShouldBe((exitCode, ""));
     }
 
+    [Fact]
+    public async Task A_database_that_only_the_snapshot_knows_cannot_be_compared_with_a_living_one()
+    {
+        folder.Write(
+            "olympus-pgbackup.yaml",
+            $"cluster: olympus\nsource: {{ url: \"postgres://nobody@127.0.0.1:1/\" }}\ndatabases: [other]\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
+
+        AppResult result = await AppProcess.RunAsync(folder.Path, "diff", "latest", "live", "-d", "ciam_kratos");
+
+        result.Errors.ShouldStartWith("olympus-pgbackup: PGB-0066: the config does not name \"ciam_kratos\", so that nothing living can be compared.\n");
+        (result.ExitCode, result.Output).ShouldBe((1, ""));
+    }
+
     private static string Id(int day) => $"2026030{day}T030000Z";
 
     private static Manifest Of(int day) => ManifestSample.Of(SnapshotId.TryParse(Id(day))!.Value);

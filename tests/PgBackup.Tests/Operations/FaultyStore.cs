@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using PgBackup.Storage;
 
@@ -33,6 +34,9 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
 
     /// <summary>Until when an object is locked.</summary>
     public Func<string, DateTimeOffset?> LockedUntil { get; set; } = static _ => null;
+
+    /// <summary>Until when each object that was put was to be locked.</summary>
+    public ConcurrentDictionary<string, DateTimeOffset?> Locks { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Another run takes the lock over.</summary>
     public bool LosesLock { get; set; }
@@ -79,6 +83,7 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
             }
 
             long size = await inner.PutAsync(key, content, lockedUntil, cancel);
+            Locks[key] = lockedUntil;
             File.SetLastWriteTimeUtc(path, clock.Now.UtcDateTime);
             return size;
         }, cancel);

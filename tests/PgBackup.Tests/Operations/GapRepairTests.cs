@@ -1,4 +1,5 @@
 using PgBackup.Operations;
+using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using static PgBackup.Tests.Operations.SnapshotSample;
@@ -86,6 +87,55 @@ public sealed class GapRepairTests : IDisposable
         filled.ShouldAllBe(static g => g.Filled.Select(static f => f.Snapshot).SequenceEqual(g.Missing));
         stores.Contents("offsite").ShouldBe(stores.Contents("local"));
         stores.Contents("s3").ShouldBe(stores.Contents("local"));
+    }
+
+    [Fact]
+    public async Task What_is_filled_into_a_store_with_object_lock_is_locked_as_if_it_had_come_night_by_night()
+    {
+        await FillAsync("offsite");
+        var rules = new RetentionRules { All = RetentionLength.Of(30, RetentionUnit.Days), Yearly = RetentionLength.Of(5, RetentionUnit.Years) };
+        FaultyStore local = stores.Faulty("local");
+        BackupStore[] all = [Stores.Kept(local, rules, locks: true), Stores.Kept(stores.Open("offsite"))];
+        StoreGap gap = new() { Store = "local", Missing = [Day(20).ToString(), Day(21).ToString(), Day(22).ToString()] };
+
+        await new GapRepair(all, stores.Clock, new Progress { Log = log.Add }).RunAsync([gap], [], "the test", Cancel);
+
+        local.Locks[Of(Day(20)).PartKey(1)].ShouldBe(Day(20).Time.AddYears(5));
+        local.Locks[Of(Day(22)).PartKey(1)].ShouldBe(Day(22).Time.AddDays(30));
+    }
+
+    [Fact]
+    public async Task So_is_what_a_run_catches_up()
+    {
+        await FillAsync("local");
+        var rules = new RetentionRules { All = RetentionLength.Of(30, RetentionUnit.Days), Yearly = RetentionLength.Of(5, RetentionUnit.Years) };
+        FaultyStore offsite = stores.Faulty("offsite");
+        BackupStore late = Stores.Kept(offsite, rules, locks: true);
+
+        await using Replica replica = Replica.Start([Stores.Kept(stores.Open("local")), late], late, Cluster, "the test", stores.Clock, new Progress(), Cancel);
+        (await replica.CatchUpAsync(null, Cancel)).Copied.Count.ShouldBe(3);
+
+        offsite.Locks[Of(Day(20)).PartKey(1)].ShouldBe(Day(20).Time.AddYears(5));
+        offsite.Locks[Of(Day(22)).PartKey(1)].ShouldBe(Day(22).Time.AddDays(30));
+    }
+
+    [Fact]
+    public async Task A_repair_that_is_stopped_says_so_and_goes_on_with_nothing()
+    {
+        await FillAsync("offsite");
+        FaultyStore local = stores.Faulty("local");
+        using var stop = new CancellationTokenSource();
+        local.Fail = call =>
+        {
+            stop.Cancel();
+            return new PgBackupException(ErrorCode.StoreUnavailable, $"{call} was broken off");
+        };
+        BackupStore[] all = [Stores.Kept(local), Stores.Kept(stores.Open("offsite"))];
+        StoreGap gap = new() { Store = "local", Missing = [Day(20).ToString()] };
+
+        await Should.ThrowAsync<PgBackupException>(() => new GapRepair(all, stores.Clock, new Progress { Log = log.Add }).RunAsync([gap], [], "the test", stop.Token));
+
+        log.ShouldBeEmpty();
     }
 
     [Fact]

@@ -55,12 +55,14 @@ public sealed class KeysFolderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_record_that_is_garbage_or_of_a_newer_format_is_none()
+    public async Task A_record_that_is_garbage_or_far_too_large_or_of_a_newer_format_is_none()
     {
         var folder = new KeysFolder(store);
         KeyTest test = Test("AAAA", stores.Clock.Now);
         await folder.RecordAsync(test with { Format = 2 }, Cancel);
         (await folder.ReadAsync("AAAA", test.Time, Cancel)).ShouldBeNull();
+        await store.PutAsync("keys/tested-BBBB-20260322T040000Z.json", new MemoryStream([.. test.ToJson(), .. Enumerable.Repeat((byte)' ', 100_000)]), Cancel);
+        (await folder.ReadAsync("BBBB", test.Time, Cancel)).ShouldBeNull();
         KeyTest.TryRead("{"u8.ToArray()).ShouldBeNull();
         KeyTest.TryRead("null"u8.ToArray()).ShouldBeNull();
     }
