@@ -164,13 +164,13 @@ internal static class CheckVerb
         {
             Terminal.Line(gap.Problem is { } problem
                 ? $"{gap.Store} could not be checked: {problem}"
-                : $"{Lacks(gap)}; {(gap.Filled.Count == 0 ? $"the next run copies {(gap.Missing.Count == 1 ? "it" : "them")}" : Filled(gap))}");
+                : $"{Lacks(gap)}; {(gap.Filled.Count + gap.NotFilled.Count == 0 ? $"the next run copies {(gap.Missing.Count == 1 ? "it" : "them")}" : Filled(gap))}");
         }
 
         foreach (StoreGap gap in report.OnlyInReplicas)
         {
             Terminal.Line($"{Lacks(gap)}; only replicas have {(gap.Missing.Count == 1 ? "it" : "them")}; " +
-                (gap.Filled.Count == 0 ? "runs copy from the first store alone, --repair copies from any: no failure" : Filled(gap)));
+                (gap.Filled.Count + gap.NotFilled.Count == 0 ? "runs copy from the first store alone, --repair copies from any (not a failure by itself)" : Filled(gap)));
         }
 
         foreach (string warning in report.KeyWarnings)
@@ -192,7 +192,8 @@ internal static class CheckVerb
         $"{gap.Store} lacks {gap.Missing.Count} snapshot{(gap.Missing.Count == 1 ? "" : "s")} that its rules would keep, the newest {gap.Missing[^1]}";
 
     private static string Filled(StoreGap gap) =>
-        $"{(gap.Filled.Count == gap.Missing.Count ? "copied" : $"{gap.Filled.Count} copied")} now, from {string.Join(", ", gap.Filled.Select(static f => f.From).Distinct())}";
+        (gap.Filled.Count == 0 ? "none copied" : $"{(gap.Filled.Count == gap.Missing.Count ? "copied" : $"{gap.Filled.Count} copied")} now, from {string.Join(", ", gap.Filled.Select(static f => f.From).Distinct())}") +
+        string.Concat(gap.NotFilled.Select(static p => $"\n  NOT REPAIRED: {p}"));
 
     private sealed record Request
     {

@@ -56,7 +56,7 @@ internal static class DrillVerb
             }
 
             return report.Passed ? 0 : Terminal.Fail(new PgBackupException(
-                ErrorCode.DrillFailed, $"the drill failed: {string.Join("; ", report.Failures)}", $"The whole report is in every store: {SnapshotLayout.Drills}/{SnapshotId.At(report.Started)}.md."));
+                ErrorCode.DrillFailed, $"the drill failed: {string.Join("; ", report.Failures)}", $"The whole report is in the stores: {SnapshotLayout.Drills}/{SnapshotId.At(report.Started)}.md."));
         });
         return ExamplesHelpAction.Describe(
             command,
@@ -135,7 +135,7 @@ internal static class DrillVerb
             ["DRILL", "SNAPSHOT", "STORE", "RESTORE", "RTO", "RESULT"],
             [.. drills.Select(static d => (IReadOnlyList<string>)
             [
-                d.Started.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), d.Snapshot, d.Store, Terminal.Span(d.RestoreSeconds), Terminal.Span(d.RtoSeconds),
+                d.Started.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), d.Snapshot, d.Store, d.Databases.Count > 0 ? Terminal.Span(d.RestoreSeconds) : "none", Terminal.Span(d.RtoSeconds),
                 d.Passed ? "passed" : "FAILED: " + d.Failures[0],
             ])],
             3, 4);

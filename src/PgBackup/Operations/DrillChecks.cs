@@ -12,6 +12,8 @@ namespace PgBackup.Operations;
 /// </summary>
 internal sealed class DrillChecks(PostgresServer server, Manifest manifest, DrillConfig config, TimeProvider clock)
 {
+    private const int LongestAnswer = 200;
+
     /// <summary>
     /// Asks everything that applies, several databases at the same time. A question that gets no answer, not in time, or whose session ends, is
     /// a check that failed.
@@ -148,7 +150,7 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Dril
                 Database = database,
                 Name = name,
                 Expected = expect?.Text,
-                Answer = answer,
+                Answer = answer is null ? null : Shown(answer),
                 Passed = expect?.IsMetBy(answer, rows.Count) ?? true,
             };
         }
@@ -162,6 +164,13 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Dril
     internal static string Explain(PgBackupException e, TimeSpan timeout) => e.Message.Contains("(SQLSTATE 57014)", StringComparison.Ordinal)
         ? string.Create(CultureInfo.InvariantCulture, $"no answer within {timeout.TotalSeconds:0.#} s (drill.check_timeout, or the check's own timeout): {e.Message}")
         : e.Message;
+
+    /// <summary>An answer for reports and terminals: no control characters, and no more than a line can hold.</summary>
+    internal static string Shown(string answer)
+    {
+        string cut = answer.Length <= LongestAnswer ? answer : string.Create(CultureInfo.InvariantCulture, $"{answer.AsSpan(0, LongestAnswer)}... ({answer.Length} characters)");
+        return string.Concat(cut.Select(static c => char.IsControl(c) ? '\uFFFD' : c));
+    }
 
     private static string? Text(JsonElement value) => value.ValueKind switch
     {

@@ -46,8 +46,8 @@ public sealed class DrillOperation(
     /// server is removed, and what a killed drill left is removed by the next one.
     /// </summary>
     /// <exception cref="PgBackupException">
-    /// <see cref="ErrorCode.Usage"/>; there is nothing to rehearse: <see cref="ErrorCode.SnapshotMissing"/>, <see cref="ErrorCode.StoreUnavailable"/>; or no report could be
-    /// written anywhere.
+    /// <see cref="ErrorCode.Usage"/>; there is nothing to rehearse: <see cref="ErrorCode.SnapshotMissing"/>, <see cref="ErrorCode.StoreUnavailable"/>, of which the
+    /// stores that can be written to have a report. A report that no store takes is a failure in the report that is returned.
     /// </exception>
     public async Task<DrillReport> RunAsync(DrillRequest request, CancellationToken cancel)
     {
@@ -67,7 +67,7 @@ public sealed class DrillOperation(
         DateTimeOffset started = clock.GetUtcNow();
         phaseStart = clock.GetTimestamp();
         IObjectStore from = request.From.Store;
-        (SnapshotId id, Manifest manifest) = await new Catalog(from).FindAsync(request.Snapshot, cancel);
+        (SnapshotId id, Manifest manifest) = await FindAsync(request, started, cancel);
         DateTimeOffset newest = request.Snapshot == "latest" ? manifest.Started : await NewestAsync(from, cancel) ?? manifest.Started;
         End("find the snapshot");
 
@@ -169,7 +169,7 @@ public sealed class DrillOperation(
             Notes = notes,
             Failures = [],
         });
-        await WriteAsync(report, manifest, cancel);
+        report = await WriteAsync(report, manifest, cancel);
         foreach (string problem in (await Keys.RecordAsync(keyTests, cancel)).Problems)
         {
             progress.Log(problem);
@@ -326,12 +326,54 @@ public sealed class DrillOperation(
     }
 
     // The report into every store, and the mark beside the snapshot wherever it lies.
-    private async Task WriteAsync(DrillReport report, Manifest manifest, CancellationToken cancel)
+    // A store that cannot even be asked is what a drill is there to find out: the others get a report of it.
+    private async Task<(SnapshotId Id, Manifest Manifest)> FindAsync(DrillRequest request, DateTimeOffset started, CancellationToken cancel)
     {
-        var id = SnapshotId.TryParse(report.Snapshot)!.Value;
+        try
+        {
+            return await new Catalog(request.From.Store).FindAsync(request.Snapshot, cancel);
+        }
+        catch (PgBackupException e) when (e.Code is not (ErrorCode.Usage or ErrorCode.Cancelled) && !cancel.IsCancellationRequested)
+        {
+            End("find the snapshot");
+            await WriteAsync(
+                new DrillReport
+                {
+                    Format = DrillReport.CurrentFormat,
+                    Cluster = cluster,
+                    Snapshot = request.Snapshot,
+                    Store = request.From.Store.Name,
+                    Location = request.From.Store.Location,
+                    Host = Environment.MachineName,
+                    Tool = ProductVersion.Text,
+                    ServerVersion = DrillReport.Unknown,
+                    Target = "no server",
+                    Encryption = DrillReport.Unknown,
+                    Recipients = [],
+                    Started = started,
+                    Finished = clock.GetUtcNow(),
+                    Phases = phases,
+                    RestoreSeconds = 0,
+                    RtoSeconds = config.Rto.TotalSeconds,
+                    DataAgeSeconds = 0,
+                    RpoSeconds = config.Rpo.TotalSeconds,
+                    RedeploySeconds = config.Redeploy.TotalSeconds,
+                    Databases = [],
+                    Checks = [],
+                    Notes = [],
+                    Failures = [$"{e.CodeText}: {e.Message}"],
+                },
+                null,
+                cancel);
+            throw;
+        }
+    }
+
+    private async Task<DrillReport> WriteAsync(DrillReport report, Manifest? manifest, CancellationToken cancel)
+    {
         string name = SnapshotId.At(report.Started).ToString();
         // Slowness and age are no faults of the snapshot.
-        bool proven = manifest.IsComplete && report.Databases.Count == manifest.Databases.Count() && report.Databases.All(static d => d.Verdict != "FAILED")
+        bool proven = manifest is { IsComplete: true } && report.Databases.Count == manifest.Databases.Count() && report.Databases.All(static d => d.Verdict != "FAILED")
             && report.Checks.All(static c => c.Passed) && report.ApplicationKeys.All(static k => k.Passed);
         int written = 0;
         PgBackupException? lost = null;
@@ -343,8 +385,8 @@ public sealed class DrillOperation(
                 await PutAsync(store, $"{SnapshotLayout.Drills}/{name}.md", DrillText.Write(report, earlier), cancel);
                 await PutAsync(store, $"{SnapshotLayout.Drills}/{name}.json", Encoding.UTF8.GetString(report.ToJson()), cancel);
                 written++;
-                CatalogEntry entry = await new Catalog(store).ReadEntryAsync(id, cancel);
-                if (proven && entry.HasManifest && !entry.Objects.ContainsKey(SnapshotLayout.InProgress))
+                if (proven && SnapshotId.TryParse(report.Snapshot) is { } id && await new Catalog(store).ReadEntryAsync(id, cancel) is { HasManifest: true } entry
+                    && !entry.Objects.ContainsKey(SnapshotLayout.InProgress))
                 {
                     await PutAsync(store, SnapshotLayout.Key(id, SnapshotLayout.Proven), $"restored and found equal in the drill {name}, from {report.Store}\n", cancel);
                 }
@@ -356,10 +398,8 @@ public sealed class DrillOperation(
             }
         }
 
-        if (written == 0 && lost is not null)
-        {
-            throw lost;
-        }
+        // What was found out is told all the same; without evidence it is no drill that passed.
+        return written > 0 || lost is null ? report : report with { Failures = [.. report.Failures, $"the report could not be written into any store ({lost.CodeText}: {lost.Message})"] };
     }
 
     private static async Task PutAsync(IObjectStore store, string key, string text, CancellationToken cancel)

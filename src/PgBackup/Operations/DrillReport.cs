@@ -10,6 +10,9 @@ public sealed record DrillReport
     /// <summary>The format that this version writes.</summary>
     public const int CurrentFormat = 1;
 
+    /// <summary>What the version and the encryption of a snapshot are that could not even be found.</summary>
+    public const string Unknown = "unknown";
+
     /// <summary>The format.</summary>
     public required int Format { get; init; }
 

@@ -14,6 +14,7 @@ public static class DrillText
         var text = new StringBuilder();
         CultureInfo plain = CultureInfo.InvariantCulture;
         bool restored = report.Databases.Count > 0;
+        bool found = report.ServerVersion != DrillReport.Unknown;
         text.Append(plain, $"# Restore drill {report.Started:yyyy-MM-dd HH:mm} UTC: {(report.Passed ? "PASSED" : "FAILED")}\n\n");
         text.Append(plain, $"The snapshot {report.Snapshot} of the cluster {Cell(report.Cluster)} (Postgres {report.ServerVersion}) was {(restored ? "" : "to be ")}restored from the store {Cell(report.Store)} ({Cell(report.Location)})\n");
         text.Append(plain, $"into {Cell(report.Target)}, on the host {Cell(report.Host)}, by olympus-pgbackup {report.Tool}.\n\n");
@@ -25,7 +26,7 @@ public static class DrillText
         text.Append(report.Failures.Count > 0 ? "\n" : "");
         text.Append("## Times\n\n| | measured | allowed | |\n|---|---|---|---|\n");
         text.Append(plain, $"| restore (RTO) | {(restored ? Span(report.RestoreSeconds) : "not restored")} | {Span(report.RtoSeconds)} | {Verdict(restored && report.RestoreSeconds <= report.RtoSeconds)} |\n");
-        text.Append(plain, $"| age of the data (RPO) | {Span(report.DataAgeSeconds)} | {Span(report.RpoSeconds)} | {Verdict(report.DataAgeSeconds <= report.RpoSeconds)} |\n");
+        text.Append(plain, $"| age of the data (RPO) | {(found ? Span(report.DataAgeSeconds) : "not known")} | {Span(report.RpoSeconds)} | {Verdict(found && report.DataAgeSeconds <= report.RpoSeconds)} |\n");
         text.Append(plain, $"| restore, and the rest deployed (by the operator's figure of {Span(report.RedeploySeconds)}) | {(restored ? Span(report.RecoverySeconds) : "")} | {Span(report.RtoSeconds + report.RedeploySeconds)} | |\n\n");
         text.Append("| phase | seconds |\n|---|---:|\n");
         foreach (DrillPhase phase in report.Phases)

@@ -20,13 +20,18 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
         List<StoreGap> filled = [];
         foreach (StoreGap gap in gaps)
         {
-            filled.Add(gap.Missing.Count == 0 ? gap : gap with { Filled = await FillAsync(stores.First(s => s.Store.Name == gap.Store), gap, found, holder, cancel) });
+            List<string> problems = [];
+            filled.Add(gap.Missing.Count == 0 ? gap : gap with
+            {
+                Filled = await FillAsync(stores.First(s => s.Store.Name == gap.Store), gap, found, holder, problems, cancel),
+                NotFilled = problems,
+            });
         }
 
         return filled;
     }
 
-    private async Task<IReadOnlyList<FilledGap>> FillAsync(BackupStore into, StoreGap gap, IReadOnlyList<SnapshotCheck> found, string holder, CancellationToken cancel)
+    private async Task<IReadOnlyList<FilledGap>> FillAsync(BackupStore into, StoreGap gap, IReadOnlyList<SnapshotCheck> found, string holder, List<string> problems, CancellationToken cancel)
     {
         List<FilledGap> filled = [];
         try
@@ -36,7 +41,7 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
             List<CatalogEntry> entries = [.. await new Catalog(into.Store).ListAsync(cancel)];
             foreach (SnapshotId id in gap.Missing.Select(static m => SnapshotId.TryParse(m)!.Value))
             {
-                if (await CopyAsync(into, id, entries, found, held, cancel) is var (from, entry))
+                if (await CopyAsync(into, id, entries, found, held, problems, cancel) is var (from, entry))
                 {
                     filled.Add(new FilledGap { Snapshot = id.ToString(), From = from });
                     entries.Add(entry); // those after it are not the first of its month any more
@@ -46,6 +51,7 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
         }
         catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {
+            problems.Add($"{e.CodeText}: {e.Message}");
             progress.Log($"{into.Store.Name}: not filled ({e.CodeText}): {e.Message}");
         }
 
@@ -53,15 +59,17 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
     }
 
     private async Task<(string From, CatalogEntry Entry)?> CopyAsync(
-        BackupStore into, SnapshotId id, IReadOnlyList<CatalogEntry> entries, IReadOnlyList<SnapshotCheck> found, IStoreLock held, CancellationToken cancel)
+        BackupStore into, SnapshotId id, IReadOnlyList<CatalogEntry> entries, IReadOnlyList<SnapshotCheck> found, IStoreLock held, List<string> problems, CancellationToken cancel)
     {
         List<IObjectStore> others = [.. stores.Select(static s => s.Store).Where(s => s.Name != into.Store.Name)];
         if (await ManifestWitness.DisagreementAsync(id, others, cancel) is { } disagreement)
         {
+            problems.Add($"{id} is not copied: {disagreement}");
             progress.Log($"{into.Store.Name}: {id} is not copied: {disagreement}");
             return null;
         }
 
+        bool tried = false;
         foreach (IObjectStore from in others.Where(s => !found.Any(f => f.Store == s.Name && f.Id == id.ToString() && f.Problems.Count > 0)))
         {
             try
@@ -75,10 +83,30 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
             }
             catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.StoreUnavailable)
             {
+                tried = true;
+                problems.Add($"{id} could not be copied from {from.Name}: {e.Message}");
                 progress.Log($"{into.Store.Name}: {id} could not be copied from {from.Name}: {e.Message}");
             }
         }
 
+        if (!tried)
+        {
+            problems.Add($"{id}: no store has a copy in which the check found nothing wrong");
+        }
+
+        await RemoveBegunAsync(into.Store, id, held, cancel);
         return null;
+    }
+
+    // Nobody will go on with it: runs copy from the first store, which may be this one.
+    private static async Task RemoveBegunAsync(IObjectStore store, SnapshotId id, IStoreLock held, CancellationToken cancel)
+    {
+        var catalog = new Catalog(store);
+        CatalogEntry begun = await catalog.ReadEntryAsync(id, cancel);
+        if (begun.IsLeftover && begun.Objects.Count > 0)
+        {
+            held.RequireHeld();
+            await catalog.RemoveAsync(begun, cancel);
+        }
     }
 }

@@ -58,15 +58,41 @@ internal sealed class KeyTrial(IObjectStore store, SnapshotId id, Manifest manif
 
     private async Task DecryptAsync(ICipher with, string canary, CancellationToken cancel)
     {
+        PgBackupException? canaryRefused = null;
         if (HadCanary)
         {
-            await DecryptAsync($"{SnapshotLayout.Keys}/{canary}", "test in another store by --store; if that goes well, remove this canary, which no restore needs, and the next run writes it anew", async () =>
+            try
             {
-                await using Stream plain = await OpenAsync(with, c => folder.OpenAsync(canary, c), cancel);
-                return await IsCanaryAsync(plain, cancel);
-            });
+                await DecryptCanaryAsync(with, canary, cancel);
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.IdentityUnusable)
+            {
+                canaryRefused = e; // the key's fault only if it does not decrypt the part either
+            }
         }
 
+        await DecryptPartAsync(with, cancel);
+        if (canaryRefused is not null)
+        {
+            throw new PgBackupException(
+                ErrorCode.KeyTestFailed,
+                $"the key decrypts the snapshot {id}, and not the canary {SnapshotLayout.Keys}/{canary} in the store {store.Name}, which is not encrypted to it: the key is right, and the canary was exchanged.",
+                "Remove this canary, which no restore needs (the next run writes it anew), and find out who wrote it.",
+                canaryRefused);
+        }
+    }
+
+    private async Task DecryptCanaryAsync(ICipher with, string canary, CancellationToken cancel)
+    {
+        await DecryptAsync($"{SnapshotLayout.Keys}/{canary}", "test in another store by --store; if that goes well, remove this canary, which no restore needs, and the next run writes it anew", async () =>
+        {
+            await using Stream plain = await OpenAsync(with, c => folder.OpenAsync(canary, c), cancel);
+            return await IsCanaryAsync(plain, cancel);
+        });
+    }
+
+    private async Task DecryptPartAsync(ICipher with, CancellationToken cancel)
+    {
         var part = new StoredPart(store, id, Part);
         await DecryptAsync(part.Key, "`olympus-pgbackup check --read-data` tells whether it is damaged; test with another snapshot, or from another store by --store", async () =>
         {

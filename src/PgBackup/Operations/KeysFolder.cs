@@ -61,7 +61,12 @@ internal sealed class KeysFolder(IObjectStore store)
     public Task<Stream> OpenAsync(string name, CancellationToken cancel) => store.OpenAsync(KeyOf(name), cancel);
 
     /// <summary>Writes the record of a test.</summary>
-    public Task RecordAsync(KeyTest test, CancellationToken cancel) => PutAsync(TestName(test.Fingerprint, test.Time), test.ToJson(), cancel);
+    /// <exception cref="PgBackupException">Also when the store is not there at all: no record makes the folder of a disk that is not mounted.</exception>
+    public async Task RecordAsync(KeyTest test, CancellationToken cancel)
+    {
+        await ListAsync(test.Time, cancel);
+        await PutAsync(TestName(test.Fingerprint, test.Time), test.ToJson(), cancel);
+    }
 
     /// <summary>The record of a key's test at a time; null where it cannot be understood.</summary>
     public async Task<KeyTest?> ReadAsync(string fingerprint, DateTimeOffset time, CancellationToken cancel)

@@ -151,8 +151,9 @@ public sealed record CheckReport
     /// <summary>What may keep the recipients of the newest one from decrypting it one day: no failure.</summary>
     public IReadOnlyList<string> KeyWarnings { get; init; } = [];
 
-    /// <summary>Something was checked, and all of it is right.</summary>
-    public bool IsRight => Snapshots.Count > 0 && Gaps.Count == 0 && Snapshots.All(static s => s.Problems.Count == 0);
+    /// <summary>Something was checked, all of it is right, and nothing had to be, or could not be, repaired.</summary>
+    public bool IsRight => Snapshots.Count > 0 && Gaps.Count == 0 && Snapshots.All(static s => s.Problems.Count == 0)
+        && OnlyInReplicas.All(static g => g.Filled.Count == 0 && g.NotFilled.Count == 0);
 }
 
 /// <summary>What a store lacks.</summary>
@@ -169,6 +170,9 @@ public sealed record StoreGap
 
     /// <summary>What a repair has copied of what was missing.</summary>
     public IReadOnlyList<FilledGap> Filled { get; init; } = [];
+
+    /// <summary>Why a repair could not copy the rest: damage that a look at the sizes did not see, for instance.</summary>
+    public IReadOnlyList<string> NotFilled { get; init; } = [];
 }
 
 /// <summary>A whole snapshot that a repair copied.</summary>

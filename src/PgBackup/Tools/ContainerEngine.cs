@@ -36,12 +36,12 @@ public sealed class ContainerEngine(string program)
     {
         try
         {
-            ToolResult result = await ToolProcess.TryReadAsync(new ToolCommand(program, "ps", "--format", "{{.Names}}\t{{.Image}}"), cancel);
+            ToolResult result = await ToolProcess.TryReadAsync(new ToolCommand(program, "ps", "--format", "{{.Names}}\t{{.Image}}\t{{.Labels}}"), cancel);
             return
             [
                 .. from line in result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
                    let fields = line.Split('\t')
-                   where fields.Length == 2 && ((string[])["postg", "pg", "timescale"]).Any(w => line.Contains(w, StringComparison.OrdinalIgnoreCase))
+                   where fields.Length == 3 && !fields[2].Contains($"{Label}:scratch", StringComparison.Ordinal) && !fields[2].Contains($"{Label}=scratch", StringComparison.Ordinal) && ((string[])["postg", "pg", "timescale"]).Any(w => line.Contains(w, StringComparison.OrdinalIgnoreCase))
                    select (fields[0], fields[1]),
             ];
         }

@@ -68,6 +68,36 @@ public sealed class DrillFailureTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_last_store_that_is_down_leaves_a_report_of_that_in_the_others()
+    {
+        FaultyStore store = await FilledAsync();
+        store.Fail = static _ => new PgBackupException(ErrorCode.StoreUnavailable, "no route to host");
+
+        (await Should.ThrowAsync<PgBackupException>(() => DrillAsync(store, "no-such-engine"))).Code.ShouldBe(ErrorCode.StoreUnavailable);
+
+        DrillReport report = (await DrillOperation.ListAsync(stores.Open("local"), 5, Cancel)).ShouldHaveSingleItem();
+        (report.Passed, report.Store, report.Snapshot).ShouldBe((false, "offsite", "latest"));
+        report.Failures.ShouldBe(["PGB-0060: no route to host"]);
+        string text = await File.ReadAllTextAsync(Directory.GetFiles(stores.PathOf("local", SnapshotLayout.Drills), "*.md").ShouldHaveSingleItem(), Cancel);
+        text.ShouldContain("FAILED");
+        text.ShouldContain("| age of the data (RPO) | not known |");
+    }
+
+    [Fact]
+    public async Task What_a_drill_found_is_told_though_no_store_takes_its_report()
+    {
+        FaultyStore store = await FilledAsync();
+        store.Fail = call => call.StartsWith("put drills/", StringComparison.Ordinal) ? new PgBackupException(ErrorCode.StoreUnavailable, "no room") : null;
+        stores.Folder.Write("local/drills", "a file where the folder should be");
+
+        DrillReport report = await DrillAsync(store, "no-such-engine");
+
+        report.Failures.Count.ShouldBe(2);
+        report.Failures[0].ShouldStartWith("PGB-0020: ");
+        report.Failures[1].ShouldContain("could not be written into any store");
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

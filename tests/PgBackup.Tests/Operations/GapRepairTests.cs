@@ -60,6 +60,40 @@ public sealed class GapRepairTests : IDisposable
     }
 
     [Fact]
+    public async Task The_only_copy_that_turns_out_to_be_damaged_is_no_success_and_leaves_nothing_half_copied()
+    {
+        await FillAsync("local", "offsite");
+        stores.Open("s3");
+        Directory.Delete(stores.PathOf("local", Day(20).ToString()), recursive: true);
+        stores.Flip("offsite", Of(Day(20)).PartKey(2));
+
+        CheckReport report = await CheckAsync();
+        var repair = new GapRepair([.. All().Where(static s => s.Store.Name != "s3")], stores.Clock, new Progress { Log = log.Add });
+        report = report with { Gaps = [], OnlyInReplicas = await repair.RunAsync([.. report.OnlyInReplicas.Where(static g => g.Store == "local")], report.Snapshots, "the test", Cancel) };
+
+        report.Snapshots.ShouldAllBe(static s => s.Problems.Count == 0, "as far as names and sizes tell");
+        report.OnlyInReplicas.ShouldHaveSingleItem().NotFilled.ShouldHaveSingleItem().ShouldContain("damaged");
+        report.IsRight.ShouldBeFalse();
+        stores.Contents("local", Day(20)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_was_copied_back_is_told_by_a_check_that_is_not_right()
+    {
+        await FillAsync("local", "offsite", "s3");
+        Directory.Delete(stores.PathOf("local", Day(20).ToString()), recursive: true);
+        CheckReport report = await CheckAsync();
+        report.IsRight.ShouldBeTrue("what only replicas have is no failure");
+        var repair = new GapRepair(All(), stores.Clock, new Progress { Log = log.Add });
+
+        report = report with { OnlyInReplicas = await repair.RunAsync(report.OnlyInReplicas, report.Snapshots, "the test", Cancel) };
+
+        report.OnlyInReplicas.ShouldHaveSingleItem().Filled.Select(static f => f.Snapshot).ShouldBe([Day(20).ToString()]);
+        report.IsRight.ShouldBeFalse();
+        (await CheckAsync()).IsRight.ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task A_snapshot_whose_manifests_differ_is_not_spread()
     {
         await FillAsync("offsite", "s3");

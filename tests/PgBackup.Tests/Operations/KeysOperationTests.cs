@@ -97,6 +97,33 @@ public sealed class KeysOperationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_canary_for_somebody_else_is_not_the_fault_of_a_good_key()
+    {
+        string canary = stores.PathOf("offsite", "keys/" + KeysFolder.CanaryName(recipients, ".age"));
+        Directory.CreateDirectory(Path.GetDirectoryName(canary)!);
+        stores.Folder.Write("sentence", KeysFolder.CanaryText(manifest.Cluster));
+        await ToolProcess.ReadAsync(new ToolCommand("age", "--recipient", publicKeys["ops"], "--output", canary, stores.Folder["sentence"]), Cancel);
+
+        (await TestAsync("ops")).Canary.ShouldBeTrue();
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => TestAsync("escrow"));
+
+        error.Code.ShouldBe(ErrorCode.KeyTestFailed);
+        error.Message.ShouldContain("the key is right, and the canary was exchanged");
+        (await Should.ThrowAsync<PgBackupException>(() => TestAsync("stranger"))).Code.ShouldBe(ErrorCode.IdentityUnusable);
+    }
+
+    [Fact]
+    public async Task No_record_makes_the_folder_of_a_store_that_is_not_there()
+    {
+        stores.Clear("local");
+
+        KeyTestReport report = await TestAsync("ops");
+
+        report.RecordedIn.ShouldBe(["offsite"]);
+        Directory.Exists(stores.Folder["local"]).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task A_run_writes_the_canary_where_it_is_missing_and_not_again_and_a_new_one_for_new_recipients()
     {
         string canary = "put keys/" + KeysFolder.CanaryName(recipients, ".age");
