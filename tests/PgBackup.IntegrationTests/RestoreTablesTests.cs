@@ -118,6 +118,34 @@ public sealed class RestoreTablesTests(BadDaysCluster cluster) : IAsyncLifetime
         (await Server.DatabasesAsync()).ShouldBe(["big", "shop", "small", "tiny"]);
     }
 
+    [Fact]
+    public async Task A_schema_that_differs_where_it_went_is_told_with_the_statements_that_take_away_what_is_left()
+    {
+        await Server.SqlAsync(
+            "shop",
+            """
+            CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM rescued.people WHERE id = 2; END';
+            CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION public.meddle();
+            """);
+        string before = await Fingerprint.OfContentsAsync(Server, "shop");
+        Outcome outcome = await own.RunAsync(1, "restore", "-t", Server.Target, "-d", "shop", "--table", "public.people", "--into-schema", "rescued");
+        outcome.Output.ShouldContain("PGB-0074");
+        outcome.Output.ShouldContain("public.people");
+        outcome.Output.ShouldNotContain("shop is as it was");
+
+        // What it was compared with is still there to look at.
+        string copy = (await Server.DatabasesAsync()).Single(static d => d.StartsWith("shop_tables_", StringComparison.Ordinal));
+        (await Server.SqlAsync(copy, "SELECT count(*) FROM rescued.people")).ShouldBe("3\n");
+        foreach (string word in (string[])["DROP SCHEMA", "DROP DATABASE"])
+        {
+            string drop = outcome.Output[outcome.Output.IndexOf(word, StringComparison.Ordinal)..].Split('\n')[0];
+            await Server.SqlAsync("shop", "SET client_min_messages = error; " + drop);
+        }
+
+        (await Fingerprint.OfContentsAsync(Server, "shop")).ShouldBeSameAs(before, "the living database");
+        (await Server.DatabasesAsync()).ShouldBe(["big", "shop", "small", "tiny"]);
+    }
+
     [Theory]
     [InlineData("PGB-0086", "shop", "peple", "rescued", "public.people")]
     [InlineData("PGB-0071", "shop", "public.people", "public", "schema \"public\" already")]

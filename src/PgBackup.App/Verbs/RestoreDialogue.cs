@@ -117,8 +117,7 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
             switch (await questions.AskAsync("how (write the word): "))
             {
                 case "beside" when databases.Count == 1:
-                    string name = await questions.AskAsync($"its name [{databases[0]}_restored]: ");
-                    return request with { Databases = databases, As = name.Length > 0 ? name : databases[0] + "_restored" };
+                    return request with { Databases = databases, As = await NameAsync(databases[0] + "_restored") };
                 case "swap":
                     return request with { WhenNotEmpty = WhenNotEmpty.Swap };
                 case "clean":
@@ -127,6 +126,20 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
                     Questions.Say(databases.Count == 1 ? "Write beside, swap or clean." : "Write swap or clean. (Beside, each under another name, is done one at a time.)");
                     break;
             }
+        }
+    }
+
+    private async Task<string> NameAsync(string usual)
+    {
+        while (true)
+        {
+            string name = await questions.AskAsync($"its name [{usual}]: ") is { Length: > 0 } typed ? typed : usual;
+            if (RestoreVerb.IsDatabaseName(name))
+            {
+                return name;
+            }
+
+            Questions.Say(RestoreVerb.DatabaseNames);
         }
     }
 

@@ -11,6 +11,9 @@ namespace PgBackup.App.Verbs;
 /// <summary><c>restore</c>: into empty or missing databases, compared with the proof.</summary>
 internal static class RestoreVerb
 {
+    /// <summary>What such a name has to be, for people.</summary>
+    public const string DatabaseNames = "Write one of 1 to 63 bytes in one line, and none of Postgres's own databases.";
+
     /// <summary>The verb.</summary>
     public static Command Command(GlobalOptions options)
     {
@@ -103,9 +106,9 @@ internal static class RestoreVerb
                 to = to with { Connection = to.Connection.WithPasswordOf(file) };
             }
 
-            if (parsed.GetValue(asName) is { } name && (!IsName(name) || name is "template0" or "template1" or "postgres"))
+            if (parsed.GetValue(asName) is { } name && !IsDatabaseName(name))
             {
-                throw new PgBackupException(ErrorCode.Usage, $"--as \"{name}\" is no name for a restored database.", "Write one of 1 to 63 bytes in one line, and none of Postgres's own databases.");
+                throw new PgBackupException(ErrorCode.Usage, $"--as \"{name}\" is no name for a restored database.", DatabaseNames);
             }
 
             if (parsed.GetValue(tables) is { Length: > 0 } single)
@@ -220,6 +223,9 @@ internal static class RestoreVerb
             }
         }
     }
+
+    /// <summary>It can be the name that a database is restored under.</summary>
+    public static bool IsDatabaseName(string name) => IsName(name) && name is not ("template0" or "template1" or "postgres");
 
     /// <summary>It can be the name of a database or of a schema.</summary>
     public static bool IsName(string name) => name.Trim().Length > 0 && System.Text.Encoding.UTF8.GetByteCount(name) <= 63 && !name.AsSpan().ContainsAny('\r', '\n');

@@ -167,32 +167,8 @@ internal sealed class DatabaseRestore
         }
     }
 
-    /// <summary>
-    /// Keeps applications out of a database that was made here and is not good: only superusers get in, for inspection.
-    /// Returns what to tell the operator.
-    /// </summary>
-    public async Task<IReadOnlyList<string>> CloseAsync(TimeProvider clock)
-    {
-        if (!Made)
-        {
-            return [];
-        }
-
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15));
-        string drop = $"Before the next try: DROP DATABASE {Sql.Name(Name)};";
-        try
-        {
-            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, patience.Token);
-            PsqlReply reply = await session.TryAsync($"ALTER DATABASE {Sql.Name(Name)} CONNECTION LIMIT 0", patience.Token);
-            return [reply.Succeeded
-                ? $"{Name} was left for inspection, open to superusers only (CONNECTION LIMIT 0). {drop}"
-                : $"{Name} was left as it is, and could not be closed: {reply.Message}. {drop}"];
-        }
-        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
-        {
-            return [$"{Name} was left as it is, and could not be closed: {e.Message} {drop}"];
-        }
-    }
+    /// <summary>Closes it, if it was made here and is not good; what to tell the operator.</summary>
+    public async Task<IReadOnlyList<string>> CloseAsync(TimeProvider clock) => Made ? [await TargetDatabase.CloseAsync(Name, server, clock)] : [];
 
     private async Task FillAsync(int jobs, ICipher cipher, PartProgress display, List<string> problems, CancellationToken cancel)
     {

@@ -21,7 +21,9 @@ public sealed class PreparedTableRestore : IAsyncDisposable
     private readonly TimeProvider clock;
     private readonly double verified;
     private readonly List<string> notes = [];
+    private string? making;
     private string? made;
+    private bool unproven;
 
     internal PreparedTableRestore(
         TableRestorePlan plan, StoredPart part, ArchiveOutline outline, TableSelection selection, PostgresServer server, FoundTools found, PsqlSession session, ICipher cipher,
@@ -46,7 +48,8 @@ public sealed class PreparedTableRestore : IAsyncDisposable
 
     /// <summary>
     /// Carries the plan out; once. What fails is in the report: the database in which the tables are compared then stays, closed to all but
-    /// superusers, and the living database is as it was.
+    /// superusers. The living database is as it was, unless the new schema was in it already when something failed: then it stays, and the
+    /// report says how to take it away.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Cancelled"/>, which names the database that was being filled.</exception>
     public async Task<TableRestoreReport> RunAsync(Progress progress, CancellationToken cancel)
@@ -71,8 +74,11 @@ public sealed class PreparedTableRestore : IAsyncDisposable
                 {
                     Proof beside = await ReadSchemaAsync(Filled, schema, cancel);
                     problems.AddRange(ProofComparison.Of(beside, await ReadSchemaAsync(Plan.Into, schema, cancel)).Differences.Select(static d => Differs + d));
-                    await session.ExecuteAsync($"DROP DATABASE {Sql.Name(Filled)}", cancel);
-                    made = null;
+                    if (problems.Count == 0)
+                    {
+                        unproven = false;
+                        await DropBesideAsync(cancel);
+                    }
                 }
             }
 
@@ -88,15 +94,17 @@ public sealed class PreparedTableRestore : IAsyncDisposable
         }
         catch (Exception e) when (cancel.IsCancellationRequested)
         {
-            string left = made is null ? "" : $" {made} is left, half filled.";
+            string left = making is null ? "" : $" {making} is left, half filled.";
             throw new PgBackupException(
-                ErrorCode.Cancelled, $"the tools were ended; what was there before is as it was.{left}", made is null ? null : $"Before the next try: DROP DATABASE {Sql.Name(made)};", e);
+                ErrorCode.Cancelled,
+                string.Join(' ', (string[])[$"the tools were ended; what was there before is as it was.{left}", .. Unproven()]),
+                making is null ? null : $"Before the next try: DROP DATABASE {Sql.Name(making)};",
+                e);
         }
 
-        if (problems.Count > 0 && made is not null)
+        if (problems.Count > 0)
         {
-            PsqlReply closed = await session.TryAsync($"ALTER DATABASE {Sql.Name(made)} CONNECTION LIMIT 0", CancellationToken.None);
-            problems.Add($"{made} was left for inspection{(closed.Succeeded ? ", open to superusers only (CONNECTION LIMIT 0)" : "")}. Before the next try: DROP DATABASE {Sql.Name(made)};");
+            problems.AddRange([.. Unproven(), .. made is null ? Array.Empty<string>() : [await TargetDatabase.CloseAsync(made, server, clock)]]);
         }
 
         display.State = problems.Count == 0 ? "done" : "failed";
@@ -126,8 +134,9 @@ public sealed class PreparedTableRestore : IAsyncDisposable
     {
         if (Plan.MakesDatabase || Plan.Beside is not null)
         {
+            making = Filled;
             await session.ExecuteAsync(WithoutTablespace(outline.DatabaseStatements.First(static s => s.Creates)).For(Filled), cancel);
-            made = Filled;
+            made = making;
             // Nobody comes in but who restores: privileges do not come along, and these rows were not for everybody.
             await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Filled)} FROM PUBLIC", cancel);
         }
@@ -194,13 +203,35 @@ public sealed class PreparedTableRestore : IAsyncDisposable
         }
 
         await using ToolStream dump = ToolStream.From(await server.DumpSchemaAsync(Filled, schema, part.Part.Encoding!, cancel), cancel);
+        unproven = true;
         await using ToolProcess restore = await server.RestoreAtOnceAsync(Plan.Into, cancel);
         await ArchiveFeed.FeedAsync(dump, restore, cancel);
         int before = problems.Count;
         Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
         if (problems.Count > before)
         {
+            unproven = false;
             problems.Add($"{Plan.Into} is as it was: the schema goes over whole or not at all. What its tables use (types, functions, extensions) is taken from {Plan.Into}; --as NAME brings it along.");
+        }
+    }
+
+    // What failed after this began may have failed behind the transaction's end.
+    private IEnumerable<string> Unproven() => unproven
+        ? [$"The new schema {Plan.Schema} of {Plan.Into} is not proven equal. Before the next try, there: DROP SCHEMA IF EXISTS {Sql.Name(Plan.Schema!)} CASCADE;"]
+        : [];
+
+    // The tables are where they should be: a rest elsewhere is no failure of theirs. Whoever came to look at it is sent away.
+    private async Task DropBesideAsync(CancellationToken cancel)
+    {
+        string drop = $"DROP DATABASE {Sql.Name(Filled)} WITH (FORCE)";
+        try
+        {
+            await session.ExecuteAsync(drop, cancel);
+            making = made = null;
+        }
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+        {
+            notes.Add($"{Filled} is not needed any more, and could not be dropped: {e.Message} By hand: {drop};");
         }
     }
 

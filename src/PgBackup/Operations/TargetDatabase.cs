@@ -106,6 +106,28 @@ internal sealed record TargetDatabase
         }
     }
 
+    /// <summary>
+    /// Keeps applications out of a database that was made for a restore and is not good: only superusers get in, for inspection.
+    /// Returns what to tell the operator.
+    /// </summary>
+    public static async Task<string> CloseAsync(string name, PostgresServer server, TimeProvider clock)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15));
+        string drop = $"Before the next try: DROP DATABASE {Sql.Name(name)};";
+        try
+        {
+            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, patience.Token);
+            PsqlReply reply = await session.TryAsync($"ALTER DATABASE {Sql.Name(name)} CONNECTION LIMIT 0", patience.Token);
+            return reply.Succeeded
+                ? $"{name} was left for inspection, open to superusers only (CONNECTION LIMIT 0). {drop}"
+                : $"{name} was left as it is, and could not be closed: {reply.Message}. {drop}";
+        }
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
+        {
+            return $"{name} was left as it is, and could not be closed: {e.Message} {drop}";
+        }
+    }
+
     /// <summary>Says why nothing is restored into it.</summary>
     public void Refuse(string encoding, string target) => throw (Closed is not null
         ? Closed
