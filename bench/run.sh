@@ -10,6 +10,7 @@
 # Needs OLYMPUS_PGBACKUP_BINARY and OLYMPUS_PGBACKUP_TEST_IMAGE (make bench sets both). Prints a table and writes
 # bench/RESULTS.md. Everything it starts is stopped. Compare ratios, not seconds: those are this machine's.
 set -euo pipefail
+shopt -s inherit_errexit # what fails while it is measured must not count as fast
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 identities=50000 rounds=3 quick=0
 while [ $# -gt 0 ]; do

@@ -16,6 +16,7 @@ public sealed class DrillKeysTests(DrillSnapshots snapshots)
               - { service: hydra, database: ciam_hydra, secret_file: SECRETS/hydra }
               - { service: kratos, database: ciam_kratos, secret_file: SECRETS/kratos }
               - { service: settings, database: olympus, table: ciam_settings, secret_file: SECRETS/settings }
+              - { service: settings, database: olympus, table: numbered_settings, secret_file: SECRETS/settings }
             """);
         Write(own, "hydra", EncryptedValues.HydraSecret, EncryptedValues.OldHydraSecret);
         Write(own, "kratos", EncryptedValues.KratosSecret);
@@ -23,7 +24,7 @@ public sealed class DrillKeysTests(DrillSnapshots snapshots)
 
         (Outcome outcome, DrillReport report) = await own.DrillAsync(0);
 
-        Verdicts(report).ShouldBe(["hydra hydra_jwk decrypts", "kratos identity_credentials decrypts", "settings ciam_settings decrypts", "settings iam_settings not tested"], ignoreOrder: true);
+        Verdicts(report).ShouldBe(["hydra hydra_jwk decrypts", "kratos identity_credentials decrypts", "settings ciam_settings decrypts", "settings numbered_settings decrypts", "settings iam_settings not tested"], ignoreOrder: true);
         report.ApplicationKeys.Single(static k => k.Service == "hydra").Detail.ShouldBe("4 were tried, the newest and the oldest: 3 with secret 1, 1 with secret 2");
         report.ApplicationKeys.Single(static k => k.Table == "ciam_settings").Detail.ShouldBe("40 were tried, the newest and the oldest: 40 with secret 1");
         report.ApplicationKeys.Single(static k => k.Table == "iam_settings").Values.ShouldBe(120);
@@ -47,6 +48,8 @@ public sealed class DrillKeysTests(DrillSnapshots snapshots)
               - { database: olympus, name: slow, sql: "SELECT 1 FROM pg_sleep(100)", expect: "1", timeout: 1s }
               - { database: olympus, name: lost, sql: "SELECT 1 FROM nowhere", expect: "1" }
               - { database: olympus, name: open, sql: "SELECT 'x", expect: "x" }
+              - { database: olympus, name: late, sql: "SELECT 1 / (1000 - g) FROM generate_series(1, 1000) g", expect: rows }
+              - { database: olympus, name: first, sql: "SELECT 'x' AS q, g FROM generate_series(1, 1000) g", expect: x }
             application_keys:
               - { service: hydra, database: ciam_hydra, secret_file: SECRETS/hydra }
               - { service: kratos, database: ciam_kratos, secret_file: SECRETS/nowhere }
@@ -71,8 +74,10 @@ public sealed class DrillKeysTests(DrillSnapshots snapshots)
         report.Failures.ShouldContain(static f => f.StartsWith("olympus: slow: no answer within 1 s (drill.check_timeout, or the check's own timeout)"));
         report.Failures.ShouldContain(static f => f.StartsWith("olympus: lost: ") && f.Contains("relation \"nowhere\" does not exist (SQLSTATE 42P01) in: SELECT 1 FROM nowhere"));
         report.Failures.ShouldContain(static f => f.StartsWith("olympus: open: ") && f.Contains("unterminated quoted string at or near") && f.Contains("(SQLSTATE 42601)"));
-        report.Failures.Count.ShouldBe(8);
-        report.Checks.Count.ShouldBe(3);
+        report.Failures.ShouldContain(static f => f.StartsWith("olympus: late: ") && f.Contains("division by zero (SQLSTATE 22012)"));
+        report.Failures.Count.ShouldBe(9);
+        report.Checks.Count.ShouldBe(5);
+        report.Checks.Single(static c => c.Passed).Name.ShouldBe("first");
         report.Databases.ShouldAllBe(static d => d.Verdict == "equal");
         own.Text().ShouldContain("| **WRONG KEY** |");
         own.Stores.ShouldAllBe(s => !own.IsProven(s));

@@ -6,7 +6,8 @@ namespace PgBackup.ApplicationKeys;
 /// Ory Kratos' tokens of social sign-ins (<c>initial_access_token</c> and its like in <c>identity_credentials.config</c>): hexadecimal, by
 /// <c>ciphers.algorithm</c>. <c>aes</c>: a nonce of 12 bytes, the ciphertext and the tag of 16; AES-256-GCM; the key is a secret of
 /// <c>secrets.cipher</c> itself, and Kratos passes over those that have not 32 bytes. <c>xchacha20-poly1305</c>: with a nonce of 24 bytes, which
-/// .NET has nothing for. <c>noop</c>: not encrypted (ory/kratos: cipher/, driver/config/config.go).
+/// .NET has nothing for. <c>noop</c>: not encrypted, and what Kratos takes where its config names none (ory/kratos: cipher/,
+/// driver/config/config.go with DefaultCipherAlgorithm, driver/registry_default.go).
 /// </summary>
 /// <param name="algorithm">One of the three words.</param>
 internal sealed class KratosFormat(string algorithm) : IValueFormat

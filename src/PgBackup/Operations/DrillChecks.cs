@@ -143,15 +143,15 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Dril
     {
         try
         {
-            IReadOnlyList<JsonElement> rows = await session.QueryTextAsync(sql.TrimEnd().TrimEnd(';'), cancel);
-            string? answer = rows.Count == 0 ? null : Text(rows[0].EnumerateObject().FirstOrDefault().Value);
+            JsonElement? row = await session.QueryFirstAsync(sql.TrimEnd().TrimEnd(';'), cancel);
+            string? answer = row is { } first ? Text(first.EnumerateObject().FirstOrDefault().Value) : null;
             return new DrillCheck
             {
                 Database = database,
                 Name = name,
                 Expected = expect?.Text,
                 Answer = answer is null ? null : Shown(answer),
-                Passed = expect?.IsMetBy(answer, rows.Count) ?? true,
+                Passed = expect?.IsMetBy(answer, row is null ? 0 : 1) ?? true,
             };
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.SqlFailed)

@@ -193,7 +193,7 @@ internal sealed class DrillKeys
                     jsonb_each_text(CASE jsonb_typeof(p) WHEN 'object' THEN p ELSE '{}' END) t
                 WHERE k.name IN ('oidc', 'saml') AND t.key ~ '^(initial|current)_(id|access|refresh)_token$' AND t.value <> ''
                 """),
-            _ => new Values(key.Table!, $"{key.Table}.encrypted", $"SELECT key AS name, value, updated_at AS at FROM public.{Postgres.Sql.Name(key.Table!)} WHERE encrypted AND value <> ''"),
+            _ => new Values(key.Table!, $"{key.Table}.encrypted", $"SELECT key::text AS name, value::text, updated_at AS at FROM public.{Postgres.Sql.Name(key.Table!)} WHERE encrypted AND value <> ''"),
         };
     }
 }

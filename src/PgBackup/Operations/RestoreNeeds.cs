@@ -6,6 +6,22 @@ namespace PgBackup.Operations;
 /// <summary>What a target has to have so that a database can be restored into it; asked before anything is changed.</summary>
 internal static class RestoreNeeds
 {
+    /// <summary>Refuses a role that may not make databases, where one has to be made.</summary>
+    /// <param name="what">What has to be made.</param>
+    /// <param name="otherwise">What else would do.</param>
+    /// <param name="session">A session at the target.</param>
+    /// <param name="facts">Whose it is.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
+    public static async Task RequireCreateDatabaseAsync(string what, string otherwise, PsqlSession session, ServerFacts facts, CancellationToken cancel)
+    {
+        JsonElement row = await session.QueryRowAsync("SELECT rolcreatedb OR rolsuper AS may FROM pg_roles WHERE rolname = current_user", cancel);
+        if (!row.GetProperty("may").GetBoolean())
+        {
+            throw new PgBackupException(ErrorCode.TargetInvalid, $"{facts.Role} may not make {what}; nothing was changed.", $"Restore as a role with CREATEDB. Or {otherwise}.");
+        }
+    }
+
     /// <summary>Without its owners a database comes back wrong, and with rows missing: better said before anything is made.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
     public static async Task RequireRolesAsync(string name, ScriptReader schema, PsqlSession session, CancellationToken cancel)

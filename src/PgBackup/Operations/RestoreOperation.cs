@@ -106,6 +106,11 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 steps.Add((part, step, there));
             }
 
+            if (steps.Select(static s => s.Step).FirstOrDefault(static s => s.Action == RestoreStep.Make) is { } make)
+            {
+                await RestoreNeeds.RequireCreateDatabaseAsync($"the database \"{make.Name}\"", "let somebody make it, empty, and restore into that", session, facts, cancel);
+            }
+
             var restores = new List<DatabaseRestore>();
             await using (var schemas = new SchemaReading(parts, cipher, server.Tools, request.DatabasesAtOnce, cancel))
             {

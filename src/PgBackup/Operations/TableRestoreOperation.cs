@@ -69,7 +69,7 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
             bool makes = await RequirePlaceAsync(request, into, present, part.Part, selection, server, session, cancel);
             if (makes || request.Schema is not null)
             {
-                await RequireCreateDatabaseAsync(session, facts, cancel);
+                await RestoreNeeds.RequireCreateDatabaseAsync("a database, in which the tables are restored and compared", "let somebody make an empty database, name it by --as, and copy from there", session, facts, cancel);
             }
 
             double verified = Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
@@ -145,18 +145,6 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
                 ? false
                 : throw new PgBackupException(
                     ErrorCode.TargetInvalid, $"the restoring role may not make a schema in {into} at {server.Description}.", $"GRANT CREATE ON DATABASE {Sql.Name(into)} to it, or restore as the owner.");
-    }
-
-    private static async Task RequireCreateDatabaseAsync(PsqlSession session, ServerFacts facts, CancellationToken cancel)
-    {
-        System.Text.Json.JsonElement row = await session.QueryRowAsync("SELECT rolcreatedb OR rolsuper AS may FROM pg_roles WHERE rolname = current_user", cancel);
-        if (!row.GetProperty("may").GetBoolean())
-        {
-            throw new PgBackupException(
-                ErrorCode.TargetInvalid,
-                $"{facts.Role} may not make a database, in which the tables are restored and compared; nothing was changed.",
-                "Restore as a role with CREATEDB. Or let somebody make an empty database, name it by --as, and copy from there.");
-        }
     }
 
     // pg_restore takes the list of entries from a file.

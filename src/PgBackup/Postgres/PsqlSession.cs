@@ -64,17 +64,20 @@ public sealed partial class PsqlSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// The same for a query that somebody else wrote. psql hands it on without reading it: a quote that is never closed is an error of
-    /// the server's, and a backslash or a colon is no command of psql's.
+    /// The first row of a query that somebody else wrote; null when it has none. psql hands it on without reading it: a quote that is never
+    /// closed is an error of the server's, and a backslash or a colon is no command of psql's. The server carries out all of it, since an
+    /// error in a later row is one too, and keeps the other rows to itself, however many there are.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was lost.</exception>
-    public async Task<IReadOnlyList<JsonElement>> QueryTextAsync(string select, CancellationToken cancel)
+    public async Task<JsonElement?> QueryFirstAsync(string select, CancellationToken cancel)
     {
         string mark = Guid.NewGuid().ToString("N");
         string quote = $"$q{mark}$";
+        // The first row's number of all rows is known after the last one; OFFSET 0 has every column of these computed.
+        string first = $"SELECT w.r FROM (SELECT pg_catalog.row_to_json(q.*) AS r, pg_catalog.count(*) OVER () AS n FROM (SELECT * FROM (\n{select}\n) s OFFSET 0) q) w WHERE w.n > 0 LIMIT 1";
         PsqlReply reply = await SendAsync(
-            $"\\set VERBOSITY verbose\nSELECT {quote}SELECT pg_catalog.row_to_json(q) FROM (\n{select}\n) q{quote}", cancel, $"\\gexec\n\\warn {mark}\n\\set VERBOSITY default");
-        return Rows(reply.Succeeded || reply.Message.Length > 0 ? reply : await ReadErrorAsync(reply, mark, cancel), select);
+            $"\\set VERBOSITY verbose\nSELECT {quote}{first}{quote}", cancel, $"\\gexec\n\\if :ERROR\n\\warn {mark}\n\\endif\n\\set VERBOSITY default");
+        return Rows(reply.Succeeded || reply.Message.Length > 0 ? reply : await ReadErrorAsync(reply, mark, cancel), select) is [var row, ..] ? row : null;
     }
 
     // Of what \gexec carried out, psql's variables know that it failed and not why: that is on stderr, before the mark.

@@ -60,6 +60,7 @@ public sealed class ScratchServer : IAsyncDisposable
                     engine.Program,
                     ["run", "--detach", "--rm", "--stop-signal", "SIGKILL", "--name", name,
                     "--label", $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}", "--label", $"{ContainerEngine.Label}.pid={pid}",
+                    "--label", $"{ContainerEngine.Label}.process={ProcessMark.Own}",
                     "--network", "none", "--env", "POSTGRES_PASSWORD", "--env", "POSTGRES_INITDB_ARGS=--no-sync", image, .. Settings.SelectMany(static s => (string[])["-c", s])])
                 {
                     Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
@@ -205,9 +206,8 @@ public sealed class ScratchServer : IAsyncDisposable
         foreach (string id in list.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             ToolResult label = await ToolProcess.TryReadAsync(
-                new ToolCommand(engine.Program, "inspect", "--format", $"{{{{index .Config.Labels \"{ContainerEngine.Label}.pid\"}}}}", id), cancel);
-            string pid = label.Output.Trim();
-            if (pid.Length > 0 && pid.All(char.IsAsciiDigit) && !Directory.Exists($"/proc/{pid}"))
+                new ToolCommand(engine.Program, "inspect", "--format", $"{{{{index .Config.Labels \"{ContainerEngine.Label}.process\"}}}}", id), cancel);
+            if (ProcessMark.IsGone(label.Output.Trim()))
             {
                 await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, "rm", "--force", "--volumes", id), cancel);
             }

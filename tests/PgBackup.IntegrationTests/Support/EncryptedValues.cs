@@ -23,7 +23,7 @@ internal static class EncryptedValues
 
     /// <summary>
     /// Into ciam_hydra (of four keys the oldest with the old secret), ciam_kratos and ciam_settings (one in ten in the old form). iam_settings
-    /// keeps the noise of the fixture, which nothing decrypts.
+    /// keeps the noise of the fixture, which nothing decrypts. A table of settings more has numbers for names.
     /// </summary>
     public static async Task PutIntoAsync(PostgresContainer server)
     {
@@ -32,5 +32,6 @@ internal static class EncryptedValues
             "ciam_kratos",
             $"UPDATE identity_credentials SET config = jsonb_set(config, '{{providers,0,initial_access_token}}', '\"{Kratos}\"') WHERE config -> 'providers' -> 0 ? 'initial_access_token'");
         await server.SqlAsync("olympus", $"UPDATE ciam_settings SET value = CASE WHEN key LIKE '%5' THEN '{OldSettings}' ELSE '{Settings}' END WHERE encrypted");
+        await server.SqlAsync("olympus", $"CREATE TABLE numbered_settings AS SELECT g AS key, '{Settings}'::text AS value, true AS encrypted, now() AS updated_at FROM generate_series(1, 3) g");
     }
 }
