@@ -40,6 +40,11 @@ public sealed class RestoreManagedTests(BadDaysCluster cluster) : IAsyncLifetime
         outcome.Errors.ShouldContain("COMMENT ON EXTENSION pageinspect");
         outcome.Errors.ShouldContain("not carried out, since the extension was made by another role");
         (await Server.SqlAsync("given", "SELECT v FROM t")).ShouldBe("snapshot\n");
+
+        // One that it would have to make is refused before the plan is shown.
+        outcome = await own.RunAsync(1, "restore", "-t", AsTenant, "-d", "app", "--as", "not_there");
+        outcome.Errors.ShouldContain("PGB-0070: tenant may not make the database \"not_there\"; nothing was changed.");
+        outcome.Errors.ShouldNotContain("plan:");
     }
 
     [Fact]

@@ -50,6 +50,30 @@ public sealed class DrillFailureTests : IDisposable
         (await new Catalog(store).ListAsync(Cancel)).ShouldAllBe(static e => !e.IsProven);
     }
 
+    [Theory]
+    [InlineData("1", true)]
+    [InlineData(null, false)]
+    [InlineData("", false)]
+    public async Task The_server_of_a_drill_is_removed_only_when_its_process_is_gone_for_certain(string? startOfProcess, bool removed)
+    {
+        FaultyStore store = await FilledAsync();
+        string own = ProcessMark.Own!;
+        string mark = startOfProcess switch
+        {
+            null => own,
+            "" => "pid of another world",
+            _ => own[..(own.LastIndexOf('/') + 1)] + startOfProcess,
+        };
+        string log = stores.Folder["engine.log"];
+        string engine = stores.Folder.Write(
+            "engine", $"#!/bin/sh\necho \"$*\" >>{log}\ncase $1 in ps) echo left-over ;; inspect) echo '{mark}' ;; run) echo broken >&2; exit 1 ;; esac\n");
+        File.SetUnixFileMode(engine, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+        (await DrillAsync(store, engine)).Failures.ShouldHaveSingleItem().ShouldStartWith("PGB-0080: ");
+
+        File.ReadAllLines(log).Contains("rm --force --volumes left-over").ShouldBe(removed);
+    }
+
     [Fact]
     public async Task A_damaged_part_is_found_though_the_server_does_not_start_either_and_both_stores_have_the_report()
     {
