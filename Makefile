@@ -54,11 +54,11 @@ test:
 	status=0
 	mkdir -p $(RESULTS)
 	run() {
-	  dotnet test tests/$$1 -c Release --no-build --nologo \
+	  env --default-signal=INT dotnet test tests/$$1 -c Release --no-build --nologo \
 	    --results-directory $(RESULTS) --logger "trx;LogFileName=$$1.trx" \
 	    --blame-hang-timeout 10m --blame-hang-dump-type none
 	}
-	# Side by side. What the shell puts into the background is deaf to Ctrl-C, and so is everything it starts: not the tests that send one.
+	# Side by side. What a shell puts into the background is deaf to SIGINT, with all that it starts; hence `env`: tests send one.
 	run PgBackup.Tests >$(RESULTS)/PgBackup.Tests.log 2>&1 & fast=$$!
 	trap 'kill $$fast 2>/dev/null || true' EXIT
 	run PgBackup.IntegrationTests || status=1

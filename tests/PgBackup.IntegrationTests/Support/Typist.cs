@@ -6,7 +6,8 @@ internal static class Typist
     /// <summary>A Ctrl-C, and the end of the input.</summary>
     public const string Interrupt = "\\003", EndOfInput = "\\004";
 
-    // After the last answer nothing is typed any more; what was typed is echoed by the terminal.
+    // After the last answer nothing is typed any more; what was typed is echoed by the terminal. A shell between the terminal and the
+    // program would end by the Ctrl-C itself, and its exit code be told instead (dash does, and is the shell where SHELL is not set).
     private const string Script =
         """
         export TERM=dumb; log=$1; command=$2; shift 2; : >"$log"
@@ -17,7 +18,7 @@ internal static class Typist
             seen=$(stat -c %s "$log"); printf '%b' "$2"; shift 2
           done
           sleep 1
-        } | script --quiet --return --flush --command "$command" "$log"
+        } | script --quiet --return --flush --command "exec $command" "$log"
         """;
 
     /// <summary>Everything that the terminal showed is the outcome's output. An answer gets its end of line unless it is a control character.</summary>
