@@ -14,6 +14,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     private readonly Identity? identity;
     private readonly TimeProvider clock;
     private readonly SemaphoreSlim importing = new(1, 1);
+    private readonly FirstUse firstUse = new();
     private volatile string? decryptedBy;
     private IReadOnlyList<Recipient>? usable;
     private PrivateFolder? keyring;
@@ -94,6 +95,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         }
 
         importing.Dispose();
+        firstUse.Dispose();
     }
 
     private DeferredStream Decrypting(Stream stored, CancellationToken cancel) => new(async c =>
@@ -105,7 +107,16 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
             arguments.InsertRange(0, ["--pinentry-mode", "loopback", "--passphrase-file", passphrase]);
         }
 
-        return new GpgPlaintext(ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c), primary => decryptedBy = primary, Locked);
+        FirstUse.Turn turn = await firstUse.EnterAsync(c);
+        try
+        {
+            return new GpgPlaintext(ToolStream.Through(ToolProcess.Start(Gpg(arguments).Named("gpg --decrypt")), stored, c), turn, primary => decryptedBy = primary, Locked);
+        }
+        catch
+        {
+            turn.End(false);
+            throw;
+        }
     }, cancel);
 
     private static void RequireReadable(string passphraseFile)

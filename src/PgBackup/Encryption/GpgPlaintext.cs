@@ -8,9 +8,10 @@ namespace PgBackup.Encryption;
 /// it is 0, and nothing comes out, for a message that is cut within its list of recipients, and for one that is not encrypted at all.
 /// </summary>
 /// <param name="output">What it writes.</param>
+/// <param name="turn">Is ended with its first read, or when it is disposed.</param>
 /// <param name="decryptedBy">Is told at the end the fingerprint of the primary key that decrypted it.</param>
 /// <param name="locked">Says that a secret key is there, and its passphrase is not; of a fingerprint, or null where gpg does not tell it.</param>
-internal sealed class GpgPlaintext(ToolStream output, Action<string> decryptedBy, Func<string?, PgBackupException, PgBackupException> locked) : ForwardStream
+internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action<string> decryptedBy, Func<string?, PgBackupException, PgBackupException> locked) : ForwardStream
 {
     // <fingerprint of the subkey> <fingerprint of the primary key> <trust>: GnuPG's doc/DETAILS.
     private const string DecryptionKey = ToolFailure.GpgStatus + "DECRYPTION_KEY ";
@@ -26,12 +27,30 @@ internal sealed class GpgPlaintext(ToolStream output, Action<string> decryptedBy
     /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        int count = await ReadPlainAsync(buffer, cancellationToken);
-        if (count > 0 || buffer.IsEmpty)
+        if (buffer.IsEmpty)
         {
-            return count;
+            return 0;
         }
 
+        try
+        {
+            int count = await ReadPlainAsync(buffer, cancellationToken);
+            if (count == 0)
+            {
+                RequireWhole();
+            }
+
+            turn.End(true);
+            return count;
+        }
+        finally
+        {
+            turn.End(false);
+        }
+    }
+
+    private void RequireWhole()
+    {
         IReadOnlyList<string> said = output.Errors;
         if (!said.Contains(ToolFailure.GpgStatus + "DECRYPTION_OKAY"))
         {
@@ -42,8 +61,6 @@ internal sealed class GpgPlaintext(ToolStream output, Action<string> decryptedBy
         {
             decryptedBy(primary);
         }
-
-        return 0;
     }
 
     // With a wrong passphrase, or nobody to ask for it, most versions of gpg say no more than that there is no secret key.
@@ -66,6 +83,7 @@ internal sealed class GpgPlaintext(ToolStream output, Action<string> decryptedBy
     protected override async ValueTask DisposeOnceAsync()
     {
         await output.DisposeAsync();
+        turn.End(false);
         await EndPinentryAsync();
     }
 

@@ -201,6 +201,45 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
     }
 
     [Fact]
+    public async Task Until_a_key_was_used_once_decryptions_ask_for_it_one_at_a_time()
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        await using var cipher = new GpgCipher(["ops@example.com"], keys.PublicHome, new Identity { File = keys.File("ops") }, TimeProvider.System);
+        TaskCompletionSource<Stream>[] fed = [new(), new(), new(), new()];
+        TaskCompletionSource[] started = [new(), new(), new(), new()];
+        Task<byte[]> Decrypted(int i) => Task.Run(() => AllOfAsync(cipher.Decrypt(
+            new DeferredStream(
+                _ =>
+                {
+                    started[i].SetResult();
+                    return fed[i].Task;
+                },
+                Cancel),
+            Cancel)));
+
+        Task<byte[]> cut = Decrypted(0);
+        await started[0].Task.WaitAsync(Cancel);
+        Task<byte[]> whole = Decrypted(1);
+        await Task.Delay(300, Cancel);
+        started[1].Task.IsCompleted.ShouldBeFalse();
+
+        fed[0].SetResult(new MemoryStream(stored[..20]));
+        await Should.ThrowAsync<PgBackupException>(() => cut);
+        await started[1].Task.WaitAsync(Cancel);
+        Task<byte[]> held = Decrypted(2);
+        await Task.Delay(300, Cancel);
+        started[2].Task.IsCompleted.ShouldBeFalse("one that failed has used no key");
+
+        fed[1].SetResult(new MemoryStream(stored));
+        (await whole).ShouldBe([1, 2, 3]);
+        await started[2].Task.WaitAsync(Cancel);
+        fed[3].SetResult(new MemoryStream(stored));
+        (await Decrypted(3)).ShouldBe([1, 2, 3], "now beside one that has not ended");
+        fed[2].SetResult(new MemoryStream(stored));
+        (await held).ShouldBe([1, 2, 3]);
+    }
+
+    [Fact]
     public async Task A_file_that_cannot_be_imported_leaves_no_keyring_and_is_tried_again()
     {
         using var folder = new TestFolder();
