@@ -8,6 +8,9 @@ internal sealed class Questions(CancellationToken cancel)
     /// <summary>A line.</summary>
     public static void Say(string text) => Terminal.Message(text);
 
+    /// <summary>An error after which the question is asked again, or the dialogue goes on.</summary>
+    public static void Say(PgBackupException error) => Say($"{error.CodeText}: {error.Message}{(error.Remedy is { } remedy ? $"\n  what to do: {remedy}" : "")}");
+
     /// <summary>Lines with columns, and numbers before them.</summary>
     public static void List(IReadOnlyList<string[]> rows, bool numbered = true)
     {

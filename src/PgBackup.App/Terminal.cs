@@ -93,7 +93,10 @@ internal static class Terminal
         return error.ExitCode;
     }
 
-    /// <summary>The text with its control characters as <c>\x1B</c>, but for line ends and tabs.</summary>
+    /// <summary>
+    /// The text with what a terminal obeys, or does not show, as <c>\x1B</c> or <c>\u202E</c>: control characters but for line ends and tabs,
+    /// marks of direction and other formats, line separators of Unicode.
+    /// </summary>
     public static string Harmless(string text) => text.Any(IsObeyed) ? string.Concat(text.Select(Shown)) : text;
 
     /// <summary>The same, in one line.</summary>
@@ -128,7 +131,11 @@ internal static class Terminal
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s")
         : string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s");
 
-    private static bool IsObeyed(char c) => char.IsControl(c) && c is not ('\n' or '\t');
+    private static bool IsObeyed(char c) => c is not ('\n' or '\t') && char.GetUnicodeCategory(c) is
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
-    private static string Shown(char c) => IsObeyed(c) ? string.Create(CultureInfo.InvariantCulture, $"\\x{(int)c:X2}") : c.ToString();
+    private static string Shown(char c) =>
+        !IsObeyed(c) ? c.ToString()
+        : c <= '\xFF' ? string.Create(CultureInfo.InvariantCulture, $"\\x{(int)c:X2}")
+        : string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}");
 }

@@ -37,11 +37,12 @@ public sealed class RestoreDialogueTests(BadDaysCluster cluster) : IAsyncLifetim
             own, ["restore"],
             ("snapshot [1]: ", "9"), ("snapshot [1]: ", ""), ("[all]: ", "market"), ("server: ", "podman:no-such-container"), ("server: ", Server.Target),
             ("how (write the word): ", "over"), ("how (write the word): ", "beside"), ("[market_restored]: ", "postgres"), ("[market_restored]: ", ""),
-            ("a file with it [gpg's own keyring]: ", "/no/such/key"), ("a file with it", cluster.Keys.OpsSecret), ("passphrase [it has none]: ", ""), (LastQuestion, "yes"));
+            ("a file with it [gpg's own keyring]: ", "/no/such/key"), ("a file with it", cluster.Keys.StrangerSecret), ("passphrase [it has none]: ", ""),
+            ("a file with it", cluster.Keys.OpsSecret), ("passphrase [it has none]: ", ""), (LastQuestion, "yes"));
 
         outcome.ExitCode.ShouldBe(0, outcome.ToString());
         foreach (string said in (string[])
-            ["1 snapshots, the newest complete one", "complete", "THE LIVING ONE: the source of the config", "PGB-0023", "market   there: 3 objects", "Write beside, swap or clean.", "none of Postgres's own databases", "There is no such file.", "No drill was held yet", "makes market_restored, which is not there", "restored and proven equal"])
+            ["1 snapshots, the newest complete one", "complete", "THE LIVING ONE: the source of the config", "PGB-0023", "market   there: 3 objects", "Write beside, swap or clean.", "none of Postgres's own databases", "There is no such file.", $"PGB-0051: gpg has no secret key for this snapshot in {cluster.Keys.StrangerSecret}", "It decrypts the snapshot.", "No drill was held yet", "makes market_restored, which is not there", "restored and proven equal"])
         {
             outcome.Output.ShouldContain(said);
         }

@@ -25,7 +25,7 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         (string typed, RestoreTarget target, TargetSurvey survey, IReadOnlyList<string> password) = await TargetAsync(databases);
         bool source = target.IsSourceOf(config);
         RestoreRequest request = await HowAsync(manifest, databases, survey, source);
-        (Identity? identity, IReadOnlyList<string> key) = await IdentityAsync(manifest);
+        (Identity? identity, IReadOnlyList<string> key) = await IdentityAsync(store, manifest);
         request = request with { Globals = await GlobalsAsync(manifest, request, survey, source), IntoSource = source };
 
         Questions.Say("");
@@ -90,7 +90,7 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
             }
             catch (PgBackupException e) when (!cancel.IsCancellationRequested)
             {
-                Questions.Say($"{e.CodeText}: {e.Message}{(e.Remedy is { } remedy ? $"\n  what to do: {remedy}" : "")}");
+                Questions.Say(e);
             }
         }
     }
@@ -143,7 +143,7 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         }
     }
 
-    private async Task<(Identity? Identity, IReadOnlyList<string> Options)> IdentityAsync(Manifest manifest)
+    private async Task<(Identity? Identity, IReadOnlyList<string> Options)> IdentityAsync(IObjectStore store, Manifest manifest)
     {
         if (manifest.Encryption is "none" or "provider")
         {
@@ -155,21 +155,41 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         while (true)
         {
             string file = await questions.AskAsync($"a file with it{(otherwise.Length > 0 ? $" [{otherwise}]" : "")}: ");
-            if (file.Length == 0 && otherwise.Length > 0)
+            Identity? identity = null;
+            List<string> options = [];
+            if (file.Length > 0 || otherwise.Length == 0)
             {
-                return (null, []);
+                if (!File.Exists(file))
+                {
+                    Questions.Say("There is no such file.");
+                    continue;
+                }
+
+                string passphrase = manifest.Encryption == "gpg" ? await questions.AskAsync("a file with its passphrase [it has none]: ") : "";
+                identity = new Identity { File = file, PassphraseFile = passphrase.Length > 0 ? passphrase : null };
+                options = ["--identity", file, .. passphrase.Length > 0 ? (string[])["--passphrase-file", passphrase] : []];
             }
 
-            if (!File.Exists(file))
+            if (await DecryptsAsync(store, manifest, identity))
             {
-                Questions.Say("There is no such file.");
-                continue;
+                return (identity, options);
             }
+        }
+    }
 
-            string passphrase = manifest.Encryption == "gpg" ? await questions.AskAsync("a file with its passphrase [it has none]: ") : "";
-            return passphrase.Length == 0
-                ? (new Identity { File = file }, ["--identity", file])
-                : (new Identity { File = file, PassphraseFile = passphrase }, ["--identity", file, "--passphrase-file", passphrase]);
+    // A wrong key is found out here, and not after the last question. What only cannot be told is left to the restore, which checks all.
+    private async Task<bool> DecryptsAsync(IObjectStore store, Manifest manifest, Identity? identity)
+    {
+        try
+        {
+            await KeysOperation.RequireIdentityAsync(manifest.Id, store, m => Composition.CipherFor(m, config, identity), cancel);
+            Questions.Say("  It decrypts the snapshot.");
+            return true;
+        }
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+        {
+            Questions.Say(e);
+            return e.Code != ErrorCode.IdentityUnusable;
         }
     }
 

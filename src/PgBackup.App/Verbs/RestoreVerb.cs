@@ -83,7 +83,7 @@ internal static class RestoreVerb
 
             if (result.GetValue(target) is null && !(Terminal.CanTalk && IsBare(result, options)))
             {
-                result.AddError("Option '--target' is required.");
+                result.AddError("Option '--target' is required. (With no argument at all, on a terminal, restore asks for everything.)");
             }
         });
         command.SetAction(async (parsed, cancel) =>

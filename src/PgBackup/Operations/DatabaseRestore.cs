@@ -80,7 +80,13 @@ internal sealed class DatabaseRestore
     }
 
     /// <summary>Makes the database if need be, fills it, gives it its settings, owner and privileges, and compares it with the proof.</summary>
-    public async Task<DatabaseRestoreReport> RunAsync(int jobs, ICipher cipher, TimeProvider clock, PartProgress display, CancellationToken cancel)
+    /// <param name="jobs">pg_restore's.</param>
+    /// <param name="filled">Is called when only the comparison is left.</param>
+    /// <param name="cipher">With the identity.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="display">For a display.</param>
+    /// <param name="cancel">Gives up.</param>
+    public async Task<DatabaseRestoreReport> RunAsync(int jobs, Action filled, ICipher cipher, TimeProvider clock, PartProgress display, CancellationToken cancel)
     {
         List<string> problems = [];
         long start = clock.GetTimestamp();
@@ -123,6 +129,7 @@ internal sealed class DatabaseRestore
             }
         }
 
+        filled();
         double restored = clock.GetElapsedTime(start).TotalSeconds;
         long compareStart = clock.GetTimestamp();
         display.State = "comparing";
@@ -132,7 +139,7 @@ internal sealed class DatabaseRestore
         {
             schemaCompared = await CompareAsync(cipher, display, problems, cancel);
         }
-        catch (PgBackupException e)
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {
             problems.Add($"the restored database cannot be compared: {e.Message}");
         }

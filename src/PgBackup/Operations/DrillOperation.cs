@@ -33,6 +33,9 @@ public sealed record DrillRequest
 public sealed class DrillOperation(
     DrillConfig config, IReadOnlyList<BackupStore> stores, string cluster, Func<Manifest, ICipher> cipherFor, TimeProvider clock, Progress progress)
 {
+    // Smaller archives are restored within a second.
+    private const long WorthwhileForJobs = 16 << 20;
+
     private readonly List<DrillPhase> phases = [];
     private readonly List<string> notes = [];
     private readonly List<string> failures = [];
@@ -85,13 +88,23 @@ public sealed class DrillOperation(
             try
             {
                 PrivateFolder.Sweep();
-                // It starts while every stored byte is fetched and checked; whichever of the two fails ends the other.
+                // It starts while every stored byte is fetched, checked and decrypted; whichever of the two fails ends the other.
                 start = DrillServer.StartAsync(config, manifest, request.Keep, clock, starting.Token);
                 _ = start.ContinueWith(_ => fetching.Cancel(), CancellationToken.None, TaskContinuationOptions.NotOnRanToCompletion, TaskScheduler.Default);
                 var operation = new RestoreOperation(from, cipherFor, clock, progress);
-                var wanted = new RestoreRequest { Snapshot = id.ToString(), Globals = manifest.Globals is not null, DatabasesAtOnce = Math.Clamp(Environment.ProcessorCount, 1, 8) };
+                int workers = Math.Clamp(Environment.ProcessorCount, 1, 8);
+                var wanted = new RestoreRequest
+                {
+                    Snapshot = id.ToString(),
+                    Globals = manifest.Globals is not null,
+                    DatabasesAtOnce = workers,
+                    // Plaintext is put aside only where the whole server is thrown away.
+                    Jobs = config.Target is null ? workers : 1,
+                    JobsFromBytes = WorthwhileForJobs,
+                    JobsIfPossible = true,
+                };
                 await using PreparedRestore prepared = await operation.PrepareAsync(wanted, StartedAsync, fetching.Token);
-                End("decrypt every part");
+                End("read the schemas");
                 restore = await prepared.RunAsync(progress, cancel);
                 notes.AddRange(restore.Notes);
             }
@@ -179,9 +192,10 @@ public sealed class DrillOperation(
 
         async Task<RestoreTarget> StartedAsync(CancellationToken _)
         {
+            End("fetch, verify and decrypt every part, while the scratch server starts");
             scratch = await start!;
             target = scratch.Description;
-            End("start the scratch server, and meanwhile fetch and verify");
+            End("wait for the scratch server");
             return scratch.Target;
         }
     }

@@ -91,6 +91,10 @@ internal sealed class KeyTrial(IObjectStore store, SnapshotId id, Manifest manif
         });
     }
 
+    /// <summary>Decrypts the part to its end with whatever key fits, and compares it with the manifest.</summary>
+    /// <exception cref="PgBackupException">As <see cref="RunAsync"/>.</exception>
+    public Task DecryptPartAsync(CancellationToken cancel) => DecryptPartAsync(cipher, cancel);
+
     private async Task DecryptPartAsync(ICipher with, CancellationToken cancel)
     {
         var part = new StoredPart(store, id, Part);

@@ -74,6 +74,31 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
         };
     }
 
+    /// <summary>Finds out on a small part of a snapshot whether an identity decrypts it, before anything else is done. Nothing is recorded.</summary>
+    /// <param name="snapshot">An id, or <c>latest</c>.</param>
+    /// <param name="from">The store to read.</param>
+    /// <param name="cipherFor">The cipher for a snapshot, with the identity.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="PgBackupException">
+    /// <see cref="ErrorCode.IdentityUnusable"/>: it does not; <see cref="ErrorCode.KeyTestFailed"/> or the error of a store, where that cannot be told.
+    /// </exception>
+    public static async Task RequireIdentityAsync(string snapshot, IObjectStore from, Func<Manifest, ICipher> cipherFor, CancellationToken cancel)
+    {
+        (SnapshotId id, Manifest manifest) = await new Catalog(from).FindAsync(snapshot, cancel);
+        ICipher cipher = cipherFor(manifest);
+        try
+        {
+            await new KeyTrial(from, id, manifest, cipher).DecryptPartAsync(cancel);
+        }
+        finally
+        {
+            if (cipher is IAsyncDisposable disposable)
+            {
+                await disposable.DisposeAsync();
+            }
+        }
+    }
+
     /// <summary>The recipients of the config and of the newest complete snapshot, with their tests.</summary>
     /// <param name="configured">The cipher of the config.</param>
     /// <param name="cancel">Gives up.</param>

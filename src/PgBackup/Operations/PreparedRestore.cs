@@ -153,20 +153,21 @@ public sealed class PreparedRestore : IAsyncDisposable
     private async Task<DatabaseRestoreReport[]> RestoreAllAsync(
         Progress progress, CancellationToken cancel)
     {
-        using var slots = new SemaphoreSlim(Math.Max(1, request.DatabasesAtOnce));
+        var workers = new Workers(Math.Max(request.Jobs, Math.Max(1, request.DatabasesAtOnce)));
         List<string> unfinished = [];
         try
         {
             return await Task.WhenAll(restores.OrderByDescending(static r => r.Part.PlainSize).Select(restore =>
             {
                 PartProgress display = progress.Add($"restore {restore.Name}", restore.Part.Proof.Bytes);
-                Task turn = slots.WaitAsync(cancel);
+                Task<int> turn = workers.TakeAsync(restore.Part.PlainSize < request.JobsFromBytes ? 1 : request.Jobs, cancel);
                 return Task.Run(() => InTurnAsync(restore, display, turn));
             }));
 
-            async Task<DatabaseRestoreReport> InTurnAsync(DatabaseRestore restore, PartProgress display, Task turn)
+            async Task<DatabaseRestoreReport> InTurnAsync(DatabaseRestore restore, PartProgress display, Task<int> turn)
             {
-                await turn;
+                int jobs = await turn;
+                int held = jobs;
                 lock (unfinished)
                 {
                     unfinished.Add(restore.Name);
@@ -174,7 +175,7 @@ public sealed class PreparedRestore : IAsyncDisposable
 
                 try
                 {
-                    DatabaseRestoreReport report = await RunAsync(restore, display, cancel);
+                    DatabaseRestoreReport report = await RunAsync(restore, jobs, CompareByOne, display, cancel);
                     display.State = report.Problems.Count == 0 ? "done" : "failed";
                     progress.Log(report.Problems.Count == 0
                         ? string.Create(
@@ -190,7 +191,13 @@ public sealed class PreparedRestore : IAsyncDisposable
                 }
                 finally
                 {
-                    slots.Release();
+                    workers.Return(held);
+                }
+
+                void CompareByOne()
+                {
+                    workers.Return(held - 1);
+                    held = 1;
                 }
             }
         }
@@ -216,12 +223,12 @@ public sealed class PreparedRestore : IAsyncDisposable
     }
 
     // One database that cannot be restored at all must not take the report of the others with it.
-    private async Task<DatabaseRestoreReport> RunAsync(DatabaseRestore restore, PartProgress display, CancellationToken cancel)
+    private async Task<DatabaseRestoreReport> RunAsync(DatabaseRestore restore, int jobs, Action restored, PartProgress display, CancellationToken cancel)
     {
         long start = clock.GetTimestamp();
         try
         {
-            return await restore.RunAsync(request.Jobs, cipher, clock, display, cancel);
+            return await restore.RunAsync(jobs, restored, cipher, clock, display, cancel);
         }
         catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {

@@ -31,7 +31,13 @@ public sealed record RestoreRequest
     /// <summary>pg_restore's jobs for each database; above 1 the archive is decrypted into a private file first.</summary>
     public int Jobs { get; init; } = 1;
 
-    /// <summary>How many databases are restored at the same time.</summary>
+    /// <summary>Archives of fewer bytes are restored by one job.</summary>
+    public long JobsFromBytes { get; init; }
+
+    /// <summary>Where a private file cannot be made safely, one job is enough; otherwise <see cref="Jobs"/> above 1 are refused there.</summary>
+    public bool JobsIfPossible { get; init; }
+
+    /// <summary>How many databases are restored at the same time; one that is restored by several jobs counts as several.</summary>
     public int DatabasesAtOnce { get; init; } = 2;
 }
 
@@ -66,13 +72,12 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             ? new StoredPart(store, id, manifest.Globals ?? throw new PgBackupException(
                 ErrorCode.PartMissing, $"the snapshot {id} has no globals.", "Leave out --globals, or take another snapshot (`olympus-pgbackup list`)."))
             : null;
-        await VerifyAsync(id, globals is null ? parts : [globals, .. parts], cancel);
-
         ICipher cipher = cipherFor(manifest);
         FoundTools? found = null;
         PsqlSession? session = null;
         try
         {
+            await new PartsCheck(store, cipher, progress).RunAsync(id, globals is null ? parts : [globals, .. parts], request.DatabasesAtOnce, cancel);
             string[] names = [.. parts.Select(p => request.As ?? p.Part.Database!)];
             RestoreTarget target = await asked(cancel);
             (found, PostgresServer server) = await target.OpenAsync(names, clock, cancel);
@@ -80,6 +85,11 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
             RequireVersion(manifest, facts, server);
             ToolFinder.RequireFit(server.Tools, facts, server.Description);
+            if (request.JobsIfPossible && !server.Tools.Host.CanStage)
+            {
+                request = request with { Jobs = 1 };
+            }
+
             if (request.Jobs > 1)
             {
                 server.Tools.Host.RequireStaging();
@@ -222,31 +232,6 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 ErrorCode.TargetTooOld,
                 $"{server.Description} runs Postgres {facts.Version}, and the snapshot is of Postgres {manifest.ServerVersion}: an older server does not take it whole.",
                 $"Restore into Postgres {original} or newer.");
-        }
-    }
-
-    internal async Task VerifyAsync(SnapshotId id, IReadOnlyList<StoredPart> parts, CancellationToken cancel)
-    {
-        CatalogEntry entry = await new Catalog(store).ReadEntryAsync(id, cancel);
-        List<string> problems = [];
-        foreach (StoredPart part in parts)
-        {
-            PartProgress display = progress.Add($"check {part.Part.Database ?? part.Part.Kind}", part.Part.Size);
-            display.State = "checking";
-            string? problem = part.Compare(entry.Objects) ?? await part.ReadThroughAsync(display, cancel);
-            display.State = problem is null ? "done" : "failed";
-            if (problem is not null)
-            {
-                problems.Add($"{part.Key}: {problem}");
-            }
-        }
-
-        if (problems.Count > 0)
-        {
-            throw new PgBackupException(
-                ErrorCode.ObjectDamaged,
-                $"the snapshot {id} in the store {store.Name} is damaged; nothing was restored.\n  {string.Join("\n  ", problems)}",
-                "Restore another snapshot, or the undamaged databases of this one by --database.");
         }
     }
 }

@@ -34,9 +34,49 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part)
             // only to be hashed
         }
 
-        return hashing.BytesRead != part.Size ? $"it has {hashing.BytesRead} bytes, and should have {part.Size}"
-            : hashing.Sha256 != part.Sha256 ? "its content was changed (its SHA-256 is not that of the manifest)"
-            : null;
+        return Compare(hashing);
+    }
+
+    /// <summary>
+    /// Reads every stored byte, decrypts it on the way, and compares both digests. This proves before anything is changed at a target that
+    /// the object is the one of the manifest, and that the identity is right.
+    /// </summary>
+    /// <returns>What is wrong with the object, or null.</returns>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.IdentityUnusable"/>, or the error of a cipher, for an object that is right.</exception>
+    public async Task<string?> DecryptThroughAsync(ICipher cipher, PartProgress display, CancellationToken cancel)
+    {
+        if (cipher is NoCipher)
+        {
+            return await ReadThroughAsync(display, cancel);
+        }
+
+        var stored = new HashingStream(await store.OpenAsync(Key, cancel));
+        display.Follow(() => stored.BytesRead);
+        try
+        {
+            await using var plain = new HashingStream(cipher.Decrypt(stored, cancel));
+            byte[] buffer = new byte[1 << 20];
+            while (await plain.ReadAsync(buffer, cancel) > 0)
+            {
+                // only to be hashed
+            }
+
+            return Compare(stored) ?? (plain.Sha256 == part.PlainSha256 ? null : "decrypted, it is not what was dumped (another SHA-256)");
+        }
+        catch (PgBackupException e) when (e.Code is ErrorCode.IdentityUnusable or ErrorCode.ToolFailed)
+        {
+            // Ciphers tell little of what is wrong with their input: is it the object of the manifest at all?
+            if (await ReadThroughAsync(display, cancel) is { } problem)
+            {
+                return problem;
+            }
+
+            throw;
+        }
+        finally
+        {
+            await stored.DisposeAsync();
+        }
     }
 
     /// <summary>The decrypted stream. Its end means that it was whole.</summary>
@@ -54,10 +94,7 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part)
         }
     }
 
-    /// <summary>
-    /// Decrypts the archive to its end and returns the statements that define its schema; its rows are not looked at.
-    /// This proves that the identity is right before anything is changed at a target.
-    /// </summary>
+    /// <summary>The statements that define the archive's schema. They stand at its beginning; what follows is not read.</summary>
     public async Task<ScriptReader> ReadSchemaAsync(ICipher cipher, PostgresTools tools, bool tablespaces, CancellationToken cancel)
     {
         var script = new ScriptReader { KeepStatements = true };
@@ -68,7 +105,7 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part)
         }
 
         ToolProcess restore = await tools.Host.StartAsync(
-            new ToolCommand("pg_restore", arguments) { Label = $"pg_restore (reading {part.Object})", MayStopReading = true }, cancel);
+            new ToolCommand("pg_restore", arguments) { Label = $"pg_restore (reading {part.Object})", MayStopReading = true, LeavesRest = true }, cancel);
         await using ToolStream text = ToolStream.Through(restore, await OpenPlainAsync(cipher, cancel), cancel);
         await ArchiveDecoder.ReadAsync(text, script, cancel);
         script.RequireEnd();
@@ -125,4 +162,9 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part)
         ProofComparison comparison = ProofComparison.Of(part.Proof, proof);
         return comparison.IsEqual ? null : $"decoded, it is not what was dumped: {string.Join("; ", comparison.Differences.Take(3))}";
     }
+
+    private string? Compare(HashingStream stored) =>
+        stored.BytesRead != part.Size ? $"it has {stored.BytesRead} bytes, and should have {part.Size}"
+        : stored.Sha256 != part.Sha256 ? "its content was changed (its SHA-256 is not that of the manifest)"
+        : null;
 }

@@ -45,14 +45,12 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
 
         (SnapshotId id, Manifest manifest) = await new Catalog(store).FindAsync(request.Snapshot, cancel);
         var part = new StoredPart(store, id, RestoreOperation.PartOf(manifest, request.Database));
-        var whole = new RestoreOperation(store, cipherFor, clock, progress);
-        await whole.VerifyAsync(id, [part], cancel);
-
         ICipher cipher = cipherFor(manifest);
         FoundTools? found = null;
         PsqlSession? session = null;
         try
         {
+            await new PartsCheck(store, cipher, progress).RunAsync(id, [part], 1, cancel);
             string into = request.As ?? request.Database;
             (found, PostgresServer server) = await target.OpenAsync([], clock, cancel);
             session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);

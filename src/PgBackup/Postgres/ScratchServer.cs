@@ -46,7 +46,7 @@ public sealed class ScratchServer : IAsyncDisposable
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
     public static async Task<ScratchServer> InContainerAsync(ContainerEngine engine, string image, bool keep, TimeProvider clock, CancellationToken cancel)
     {
-        await SweepAsync(engine, cancel);
+        Task sweep = SweepAsync(engine, cancel);
         string name = $"olympus-pgbackup-scratch-{Guid.NewGuid():N}"[..36];
         string pid = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         async ValueTask RemoveAsync() => await ToolProcess.TryReadAsync(
@@ -61,7 +61,7 @@ public sealed class ScratchServer : IAsyncDisposable
                     ["run", "--detach", "--rm", "--stop-signal", "SIGKILL", "--name", name,
                     "--label", $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}", "--label", $"{ContainerEngine.Label}.pid={pid}",
                     "--label", $"{ContainerEngine.Label}.process={ProcessMark.Own}",
-                    "--network", "none", "--env", "POSTGRES_PASSWORD", "--env", "POSTGRES_INITDB_ARGS=--no-sync", image, .. Settings.SelectMany(static s => (string[])["-c", s])])
+                    "--network", "none", "--shm-size", SharedMemory(), "--env", "POSTGRES_PASSWORD", "--env", "POSTGRES_INITDB_ARGS=--no-sync", image, .. Settings.SelectMany(static s => (string[])["-c", s])])
                 {
                     Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
                 },
@@ -77,6 +77,7 @@ public sealed class ScratchServer : IAsyncDisposable
             var server = new PostgresServer(tools.Tools, PgConnection.InContainer("postgres", null), "olympus-pgbackup scratch");
             await WaitAsync(server, "127.0.0.1", clock, cancel);
             await CompressFastAsync(server, cancel);
+            await sweep;
             FoundTools held = tools;
             return new ScratchServer($"container {name}", held, server, async () =>
             {
@@ -198,6 +199,10 @@ public sealed class ScratchServer : IAsyncDisposable
             cancel);
         await psql.FinishAsync(null, cancel);
     }
+
+    // Of the container's /dev/shm, in bytes: 64 MB, the engines' default, is too little for a decrypted archive, and for indexes that are built
+    // in parallel. Memory is taken only for what lies there.
+    private static string SharedMemory() => (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2).ToString(CultureInfo.InvariantCulture);
 
     private static async Task SweepAsync(ContainerEngine engine, CancellationToken cancel)
     {

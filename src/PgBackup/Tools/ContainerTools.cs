@@ -125,9 +125,12 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public override bool CanStage => shell is not null;
+
+    /// <inheritdoc/>
     public override void RequireStaging()
     {
-        if (shell is null)
+        if (!CanStage)
         {
             throw new PgBackupException(
                 ErrorCode.TargetInvalid,
@@ -201,6 +204,7 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         {
             Label = command.Label,
             MayStopReading = command.MayStopReading,
+            LeavesRest = command.LeavesRest,
             Environment = command.Environment.Where(static v => v.Value is not null).ToDictionary(StringComparer.Ordinal),
         };
     }

@@ -32,6 +32,9 @@ public sealed record ToolCommand
     /// </summary>
     public bool MayStopReading { get; init; }
 
+    /// <summary>With <see cref="MayStopReading"/>: what it leaves of its input need not be read by anybody.</summary>
+    public bool LeavesRest { get; init; }
+
     /// <summary>The same call under another name in messages.</summary>
     public ToolCommand Named(string label) => this with { Label = label };
 }

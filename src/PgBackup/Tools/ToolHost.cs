@@ -12,6 +12,9 @@ public abstract class ToolHost
     /// </summary>
     public abstract Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel);
 
+    /// <summary>A staged file is removed here whatever happens to this process.</summary>
+    public virtual bool CanStage => true;
+
     /// <summary>Refuses where a staged file might stay behind, before anything was done.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
     public virtual void RequireStaging()
@@ -50,7 +53,7 @@ public sealed class HostTools(string? folder) : ToolHost
     {
         string program = folder is null ? command.FileName : Path.Combine(folder, command.FileName);
         return Task.FromResult(ToolProcess.Start(
-            new ToolCommand(program, command.Arguments) { Label = command.Label, Environment = command.Environment, MayStopReading = command.MayStopReading }));
+            new ToolCommand(program, command.Arguments) { Label = command.Label, Environment = command.Environment, MayStopReading = command.MayStopReading, LeavesRest = command.LeavesRest }));
     }
 
     /// <inheritdoc/>

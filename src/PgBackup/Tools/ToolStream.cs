@@ -112,7 +112,7 @@ internal sealed class ToolStream : ForwardStream
                     Pass(buffer.AsSpan(0, count));
                 }
 
-                if (inputRefused && !tool.Command.MayStopReading)
+                if (inputRefused && (!tool.Command.MayStopReading || tool.Command.LeavesRest))
                 {
                     return; // its exit code has the reason
                 }
