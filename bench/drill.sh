@@ -82,22 +82,9 @@ restore_by_hand() {
   for db in $databases; do podman exec "$target" pg_restore -U postgres --create --dbname=postgres "/plain/$db.dump"; done
 }
 by_hand() { # options of postgres; the server is started and removed outside the measured time
-  local best="" ms
-  for _ in $(seq "$rounds"); do
-    start "$target" -v "$work/plain:/plain:ro" -- "$@"
-    ms=$(milliseconds restore_by_hand)
-    podman rm -fv "$target" >/dev/null
-    [ -n "$best" ] && [ "$best" -le "$ms" ] || best=$ms
-  done
-  echo "$best"
-}
-drill() { # cipher; leaves the report of the fastest round in $work/CIPHER.json
-  local best="" ms
-  for _ in $(seq "$rounds"); do
-    ms=$(milliseconds run_drill "$1")
-    [ -n "$best" ] && [ "$best" -le "$ms" ] || { best=$ms; mv "$work/report.json" "$work/$1.json"; }
-  done
-  echo "$best"
+  start "$target" -v "$work/plain:/plain:ro" -- "$@"
+  milliseconds restore_by_hand
+  podman rm -fv "$target" >/dev/null
 }
 run_drill() {
   "$binary" --config "$work/$1.yaml" drill --json --identity "$work/$1.key" >"$work/report.json" 2>"$work/drill.log" ||
@@ -105,13 +92,24 @@ run_drill() {
 }
 phases() { jq -r '[.phases[] | "\(.name) \(.seconds)"] | join(", ")' "$work/$1.json"; }
 sum_ms() { jq -r '[.phases[].seconds] | add * 1000 | round' "$work/$1.json"; }
+# What is compared with the restore by hand, to which the server is there already: neither its start, nor questions, nor its removal.
+named_ms() { jq -r '[.phases[] | select(.name | test("^(fetch|read|restore)")) | .seconds] | add * 1000 | round' "$work/$1.json"; }
 off() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", (b - a) / b * 100 }'; }
 
 echo "bench: measuring ($rounds times each, the fastest counts)"
-hand_ms=$(by_hand)
-hand_off_ms=$(by_hand -c fsync=off)
-gpg_ms=$(drill gpg)
-age_ms=$(drill age)
+hand_ms="" hand_off_ms="" gpg_ms="" age_ms=""
+least() { if [ -n "$1" ] && [ "$1" -le "$2" ]; then echo "$1"; else echo "$2"; fi; }
+for _ in $(seq "$rounds"); do # in turns: the machine may be faster now than in a minute
+  hand_ms=$(least "$hand_ms" "$(by_hand)")
+  hand_off_ms=$(least "$hand_off_ms" "$(by_hand -c fsync=off)")
+  for cipher in gpg age; do
+    best=${cipher}_ms ms=$(milliseconds run_drill $cipher)
+    if [ -z "${!best}" ] || [ "$ms" -lt "${!best}" ]; then
+      printf -v "$best" %s "$ms"
+      mv "$work/report.json" "$work/$cipher.json"
+    fi
+  done
+done
 
 {
   cat <<END
@@ -126,6 +124,8 @@ $identities identities in ciam_kratos, five databases, $(jq '[.databases[].rows]
 | the same into a running server with fsync off | $hand_off_ms ms | |
 | the drill, gpg: server started, fetched, decrypted, restored, all of it compared with the proof, asked, removed, reported | $gpg_ms ms | takes $(ratio "$gpg_ms" "$hand_ms") of the time by hand, $(ratio "$gpg_ms" "$hand_off_ms") of that without fsync |
 | the drill, age | $age_ms ms | takes $(ratio "$age_ms" "$hand_ms") of the time by hand, $(ratio "$age_ms" "$hand_off_ms") of that without fsync |
+| fetched, decrypted, restored, compared (of the same drill by gpg) | $(named_ms gpg) ms | takes $(ratio "$(named_ms gpg)" "$hand_ms") of the time by hand |
+| by age | $(named_ms age) ms | takes $(ratio "$(named_ms age)" "$hand_ms") of the time by hand |
 
 | the phases in the report | sum | of the wall time of the process, missing |
 |---|---|---|

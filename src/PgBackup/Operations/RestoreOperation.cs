@@ -81,6 +81,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             string[] names = [.. parts.Select(p => request.As ?? p.Part.Database!)];
             RestoreTarget target = await asked(cancel);
             (found, PostgresServer server) = await target.OpenAsync(names, clock, cancel);
+            await using var schemas = new SchemaReading(parts, cipher, server.Tools, request.DatabasesAtOnce, cancel);
             session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
             ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
             RequireVersion(manifest, facts, server);
@@ -122,12 +123,9 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             }
 
             var restores = new List<DatabaseRestore>();
-            await using (var schemas = new SchemaReading(parts, cipher, server.Tools, request.DatabasesAtOnce, cancel))
+            foreach ((StoredPart part, RestoreStep step, TargetDatabase? there) in steps)
             {
-                foreach ((StoredPart part, RestoreStep step, TargetDatabase? there) in steps)
-                {
-                    restores.Add(await DatabaseRestore.PrepareAsync(part, await schemas.OfAsync(part), step, there, server, session, facts, request.Globals, clock, cipher, cancel));
-                }
+                restores.Add(await DatabaseRestore.PrepareAsync(part, await schemas.OfAsync(part), step, there, server, session, facts, request.Globals, clock, cipher, cancel));
             }
 
             var globalsRestore = globals is null ? null : await GlobalsRestore.PrepareAsync(globals, cipher, facts, cancel);

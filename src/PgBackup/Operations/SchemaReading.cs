@@ -4,7 +4,7 @@ using PgBackup.Postgres;
 namespace PgBackup.Operations;
 
 /// <summary>
-/// Decrypts archives to their ends, several at a time, and reads their schemas. Disposing it ends those that nobody waits for any more.
+/// Reads the schemas of archives, several at a time. Disposing it ends those that nobody waits for any more.
 /// </summary>
 internal sealed class SchemaReading : IAsyncDisposable
 {
@@ -20,7 +20,7 @@ internal sealed class SchemaReading : IAsyncDisposable
     }
 
     /// <summary>The schema of one of them, with its tablespaces.</summary>
-    /// <exception cref="PgBackupException">It cannot be decrypted, or is no archive.</exception>
+    /// <exception cref="PgBackupException">It is no archive, or cannot be decrypted (which was found out before, as a rule).</exception>
     public Task<ScriptReader> OfAsync(StoredPart part) => reading[part];
 
     /// <inheritdoc/>
