@@ -213,7 +213,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         using Rehearsal own = await snapshots.RehearseAsync(
             phase == "checks" ? "checks: [ { database: olympus, sql: \"SELECT 1 FROM pg_sleep(100)\", expect: \"1\" } ]" : "");
         string held = Path.Combine(own.Workspace.Folder, "held");
-        using Hold? hold = phase == "restore" ? new Hold(own.Workspace, "--decrypt", passing: 4) : null;
+        using Hold? hold = phase == "restore" ? new Hold(own.Workspace, "--decrypt", passing: 8) : null;
         if (phase == "start")
         {
             string podman = (await Shell.ReadAsync("sh", ["-c", "command -v podman"])).Trim();
@@ -317,7 +317,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         (await BelongingsAsync(server)).ShouldBe(before);
 
         // Stopped in the middle, too.
-        using (var hold = new Hold(own.Workspace, "--decrypt", passing: 4))
+        using (var hold = new Hold(own.Workspace, "--decrypt", passing: 8))
         {
             await using RunningProgram drill = own.Start();
             await hold.EnteredAsync(1);

@@ -15,8 +15,8 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
         await own.BackupAsync();
         try
         {
-            // The first decryption is the look at the schema before anything is changed.
-            using (var hold = new Hold(own, "--decrypt", passing: 1))
+            // The first decryptions check the whole of it, and look at the schema, before anything is changed.
+            using (var hold = new Hold(own, "--decrypt", passing: 2))
             {
                 await using RunningProgram run = own.Start("restore", "-t", cluster.Server.Target, "-d", "big", "--as", "half", "--jobs", $"{jobs}", "-i", cluster.Keys.OpsSecret);
                 await hold.EnteredAsync(1);
@@ -85,7 +85,7 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
         await own.BackupAsync();
         try
         {
-            using var hold = new Hold(own, "--decrypt", passing: 1);
+            using var hold = new Hold(own, "--decrypt", passing: 2);
             await using RunningProgram run = own.Start("restore", "-t", cluster.Server.Target, "-d", "big", "--as", "half", "-i", cluster.Keys.OpsSecret);
             await hold.EnteredAsync(1);
             await Shell.UntilAsync(

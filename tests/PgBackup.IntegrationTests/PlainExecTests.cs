@@ -33,16 +33,10 @@ public sealed class PlainExecTests(OlympusCluster cluster) : IAsyncLifetime
         restore.All.ShouldContain("Leave out --jobs");
     }
 
-    // podman tells a process that is not there, as if this user could not look at it.
     private Workspace Blind()
     {
         Workspace night = Workspace.ForContainer(cluster.Source.Name, Workspace.Gpg(cluster.Keys, Keys.Ops), OlympusCluster.Databases);
-        string podman = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(static f => Path.Combine(f, "podman")).First(File.Exists);
-        night.PutOnPath("podman", $"""
-            #!/bin/sh
-            if [ "$1 $2" = "container inspect" ]; then {podman} "$@" | sed 's/running [0-9]*/running 999999999/'; exit; fi
-            exec {podman} "$@"
-            """);
+        night.BlindPodman();
         return night;
     }
 }

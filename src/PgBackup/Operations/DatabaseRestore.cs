@@ -107,8 +107,9 @@ internal sealed class DatabaseRestore
                 problems.Clear();
                 await session.ExecuteAsync($"DROP DATABASE {Sql.Name(Name)}", cancel);
                 Made = false;
+                jobs = 1;
                 await CreateAsync(session, cancel);
-                await FillAsync(1, cipher, display, problems, cancel);
+                await FillAsync(jobs, cipher, display, problems, cancel);
             }
 
             if (Step.Action != RestoreStep.Fill)
@@ -153,6 +154,7 @@ internal sealed class DatabaseRestore
         {
             Database = Part.Database!,
             RestoredAs = Name,
+            Jobs = jobs,
             Rows = Part.Proof.Rows,
             Tables = Part.Proof.Tables.Count,
             RestoreSeconds = Math.Round(restored, 3),

@@ -180,7 +180,7 @@ public sealed class PreparedRestore : IAsyncDisposable
                     progress.Log(report.Problems.Count == 0
                         ? string.Create(
                             CultureInfo.InvariantCulture,
-                            $"{restore.Name}: {report.Rows:N0} rows in {report.Tables} tables restored in {report.RestoreSeconds:0.0} s, equal to the original (compared in {report.CompareSeconds:0.0} s)")
+                            $"{restore.Name}: {report.Rows:N0} rows in {report.Tables} tables restored in {report.RestoreSeconds:0.0} s{(report.Jobs > 1 ? $" by {report.Jobs} jobs" : "")}, equal to the original (compared in {report.CompareSeconds:0.0} s)")
                         : $"{restore.Name}: FAILED, see below");
                     lock (unfinished)
                     {

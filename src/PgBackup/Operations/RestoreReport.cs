@@ -52,6 +52,9 @@ public sealed record DatabaseRestoreReport
     /// <summary>The statement that drops the database that was there before.</summary>
     public string? DropKept { get; init; }
 
+    /// <summary>The jobs of pg_restore that restored it.</summary>
+    public int Jobs { get; init; } = 1;
+
     /// <summary>Rows in it.</summary>
     public required long Rows { get; init; }
 

@@ -57,6 +57,17 @@ internal sealed class Workspace : IDisposable
 
     public void SetEnvironment(string name, string? value) => environment[name] = value;
 
+    /// <summary>podman tells a process that is not there, as if this user could not look at it.</summary>
+    public void BlindPodman()
+    {
+        string podman = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(static f => Path.Combine(f, "podman")).First(File.Exists);
+        PutOnPath("podman", $"""
+            #!/bin/sh
+            if [ "$1 $2" = "container inspect" ]; then {podman} "$@" | sed 's/running [0-9]*/running 999999999/'; exit; fi
+            exec {podman} "$@"
+            """);
+    }
+
     /// <summary>A program found before all others of its name.</summary>
     public void PutOnPath(string name, string script)
     {
