@@ -35,7 +35,7 @@ internal static class RestoreVerb
         var globals = new Option<bool>("--globals") { Description = "First restore the roles, their passwords and memberships" };
         var jobs = new Option<int>("--jobs", "-j")
         {
-            Description = "Jobs of pg_restore for each database; above 1 the dump is decrypted into a private file first (in /dev/shm, or in /tmp of the target's container)",
+            Description = "Jobs of pg_restore, shared by databases that are restored at the same time; above 1 the dump is decrypted into a private file first (in /dev/shm, or in /tmp of the target's container)",
             HelpName = "N",
             DefaultValueFactory = static _ => 1,
         };
