@@ -100,8 +100,10 @@ echo "bench: measuring ($rounds times each, the fastest counts)"
 hand_ms="" hand_off_ms="" gpg_ms="" age_ms=""
 least() { if [ -n "$1" ] && [ "$1" -le "$2" ]; then echo "$1"; else echo "$2"; fi; }
 for _ in $(seq "$rounds"); do # in turns: the machine may be faster now than in a minute
-  hand_ms=$(least "$hand_ms" "$(by_hand)")
-  hand_off_ms=$(least "$hand_off_ms" "$(by_hand -c fsync=off)")
+  ms=$(by_hand)
+  hand_ms=$(least "$hand_ms" "$ms")
+  ms=$(by_hand -c fsync=off)
+  hand_off_ms=$(least "$hand_off_ms" "$ms")
   for cipher in gpg age; do
     best=${cipher}_ms ms=$(milliseconds run_drill $cipher)
     if [ -z "${!best}" ] || [ "$ms" -lt "${!best}" ]; then

@@ -97,7 +97,7 @@ internal static class Terminal
     /// The text with what a terminal obeys, or does not show, as <c>\x1B</c> or <c>\u202E</c>: control characters but for line ends and tabs,
     /// marks of direction and other formats, line separators of Unicode.
     /// </summary>
-    public static string Harmless(string text) => text.Any(IsObeyed) ? string.Concat(text.Select(Shown)) : text;
+    public static string Harmless(string text) => text.EnumerateRunes().Any(IsObeyed) ? string.Concat(text.EnumerateRunes().Select(Shown)) : text;
 
     /// <summary>The same, in one line.</summary>
     public static string InOneLine(string text) => Harmless(text.Replace('\n', ' ').Replace('\t', ' '));
@@ -131,11 +131,12 @@ internal static class Terminal
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s")
         : string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s");
 
-    private static bool IsObeyed(char c) => c is not ('\n' or '\t') && char.GetUnicodeCategory(c) is
+    private static bool IsObeyed(Rune c) => c.Value is not ('\n' or '\t') && Rune.GetUnicodeCategory(c) is
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
-    private static string Shown(char c) =>
+    private static string Shown(Rune c) =>
         !IsObeyed(c) ? c.ToString()
-        : c <= '\xFF' ? string.Create(CultureInfo.InvariantCulture, $"\\x{(int)c:X2}")
-        : string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}");
+        : c.Value <= 0xFF ? string.Create(CultureInfo.InvariantCulture, $"\\x{c.Value:X2}")
+        : c.IsBmp ? string.Create(CultureInfo.InvariantCulture, $"\\u{c.Value:X4}")
+        : string.Create(CultureInfo.InvariantCulture, $"\\U{c.Value:X8}");
 }

@@ -82,8 +82,15 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
     /// <inheritdoc/>
     protected override async ValueTask DisposeOnceAsync()
     {
-        await output.DisposeAsync();
-        turn.End(false);
+        try
+        {
+            await output.DisposeAsync();
+        }
+        finally
+        {
+            turn.End(false);
+        }
+
         await EndPinentryAsync();
     }
 

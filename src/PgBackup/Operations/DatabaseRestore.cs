@@ -81,16 +81,18 @@ internal sealed class DatabaseRestore
 
     /// <summary>Makes the database if need be, fills it, gives it its settings, owner and privileges, and compares it with the proof.</summary>
     /// <param name="jobs">pg_restore's.</param>
+    /// <param name="inMemoryOnly">Several only if the decrypted archive fits into memory.</param>
     /// <param name="filled">Is called when only the comparison is left.</param>
     /// <param name="cipher">With the identity.</param>
     /// <param name="clock">The time.</param>
     /// <param name="display">For a display.</param>
     /// <param name="cancel">Gives up.</param>
-    public async Task<DatabaseRestoreReport> RunAsync(int jobs, Action filled, ICipher cipher, TimeProvider clock, PartProgress display, CancellationToken cancel)
+    public async Task<DatabaseRestoreReport> RunAsync(int jobs, bool inMemoryOnly, Action filled, ICipher cipher, TimeProvider clock, PartProgress display, CancellationToken cancel)
     {
         List<string> problems = [];
         long start = clock.GetTimestamp();
         display.State = "restoring";
+        jobs = jobs > 1 && inMemoryOnly && !await server.Tools.Host.CanStageInMemoryAsync(Part.PlainSize, cancel) ? 1 : jobs;
         await using (PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, cancel))
         {
             if (Step.Action == RestoreStep.Drop)

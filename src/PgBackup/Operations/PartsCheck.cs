@@ -64,6 +64,11 @@ internal sealed class PartsCheck(IObjectStore store, ICipher cipher, Progress pr
             display.State = "failed";
             return new Finding(null, e);
         }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ObjectDamaged)
+        {
+            display.State = "failed";
+            return new Finding(e.Message, null);
+        }
         catch (PgBackupException e)
         {
             Interlocked.CompareExchange(ref lost, e, null);
@@ -71,9 +76,14 @@ internal sealed class PartsCheck(IObjectStore store, ICipher cipher, Progress pr
             await stop.CancelAsync();
             return new Finding(null, null);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            return new Finding(null, null);
+            return new Finding(null, null); // nobody takes it for a good one: another one is lost, or all is cancelled
+        }
+        catch
+        {
+            await stop.CancelAsync();
+            throw;
         }
         finally
         {

@@ -228,7 +228,7 @@ public sealed class PreparedRestore : IAsyncDisposable
         long start = clock.GetTimestamp();
         try
         {
-            return await restore.RunAsync(jobs, restored, cipher, clock, display, cancel);
+            return await restore.RunAsync(jobs, request.JobsInMemoryOnly, restored, cipher, clock, display, cancel);
         }
         catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {

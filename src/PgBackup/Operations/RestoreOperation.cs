@@ -34,8 +34,11 @@ public sealed record RestoreRequest
     /// <summary>Archives of fewer bytes are restored by one job.</summary>
     public long JobsFromBytes { get; init; }
 
-    /// <summary>Where a private file cannot be made safely, one job is enough; otherwise <see cref="Jobs"/> above 1 are refused there.</summary>
-    public bool JobsIfPossible { get; init; }
+    /// <summary>
+    /// One job is enough where the decrypted archive does not fit into the memory of a container (<see cref="Tools.ToolHost.CanStageInMemoryAsync"/>).
+    /// Otherwise it goes to a disk then, and where it might stay behind, <see cref="Jobs"/> above 1 are refused.
+    /// </summary>
+    public bool JobsInMemoryOnly { get; init; }
 
     /// <summary>How many databases are restored at the same time; one that is restored by several jobs counts as several.</summary>
     public int DatabasesAtOnce { get; init; } = 2;
@@ -86,12 +89,7 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
             RequireVersion(manifest, facts, server);
             ToolFinder.RequireFit(server.Tools, facts, server.Description);
-            if (request.JobsIfPossible && !server.Tools.Host.CanStage)
-            {
-                request = request with { Jobs = 1 };
-            }
-
-            if (request.Jobs > 1)
+            if (request is { Jobs: > 1, JobsInMemoryOnly: false })
             {
                 server.Tools.Host.RequireStaging();
             }

@@ -46,7 +46,8 @@ public sealed class ScratchServer : IAsyncDisposable
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
     public static async Task<ScratchServer> InContainerAsync(ContainerEngine engine, string image, bool keep, TimeProvider clock, CancellationToken cancel)
     {
-        Task sweep = SweepAsync(engine, cancel);
+        using var sweeping = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Task sweep = SweepAsync(engine, sweeping.Token);
         string name = $"olympus-pgbackup-scratch-{Guid.NewGuid():N}"[..36];
         string pid = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         async ValueTask RemoveAsync() => await ToolProcess.TryReadAsync(
@@ -61,7 +62,7 @@ public sealed class ScratchServer : IAsyncDisposable
                     ["run", "--detach", "--rm", "--stop-signal", "SIGKILL", "--name", name,
                     "--label", $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}", "--label", $"{ContainerEngine.Label}.pid={pid}",
                     "--label", $"{ContainerEngine.Label}.process={ProcessMark.Own}",
-                    "--network", "none", "--shm-size", SharedMemory(), "--env", "POSTGRES_PASSWORD", "--env", "POSTGRES_INITDB_ARGS=--no-sync", image, .. Settings.SelectMany(static s => (string[])["-c", s])])
+                    "--network", "none", .. SharedMemory(), "--env", "POSTGRES_PASSWORD", "--env", "POSTGRES_INITDB_ARGS=--no-sync", image, .. Settings.SelectMany(static s => (string[])["-c", s])])
                 {
                     Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
                 },
@@ -90,6 +91,8 @@ public sealed class ScratchServer : IAsyncDisposable
         }
         catch
         {
+            await sweeping.CancelAsync();
+            await Task.WhenAny(sweep); // its own error is no news beside this one
             if (tools is not null)
             {
                 await tools.DisposeAsync();
@@ -200,9 +203,21 @@ public sealed class ScratchServer : IAsyncDisposable
         await psql.FinishAsync(null, cancel);
     }
 
-    // Of the container's /dev/shm, in bytes: 64 MB, the engines' default, is too little for a decrypted archive, and for indexes that are built
-    // in parallel. Memory is taken only for what lies there.
-    private static string SharedMemory() => (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2).ToString(CultureInfo.InvariantCulture);
+    // The container's /dev/shm: 64 MB, the engines' default, is too little for a decrypted archive, and for indexes that are built in parallel.
+    // Half of what this host can spare now (MemAvailable of proc_meminfo(5), in KiB); it is taken only for what lies there.
+    private static string[] SharedMemory()
+    {
+        try
+        {
+            string? line = File.ReadLines("/proc/meminfo").FirstOrDefault(static l => l.StartsWith("MemAvailable:", StringComparison.Ordinal));
+            long spare = long.Parse(line?.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1] ?? "0", CultureInfo.InvariantCulture) * 1024 / 2;
+            return spare > 64 << 20 ? ["--shm-size", spare.ToString(CultureInfo.InvariantCulture)] : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+        {
+            return [];
+        }
+    }
 
     private static async Task SweepAsync(ContainerEngine engine, CancellationToken cancel)
     {

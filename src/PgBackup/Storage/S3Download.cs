@@ -93,14 +93,16 @@ internal sealed class S3Download : ForwardStream
                 int count = await response.ResponseStream.ReadAsync(buffer[..(int)Math.Min(buffer.Length, size - position)], either.Token);
                 return count > 0 ? count : throw new IOException("the connection ended before the object did");
             }
-            catch (Exception e) when (e is IOException or HttpRequestException or AmazonClientException or OperationCanceledException)
+            // A read that begins when its patience has just ended finds the connection disposed.
+            catch (Exception e) when (e is IOException or HttpRequestException or AmazonClientException or OperationCanceledException
+                || (e is ObjectDisposedException && either.IsCancellationRequested))
             {
                 cancel.ThrowIfCancellationRequested();
                 response?.Dispose();
                 response = null;
                 if (attempt == Attempts)
                 {
-                    throw explain(e is OperationCanceledException ? new IOException($"nothing came for {Patience.TotalMinutes:0} minutes", e) : e);
+                    throw explain(e is OperationCanceledException or ObjectDisposedException ? new IOException($"nothing came for {Patience.TotalMinutes:0} minutes", e) : e);
                 }
 
                 await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(100, 300 << attempt)), clock, cancel);

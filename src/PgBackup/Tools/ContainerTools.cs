@@ -125,12 +125,12 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public override bool CanStage => shell is not null;
+    public override async Task<bool> CanStageInMemoryAsync(long size, CancellationToken cancel) => shell is not null && await FreeInMemoryAsync(cancel) > size * 2;
 
     /// <inheritdoc/>
     public override void RequireStaging()
     {
-        if (!CanStage)
+        if (shell is null)
         {
             throw new PgBackupException(
                 ErrorCode.TargetInvalid,

@@ -12,8 +12,11 @@ public abstract class ToolHost
     /// </summary>
     public abstract Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel);
 
-    /// <summary>A staged file is removed here whatever happens to this process.</summary>
-    public virtual bool CanStage => true;
+    /// <summary>
+    /// A file of so many bytes can be staged at no risk: it lies in memory that is to spare, and goes with the place where it lies whatever
+    /// happens to this process.
+    /// </summary>
+    public virtual Task<bool> CanStageInMemoryAsync(long size, CancellationToken cancel) => Task.FromResult(false);
 
     /// <summary>Refuses where a staged file might stay behind, before anything was done.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>

@@ -17,7 +17,7 @@ public sealed class TerminalTests : IDisposable
     [InlineData("plain, größe 漢字\n\ttab", "plain, größe 漢字\n\ttab")]
     [InlineData("a\u001b[31mred\u0007\r\u0000", @"a\x1B[31mred\x07\x0D\x00")]
     [InlineData("\u009b\u007f", @"\x9B\x7F")]
-    [InlineData("drop \u202egnp.exe\u2066\u200b\u2028", @"drop \u202Egnp.exe\u2066\u200B\u2028")]
+    [InlineData("drop \u202egnp.exe\u2066\u200b\u2028\U000E0041", @"drop \u202Egnp.exe\u2066\u200B\u2028\U000E0041")]
     public void Control_characters_are_shown_and_line_ends_and_tabs_kept(string text, string shown)
     {
         Terminal.Harmless(text).ShouldBe(shown);
