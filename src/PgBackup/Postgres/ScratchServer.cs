@@ -46,8 +46,7 @@ public sealed class ScratchServer : IAsyncDisposable
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
     public static async Task<ScratchServer> InContainerAsync(ContainerEngine engine, string image, bool keep, TimeProvider clock, CancellationToken cancel)
     {
-        using var sweeping = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        Task sweep = SweepAsync(engine, sweeping.Token);
+        await SweepAsync(engine, cancel);
         string name = $"olympus-pgbackup-scratch-{Guid.NewGuid():N}"[..36];
         string pid = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         async ValueTask RemoveAsync() => await ToolProcess.TryReadAsync(
@@ -78,7 +77,6 @@ public sealed class ScratchServer : IAsyncDisposable
             var server = new PostgresServer(tools.Tools, PgConnection.InContainer("postgres", null), "olympus-pgbackup scratch");
             await WaitAsync(server, "127.0.0.1", clock, cancel);
             await CompressFastAsync(server, cancel);
-            await sweep;
             FoundTools held = tools;
             return new ScratchServer($"container {name}", held, server, async () =>
             {
@@ -91,8 +89,6 @@ public sealed class ScratchServer : IAsyncDisposable
         }
         catch
         {
-            await sweeping.CancelAsync();
-            await Task.WhenAny(sweep); // its own error is no news beside this one
             if (tools is not null)
             {
                 await tools.DisposeAsync();
