@@ -71,6 +71,19 @@ public sealed class PartsCheckTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Damage_that_the_store_itself_finds_is_told_beside_all_other()
+    {
+        store.Fail = call => call == $"open {snapshot.PartKey(0)}" ? new PgBackupException(ErrorCode.ObjectDamaged, "other bytes than its ETag") : null;
+        stores.Flip("local", snapshot.PartKey(2));
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => CheckAsync("ops"));
+
+        error.Code.ShouldBe(ErrorCode.ObjectDamaged);
+        error.Message.ShouldContain($"{snapshot.PartKey(0)}: other bytes than its ETag");
+        error.Message.ShouldContain($"{snapshot.PartKey(2)}: its content was changed");
+    }
+
+    [Fact]
     public async Task A_store_that_fails_ends_the_others_and_is_the_reason()
     {
         store.Fail = call => call == $"open {snapshot.PartKey(2)}" ? new PgBackupException(ErrorCode.StoreUnavailable, "it is gone") : null;

@@ -33,6 +33,22 @@ public sealed class ToolStreamTests : IDisposable
         await Should.ThrowAsync<PgBackupException>(() => stream.CopyToAsync(Stream.Null, Cancel));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_tool_that_may_stop_reading_leaves_is_read_to_its_end_unless_nobody_wants_it(bool leavesRest)
+    {
+        const int Size = 64 << 20;
+        var source = new HashingStream(new MemoryStream(new byte[Size]));
+        await using (ToolStream stream = ToolStream.Through(
+            ToolProcess.Start(new ToolCommand("head", "-c", "5") { MayStopReading = true, LeavesRest = leavesRest }), source, Cancel))
+        {
+            (await AllOfAsync(stream)).Length.ShouldBe(5);
+        }
+
+        (source.BytesRead < Size).ShouldBe(leavesRest);
+    }
+
     [Fact]
     public async Task A_tool_that_is_killed_did_not_succeed()
     {
