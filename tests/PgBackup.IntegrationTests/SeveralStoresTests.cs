@@ -91,9 +91,10 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
         using Workspace own = cluster.Plain("tiny");
         own.Configure(own.Config().Replace("all: 14d", "all: 1h", StringComparison.Ordinal));
         string old = await own.BackupAsync();
-        // Two days ago, by its name and by its manifest.
-        string aged = $"{DateTime.UtcNow.AddDays(-2):yyyyMMdd}T030000Z";
-        string pinned = $"{DateTime.UtcNow.AddDays(-3):yyyyMMdd}T030000Z";
+        // Two and three days ago, by their names and by their manifests: the program has the real clock, which may pass midnight here.
+        DateTime now = DateTime.UtcNow;
+        string aged = $"{now.AddDays(-2):yyyyMMdd}T030000Z";
+        string pinned = $"{now.AddDays(-3):yyyyMMdd}T030000Z";
         foreach (string id in (string[])[aged, pinned])
         {
             await Shell.ReadAsync("sh", ["-c", $"cp -r {own.Store}/{old} {own.Store}/{id} && cd {own.Store}/{id} && for f in {old}*; do mv $f {id}${{f#{old}}}; done && sed -i s/{old}/{id}/g manifest.json SHA256SUMS RESTORE.md"]);
