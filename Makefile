@@ -24,19 +24,20 @@ SOURCES  := $(shell find src tests/fixtures -type f -not -path '*/bin/*' -not -p
 # For recipes that run containers: sets $$image, and what podman needs here.
 with_podman = image=$$(eng/postgres-image.sh); env=$$(eng/podman-env.sh "$$image"); eval "$$env"
 
-.PHONY: help demo test build publish install format-check bench clean
+.PHONY: help demo test soak build publish install format-check bench clean
 
 help:
 	@cat <<-'END'
 	make demo          a whole night and a restore drill, on a scratch cluster with sample data
 	make test          all tests, against real Postgres, gpg, age, rclone and S3
+	make soak          faults put to the published binary, and judged [SEED=n] [SECONDS=n] [FAULTS=n] [ONLY=n] [KIND=name]: docs/testing.md
 	make build         build everything
-	make publish       one self-contained executable: $(BINARY)
+	make publish       one executable of native code: $(BINARY)
 	make install       publish, and copy it to $$(DESTDIR)$(PREFIX)/bin
 	make format-check  fails if `dotnet format` would change a file
 	make bench         side by side with the bash loop, and with a restore drill by hand
 	make clean         remove what was built
-	demo and test first install what they need (eng/setup.sh).
+	publish, demo, test and soak first install what they need (eng/setup.sh).
 	END
 
 demo:
@@ -68,18 +69,27 @@ test:
 	echo "all tests: $$line"
 	exit $$status
 
+soak:
+	@eng/setup.sh test
+	$(MAKE) --no-print-directory publish
+	dotnet build tests/PgBackup.Soak -c Release $(QUIET) $(BUILD_FLAGS)
+	$(with_podman)
+	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"
+	# As for the tests: some faults are a SIGINT, to which what a shell put into the background is deaf.
+	env --default-signal=INT tests/PgBackup.Soak/bin/Release/net10.0/PgBackup.Soak \
+	  seed=$(SEED) seconds=$(SECONDS) faults=$(FAULTS) only=$(ONLY) workers=$(WORKERS) kind="$(KIND)"
+
 build:
 	@dotnet msbuild $(SOLUTION) -restore -m -p:Configuration=Release $(QUIET) $(BUILD_FLAGS)
 
 publish: $(BINARY)
 	@:
 
-# What is published (one file, ReadyToRun) stands in the project file: given here, it would reach the library too,
-# and publish and build would undo each other's restore. Not composite: that compiles the whole framework again,
-# which takes a minute and starts no faster.
+# What is published (one file of native code) stands in the project file: given here, it would reach the library too, and publish and
+# build would undo each other's restore. Debian's C compiler links it, and nothing of it is needed where the file runs.
 $(BINARY): $(SOURCES)
-	@dotnet publish src/PgBackup.App -c Release -r $(RID) --self-contained -p:PublishReadyToRunComposite=false \
-	  -o $(@D) $(QUIET) $(BUILD_FLAGS)
+	@eng/setup.sh publish
+	dotnet publish src/PgBackup.App -c Release -r $(RID) -o $(@D) $(QUIET) $(BUILD_FLAGS)
 	touch $@
 
 install: publish
@@ -97,6 +107,7 @@ bench:
 	bench/run.sh
 	bench/stores.sh
 	bench/drill.sh
+	bench/pgbackrest.sh
 
 clean:
 	@rm -rf artifacts

@@ -30,7 +30,7 @@ work=$(mktemp -d)
 source=olympus-pgbackup-bench-$$
 target=olympus-pgbackup-bench-$$-target
 cleanup() {
-  podman rm -fv "$source" "$target" >/dev/null 2>&1 || true
+  podman rm -fv --ignore "$source" "$target" >/dev/null 2>&1 || true
   gpgconf --homedir "$work/gpg" --kill all 2>/dev/null || true
   rm -rf "$work"
 }

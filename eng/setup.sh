@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # setup.sh: puts what the demo and the tests need on this machine, if it is not there yet.
 #
-# Usage:  setup.sh demo     podman, gpg, age, an image of Postgres
+# Usage:  setup.sh publish  a C compiler, which links the program
+#         setup.sh demo     the same, podman, gpg, age, an image of Postgres
 #         setup.sh test     the same, rclone, and Ceph's radosgw (see radosgw.sh), of which no service is started
 #         setup.sh bench    the same, and jq
 #
@@ -13,11 +14,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 
 case ${1:-} in
+  publish) tools=() ceph=() ;;
   demo) tools=(podman gpg age) ceph=() ;;
   test | bench) tools=(podman gpg age rclone) ceph=(radosgw radosgw-admin ceph ceph-mon ceph-osd ceph-authtool monmaptool) ;;
-  *) echo "usage: setup.sh demo|test|bench" >&2; exit 2 ;;
+  *) echo "usage: setup.sh publish|demo|test|bench" >&2; exit 2 ;;
 esac
 [ "$1" != bench ] || tools+=(jq)
+command -v clang >/dev/null || tools+=(gcc)
 
 log=$(mktemp)
 no_services=
@@ -30,6 +33,7 @@ can_install() { command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/nul
 has() {
   case $1 in
     netavark|aardvark-dns) command -v "$1" >/dev/null || [ -x "/usr/lib/podman/$1" ] || [ -x "/usr/libexec/podman/$1" ] ;;
+    gcc) command -v gcc >/dev/null && [ "$(gcc -print-file-name=crt1.o)" != crt1.o ] ;;   # it links only with libc6-dev
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -40,6 +44,7 @@ missing() {
   for tool; do
     has "$tool" || case $tool in
       gpg) echo gnupg ;;
+      gcc) printf '%s\n' gcc libc6-dev ;;
       ceph | ceph-authtool | radosgw-admin) echo ceph-common ;;
       monmaptool) echo ceph-base ;;
       *) echo "$tool" ;;
@@ -69,13 +74,13 @@ if ! dotnet --list-sdks 2>/dev/null | grep -q '^10\.'; then
 fi
 
 helpers=(runc netavark aardvark-dns iptables)
-has podman || tools+=("${helpers[@]}")
+[ "$1" = publish ] || has podman || tools+=("${helpers[@]}")
 has_image() {
   has podman && { podman image exists docker.io/library/postgres:17 || podman image exists localhost/postgres:17; } 2>/dev/null
 }
 image_is_here=1
 has_image || image_is_here=0
-if [ $image_is_here = 0 ] && can_install; then tools+=(debootstrap); fi   # in case no image can be pulled
+if [ "$1" != publish ] && [ $image_is_here = 0 ] && can_install; then tools+=(debootstrap); fi   # in case no image can be pulled
 
 mapfile -t packages < <(missing "${tools[@]}")
 mapfile -t ceph_packages < <(missing "${ceph[@]}")
@@ -85,6 +90,7 @@ if [ $((${#packages[@]} + ${#ceph_packages[@]})) -gt 0 ] && ! can_install; then
 fi
 [ $ok = 1 ] || exit 1
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
+[ "$1" != publish ] || exit 0
 if [ ${#ceph_packages[@]} -gt 0 ]; then
   # Debian's way to say that a package must not start its services. Where it stands already it is somebody else's.
   if [ ! -e /usr/sbin/policy-rc.d ]; then

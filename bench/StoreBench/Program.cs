@@ -55,7 +55,7 @@ async Task FillAsync(string bucket, int snapshots)
     {
         var id = SnapshotId.At(first.AddDays(n));
         string[] parts = [.. Enumerable.Range(0, 5).Select(d => $"{id}-database_{d.ToString(CultureInfo.InvariantCulture)}.dump.gpg"), $"{id}-globals.sql.gpg"];
-        return ((string[])[.. parts, SnapshotLayout.Sums, SnapshotLayout.Guide, SnapshotLayout.Manifest]).Select(name => SnapshotLayout.Key(id, name));
+        return ((string[])[.. parts, SnapshotLayout.Sums, SnapshotLayout.Guide, SnapshotLayout.ManifestSum, SnapshotLayout.Manifest]).Select(name => SnapshotLayout.Key(id, name));
     });
     await Parallel.ForEachAsync(keys, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (key, cancel) =>
     {

@@ -9,9 +9,14 @@ namespace PgBackup.App;
 /// <summary>The command line as a whole: verbs, options that all of them have, signals, errors, exit codes.</summary>
 internal static class CommandLine
 {
+    // Each of some twenty tools at work has its pipes, the streams of stores and the runtime theirs.
+    private const int FewestFiles = 256;
+    private const int FileTooLarge = 25; // SIGXFSZ: a write beyond `ulimit -f`, which ends a process that does not catch it
+
     /// <summary>Parses and runs; returns the exit code.</summary>
     public static async Task<int> RunAsync(string[] arguments)
     {
+        Terminal.Forgive();
         var options = new GlobalOptions();
         RootCommand root = Build(options);
         ParseResult parsed = root.Parse(arguments);
@@ -21,6 +26,14 @@ internal static class CommandLine
             string message = string.Join("\n", parsed.Errors.Select(static e => e.Message));
             string verb = parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
             return Terminal.Fail(new PgBackupException(ErrorCode.Usage, message, $"`olympus-pgbackup {verb}--help` shows what can be written."));
+        }
+
+        if (CleanStart.OpenFilesLimit() is { } files and < FewestFiles)
+        {
+            return Terminal.Fail(new PgBackupException(
+                ErrorCode.TooFewFiles,
+                $"this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs {FewestFiles}.",
+                "Raise it where it is started: `ulimit -n 1024` in the script, LimitNOFILE= in a unit of systemd, nofile in /etc/security/limits.conf."));
         }
 
         using var stop = new CancellationTokenSource();
@@ -36,10 +49,11 @@ internal static class CommandLine
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle);
         using var quit = PosixSignalRegistration.Create(PosixSignal.SIGQUIT, Handle);
+        using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileTooLarge, static context => context.Cancel = true); // the write fails then, with its own words
         try
         {
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
-            return await parsed.InvokeAsync(configuration, stop.Token);
+            return Told(parsed, options, await parsed.InvokeAsync(configuration, stop.Token));
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.Cancelled)
         {
@@ -60,6 +74,32 @@ internal static class CommandLine
                 ErrorCode.Unexpected, $"an error that nobody foresaw: {e.GetType().Name}: {e.Message}", "This is a defect. Run it again with OLYMPUS_PGBACKUP_DEBUG=1 and report what it prints."));
         }
     }
+
+    // What was done stays done, told or not. But where the output is all there is to have, its loss is a failure.
+    private static int Told(ParseResult parsed, GlobalOptions options, int exitCode)
+    {
+        if (Terminal.ResultError is not { } why)
+        {
+            return exitCode;
+        }
+
+        if (exitCode == 0 && OnlyTells(parsed, options))
+        {
+            return Terminal.Fail(new PgBackupException(ErrorCode.OutputLost, $"the output could not be written to stdout: {why}.", "Look at the disk, or at the program, that stdout leads to."));
+        }
+
+        Terminal.Message($"note: the result could not be written to stdout: {why}. This changes nothing about it, nor about the exit code.");
+        return exitCode;
+    }
+
+    private static bool OnlyTells(ParseResult parsed, GlobalOptions options) => parsed.Action is SynchronousCommandLineAction || parsed.CommandResult.Command.Name switch
+    {
+        "list" or "show" or "diff" or "keys" or "completion" => true,
+        "check" => parsed.GetValue(options.Json),
+        "prune" => parsed.GetValue<bool>("--dry-run"),
+        "drill" => parsed.GetValue<bool>("--list"),
+        _ => false,
+    };
 
     private static RootCommand Build(GlobalOptions options)
     {

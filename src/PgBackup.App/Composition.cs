@@ -49,10 +49,16 @@ internal static class Composition
             : new Identity { File = config.Drill.IdentityFile ?? config.Encryption.IdentityFile, PassphraseFile = config.Drill.PassphraseFile };
 
     /// <summary>
-    /// Tools that read an archive of a major version without any server: on this host, else in the source's container or image.
+    /// Tools that read an archive of a major version without any server: those of an image that was named; else on this host, in the source's
+    /// container, or in an image.
     /// </summary>
-    public static async Task<FoundTools> ToolsToReadAsync(BackupConfig config, int major, CancellationToken cancel)
+    public static async Task<FoundTools> ToolsToReadAsync(BackupConfig config, int major, string? image, CancellationToken cancel)
     {
+        if (image is not null)
+        {
+            return await ToolFinder.OfImageAsync(config.Source.Connection, image, cancel);
+        }
+
         IReadOnlyList<PostgresTools> onHost = await PostgresTools.OnHostAsync(cancel);
         if (onHost.FirstOrDefault(t => t.Major == major) is { } exact)
         {
@@ -71,6 +77,11 @@ internal static class Composition
             {
                 return new FoundTools { Tools = newer };
             }
+            catch (PgBackupException e) when (e.Code == ErrorCode.ContainerUnavailable)
+            {
+                string better = $"where the source is out of reach, check --tools-image postgres:{major} decodes in an image.";
+                throw new PgBackupException(e.Code, e.Message, e.Remedy is null ? char.ToUpperInvariant(better[0]) + better[1..] : $"{e.Remedy} Or {better}", e);
+            }
         }
 
         if (newer is not null && config.Source.ToolsImage is null)
@@ -87,13 +98,18 @@ internal static class Composition
 
     private static IObjectStore Store(StoreConfig store) =>
         store.S3 is { } s3 ? new S3Store(store.Name, s3, TimeProvider.System)
-        : store.Rclone is { } remote ? new RcloneStore(store.Name, remote, store.RcloneConfig, TimeProvider.System)
-        : new LocalStore(store.Name, store.Path!);
+        : store.Rclone is { } remote ? new RcloneStore(store.Name, remote, store.RcloneConfig, TimeProvider.System) { MustExist = store.MustExist }
+        : new LocalStore(store.Name, store.Path!) { MustExist = store.MustExist };
 
-    private static ICipher Cipher(string kind, IReadOnlyList<string> recipients, BackupConfig config, Identity? identity) => kind switch
+    private static ICipher Cipher(string kind, IReadOnlyList<string> recipients, BackupConfig config, Identity? identity)
     {
-        "gpg" => new GpgCipher(recipients, config.Encryption.HomeFolder, identity, TimeProvider.System),
-        "age" => new AgeCipher(recipients, identity),
-        _ => new NoCipher(kind),
-    };
+        TrustedFile.Require(identity?.File, "private key");
+        TrustedFile.Require(identity?.PassphraseFile, "file of the passphrase");
+        return kind switch
+        {
+            "gpg" => new GpgCipher(recipients, config.Encryption.HomeFolder, identity, TimeProvider.System),
+            "age" => new AgeCipher(recipients, identity),
+            _ => new NoCipher(kind),
+        };
+    }
 }

@@ -1,3 +1,4 @@
 using PgBackup.App;
 
+CleanStart.Ensure();
 return await CommandLine.RunAsync(args);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using Spectre.Console;
 
 namespace PgBackup.App;
@@ -8,31 +9,29 @@ namespace PgBackup.App;
 /// Everything that is written for people. Results go to stdout; messages, progress and errors to stderr. Control characters of what is
 /// quoted (a name in a manifest, a tool's last words) are shown, and never reach the terminal, which might obey them.
 /// </summary>
-internal static class Terminal
+internal static partial class Terminal
 {
-    private static readonly Lock Writing = new();
+    private static readonly ForgivingWriter Results = new(Console.Out);
+    private static readonly ForgivingWriter Messages = new(Console.Error);
+
+    /// <summary>From here on, whatever writes to stdout or stderr meets no error; <see cref="ResultError"/> tells one.</summary>
+    public static void Forgive()
+    {
+        Console.SetOut(Results);
+        Console.SetError(Messages);
+    }
+
+    /// <summary>Why the result is not on stdout as a whole; null if it is, or nobody reads it any more.</summary>
+    public static string? ResultError => Results.Error?.Message.TrimEnd('.');
 
     /// <summary>Someone is looking at stderr: progress may move.</summary>
     public static bool IsInteractive => !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
 
     /// <summary>A line of the result.</summary>
-    public static void Line(string text = "") => Console.Out.WriteLine(Harmless(text));
+    public static void Line(string text = "") => Results.WriteLine(Harmless(text));
 
     /// <summary>A message beside the result.</summary>
-    public static void Message(string text)
-    {
-        lock (Writing)
-        {
-            try
-            {
-                Console.Error.WriteLine(Harmless(text));
-            }
-            catch (IOException)
-            {
-                // A full disk under the log, or a closed terminal, is no reason to go without a backup.
-            }
-        }
-    }
+    public static void Message(string text) => Messages.WriteLine(Harmless(text));
 
     /// <summary>Someone can answer a question.</summary>
     public static bool CanAsk => !Console.IsInputRedirected;
@@ -59,7 +58,7 @@ internal static class Terminal
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Cancelled"/>.</exception>
     public static async Task<string?> AskAsync(string question, CancellationToken cancel)
     {
-        await Console.Error.WriteAsync(Harmless(question));
+        await Messages.WriteAsync(Harmless(question));
         try
         {
             return await Task.Run(ReadLine, CancellationToken.None).WaitAsync(cancel);
@@ -79,28 +78,32 @@ internal static class Terminal
     }
 
     /// <summary>A message with the time before it, for logs of cron and systemd.</summary>
-    public static void Log(string text) => Message($"{TimeProvider.System.GetUtcNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture)}Z {text}");
+    public static void Log(string text) =>
+        Message($"{TimeProvider.System.GetUtcNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture)}Z {InOneLine(text)}");
 
     /// <summary>Shows an error and returns its exit code.</summary>
     public static int Fail(PgBackupException error)
     {
-        Message($"olympus-pgbackup: {error.CodeText}: {error.Message}");
+        Message($"olympus-pgbackup: {error.CodeText}: {Continued(error.Message)}");
         if (error.Remedy is { } remedy)
         {
-            Message($"  what to do: {remedy}");
+            Message($"  what to do: {Continued(remedy)}");
         }
 
         return error.ExitCode;
     }
 
-    /// <summary>
-    /// The text with what a terminal obeys, or does not show, as <c>\x1B</c> or <c>\u202E</c>: control characters but for line ends and tabs,
-    /// marks of direction and other formats, line separators of Unicode.
-    /// </summary>
-    public static string Harmless(string text) => text.EnumerateRunes().Any(IsObeyed) ? string.Concat(text.EnumerateRunes().Select(Shown)) : text;
+    // A line end in a name that is quoted must not begin a line that looks like one of ours.
+    private static string Continued(string text) => LineStart().Replace(text, "\n  ");
+
+    [GeneratedRegex(@"\n(?=[^\s])")]
+    private static partial Regex LineStart();
+
+    /// <summary>The text with nothing in it that a terminal obeys.</summary>
+    public static string Harmless(string text) => Foreign.Text(text);
 
     /// <summary>The same, in one line.</summary>
-    public static string InOneLine(string text) => Harmless(text.Replace('\n', ' ').Replace('\t', ' '));
+    public static string InOneLine(string text) => Foreign.Line(text);
 
     /// <summary>A console of Spectre on stderr, for tables and progress.</summary>
     public static IAnsiConsole OnError() => AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
@@ -130,13 +133,4 @@ internal static class Terminal
     public static string Span(double seconds) => seconds < 100
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s")
         : string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s");
-
-    private static bool IsObeyed(Rune c) => c.Value is not ('\n' or '\t') && Rune.GetUnicodeCategory(c) is
-        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
-
-    private static string Shown(Rune c) =>
-        !IsObeyed(c) ? c.ToString()
-        : c.Value <= 0xFF ? string.Create(CultureInfo.InvariantCulture, $"\\x{c.Value:X2}")
-        : c.IsBmp ? string.Create(CultureInfo.InvariantCulture, $"\\u{c.Value:X4}")
-        : string.Create(CultureInfo.InvariantCulture, $"\\U{c.Value:X8}");
 }

@@ -1,7 +1,10 @@
 namespace PgBackup;
 
 /// <summary>A stream whose source is prepared at the first read.</summary>
-internal sealed class DeferredStream(Func<CancellationToken, Task<Stream>> open, CancellationToken cancel) : ForwardStream
+/// <param name="open">Prepares it.</param>
+/// <param name="cancel">Gives up.</param>
+/// <param name="input">What the source will own; disposed where it never was prepared.</param>
+internal sealed class DeferredStream(Func<CancellationToken, Task<Stream>> open, CancellationToken cancel, Stream? input = null) : ForwardStream
 {
     private Stream? source;
 
@@ -15,9 +18,9 @@ internal sealed class DeferredStream(Func<CancellationToken, Task<Stream>> open,
     /// <inheritdoc/>
     protected override async ValueTask DisposeOnceAsync()
     {
-        if (source is not null)
+        if ((source ?? input) is { } owned)
         {
-            await source.DisposeAsync();
+            await owned.DisposeAsync();
         }
     }
 }

@@ -18,6 +18,15 @@ public enum ErrorCode
     /// <summary>The configuration has errors; all of them are reported at once.</summary>
     ConfigInvalid = 11,
 
+    /// <summary>Another user could change a file or folder that decides what this program does.</summary>
+    UntrustedFile = 12,
+
+    /// <summary>No folder for private files can be made.</summary>
+    NoPrivateFolder = 13,
+
+    /// <summary>The limit of open files is too low to work under.</summary>
+    TooFewFiles = 14,
+
     /// <summary>A program that is needed is not installed.</summary>
     ToolMissing = 20,
 
@@ -54,11 +63,23 @@ public enum ErrorCode
     /// <summary>Another run holds the lock of this cluster or store.</summary>
     AlreadyRunning = 42,
 
+    /// <summary>Definitions of a database were changed or dropped while it was dumped, from each new moment again.</summary>
+    MomentLost = 44,
+
+    /// <summary>Another transaction held locks on a database's tables for longer than <c>dump.lock_timeout</c>.</summary>
+    TablesLocked = 45,
+
+    /// <summary>A dump fell silent, and its server does nothing for it.</summary>
+    DumpStalled = 46,
+
     /// <summary>A recipient is unknown, ambiguous, expired, revoked or cannot encrypt.</summary>
     RecipientUnusable = 50,
 
     /// <summary>The private key that decrypts is missing or wrong.</summary>
     IdentityUnusable = 51,
+
+    /// <summary>What a verb had to tell could not be written to stdout.</summary>
+    OutputLost = 52,
 
     /// <summary>The store cannot be read or written.</summary>
     StoreUnavailable = 60,
@@ -123,6 +144,9 @@ public enum ErrorCode
     /// <summary>A rehearsed restore failed, differed, took too long, or a check of it failed.</summary>
     DrillFailed = 81,
 
+    /// <summary>A decrypted archive could not be put aside for several jobs of pg_restore.</summary>
+    StagingFailed = 82,
+
     /// <summary>The database in the snapshot has no such table.</summary>
     TableMissing = 86,
 
@@ -134,4 +158,10 @@ public enum ErrorCode
 
     /// <summary>Not everything that was to be compared could be read.</summary>
     DiffIncomplete = 100,
+
+    /// <summary>A manifest cannot be read from a store, while the store as a whole can be used.</summary>
+    ObjectUnreadable = 110,
+
+    /// <summary>Two stores of the config are one and the same place.</summary>
+    StoresAreOne = 111,
 }

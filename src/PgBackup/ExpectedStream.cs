@@ -4,10 +4,10 @@ using System.Security.Cryptography;
 namespace PgBackup;
 
 /// <summary>
-/// Passes a stream through whose size and SHA-256 are known. Something longer throws at the first byte too many, and anything else that
-/// differs at the last read: its end means that it was right.
+/// Passes a stream through whose SHA-256 is known, and its size, unless that is null. Something longer throws at the first byte too many,
+/// and anything else that differs at the last read: its end means that it was right.
 /// </summary>
-internal sealed class ExpectedStream(Stream inner, long size, string sha256, string what) : ForwardStream
+internal sealed class ExpectedStream(Stream inner, long? size, string sha256, string what) : ForwardStream
 {
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private bool ended;

@@ -23,13 +23,16 @@ public sealed class PgBackupException : Exception
     /// <summary>The same may well succeed a little later: a broken connection, a busy server.</summary>
     public bool IsTransient { get; init; }
 
+    /// <summary>A store has no room for what was to be written: nothing else can be written there either, until somebody makes room.</summary>
+    public bool IsFull { get; init; }
+
     /// <summary>The code as it is printed and documented.</summary>
     public string CodeText => CodeTextOf(Code);
 
     /// <summary>0 done, 1 failed, 2 wrong usage or config, 3 finished but part of it failed.</summary>
     public int ExitCode => Code switch
     {
-        ErrorCode.Usage or ErrorCode.ConfigMissing or ErrorCode.ConfigInvalid => 2,
+        ErrorCode.Usage or ErrorCode.ConfigMissing or ErrorCode.ConfigInvalid or ErrorCode.UntrustedFile => 2,
         ErrorCode.BackupIncomplete or ErrorCode.ReplicaIncomplete => 3,
         _ => 1,
     };

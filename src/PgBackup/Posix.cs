@@ -11,16 +11,16 @@ internal static partial class Posix
     public const int WriteOnly = 1;
     public const int ReadWrite = 2;
 
-    private const int NonBlocking = 0x800;
-    private const int CloseOnExec = 0x80000;
+    internal const int NonBlocking = 0x800;
+    internal const int CloseOnExec = 0x80000;
     private const int Interrupted = 2; // SIGINT
     private const int NoSuchProcess = 3; // ESRCH
     private const int SetFlagsCommand = 4; // F_SETFL
     private const int SetPipeSizeCommand = 1031; // F_SETPIPE_SZ
 
     // O_NOFOLLOW and O_DIRECTORY differ by architecture (asm-generic and arm).
-    private static readonly int NoFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
-    private static readonly int DirectoryOnly = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x4000 : 0x10000;
+    internal static readonly int NoFollow = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x8000 : 0x20000;
+    internal static readonly int DirectoryOnly = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x4000 : 0x10000;
 
     /// <summary>Opens a named pipe without waiting for its other end; null when that is not possible.</summary>
     public static SafePipeHandle? OpenPipe(string path, int mode)

@@ -28,6 +28,10 @@ internal static class ProcessMark
             && (Start(pid, processes) is { } start ? start != parts[3] : !Posix.IsThere(pid));
     }
 
+    /// <summary>True if this system was started again since; only for marks in places that belong to one system.</summary>
+    public static bool IsOfAnotherStart(string? mark) => mark?.Split(Separator) is { Length: 4 } parts
+        && Kernel()?.Split(Separator)[0] is { } boot && parts[0] != boot;
+
     private static string? Kernel()
     {
         try

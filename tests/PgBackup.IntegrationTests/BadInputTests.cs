@@ -82,23 +82,6 @@ public sealed class BadInputTests(BadDaysCluster cluster)
     }
 
     [Fact]
-    public async Task A_name_with_a_newline_which_pg_restore_refuses_is_told_and_the_others_are_stored()
-    {
-        await cluster.Server.SqlAsync("postgres", "CREATE DATABASE \"two\nlines\"");
-        try
-        {
-            using Workspace own = cluster.Plain("two\nlines", "tiny");
-            Outcome outcome = await own.RunAsync(3);
-            outcome.Errors.ShouldContain("contains a newline");
-            own.Manifest(outcome.Output.Split(' ')[0]).Databases.Select(static p => p.Database).ShouldBe(["tiny"]);
-        }
-        finally
-        {
-            await cluster.Server.SqlAsync("postgres", "DROP DATABASE \"two\nlines\"");
-        }
-    }
-
-    [Fact]
     public async Task A_container_that_is_not_there_or_does_not_run_is_told_with_what_to_do()
     {
         using Workspace missing = Workspace.ForContainer("no-such-container", "none", ["a"]);

@@ -50,5 +50,20 @@ public sealed class DrillJobsTests(BadDaysCluster cluster) : IAsyncLifetime
         Line(outcome, "bulky: ").ShouldNotContain("jobs");
     }
 
+    [Fact]
+    public async Task Where_the_memory_for_a_file_is_taken_by_something_else_meanwhile_one_job_does_it_all_and_the_report_says_so()
+    {
+        own.FillPodmansMemory();
+
+        Outcome outcome = await own.RunAsync(0, "drill", "--identity", cluster.Keys.OpsSecret);
+
+        Line(outcome, "bulky: ").ShouldNotContain("jobs");
+        if (Jobs > 1)
+        {
+            string report = await File.ReadAllTextAsync(Directory.GetFiles(Path.Combine(own.Store, "drills"), "*.md").Single(), TestContext.Current.CancellationToken);
+            report.ShouldContain($"It was restored by one job instead of {Jobs}.");
+        }
+    }
+
     private static string Line(Outcome outcome, string start) => outcome.Errors.Split('\n').Single(l => l.Contains("Z " + start, StringComparison.Ordinal));
 }

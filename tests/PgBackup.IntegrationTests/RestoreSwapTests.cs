@@ -171,8 +171,17 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
             (await UserDatabasesAsync()).ShouldBe(["vault", copy]);
             (await Server.SqlAsync("vault", "SELECT DISTINCT v FROM t")).ShouldBe("later\n");
 
+            // An interrupted restore of several leaves those of the others, too.
+            foreach (string other in (string[])["other_restore_20260101T000000Z", "other_before_20260101T000000Z", "other_restore_20261399T000000Z"])
+            {
+                await Server.SqlAsync("postgres", $"CREATE DATABASE \"{other}\"");
+            }
+
             Outcome again = await own.RunAsync(0, "restore", "-t", AsKeeper, "--swap");
             again.Errors.ShouldContain($"{copy} was left by an earlier restore");
+            again.Errors.ShouldContain("other_restore_20260101T000000Z was left by an earlier restore beside other, and is not in use");
+            again.Errors.ShouldContain("other_before_20260101T000000Z is what an earlier swap replaced. To drop it: DROP DATABASE \"other_before_20260101T000000Z\";");
+            again.Errors.ShouldNotContain("other_restore_20261399T000000Z");
             again.Errors.ShouldContain($"DROP DATABASE \"{copy}\";");
             (await Server.SqlAsync("vault", "SELECT DISTINCT v FROM t")).ShouldBe("snapshot\n");
         }

@@ -49,10 +49,11 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
         string[] files = Directory.GetFiles(Night.SnapshotFolder(cluster.Snapshot));
         files.Select(Path.GetFileName).ShouldBe(
             [
-                "RESTORE.md", "SHA256SUMS", "manifest.json", $"{cluster.Snapshot}-globals.sql.gpg", .. OlympusCluster.Databases.Select(d => $"{cluster.Snapshot}-{d}.dump.gpg"),
+                "RESTORE.md", "SHA256SUMS", "manifest.json", "manifest.sha256", $"{cluster.Snapshot}-globals.sql.gpg", .. OlympusCluster.Databases.Select(d => $"{cluster.Snapshot}-{d}.dump.gpg"),
             ],
             ignoreOrder: true);
         files.ShouldAllBe(static f => File.GetUnixFileMode(f) == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+        (await Shell.ReadAsync("sha256sum", ["-c", "manifest.sha256"], folder: Night.SnapshotFolder(cluster.Snapshot))).ShouldContain("manifest.json: OK");
         (await Shell.ReadAsync("sha256sum", ["-c", "SHA256SUMS"], folder: Night.SnapshotFolder(cluster.Snapshot))).ShouldContain("olympus.dump.gpg: OK");
     }
 

@@ -97,7 +97,8 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
         string pinned = $"{now.AddDays(-3):yyyyMMdd}T030000Z";
         foreach (string id in (string[])[aged, pinned])
         {
-            await Shell.ReadAsync("sh", ["-c", $"cp -r {own.Store}/{old} {own.Store}/{id} && cd {own.Store}/{id} && for f in {old}*; do mv $f {id}${{f#{old}}}; done && sed -i s/{old}/{id}/g manifest.json SHA256SUMS RESTORE.md"]);
+            await Shell.ReadAsync("sh", ["-c", $"cp -r {own.Store}/{old} {own.Store}/{id} && cd {own.Store}/{id} && for f in {old}*; do mv $f {id}${{f#{old}}}; done && sed -i s/{old}/{id}/g manifest.json SHA256SUMS RESTORE.md && " +
+                "digest() { sha256sum $1 | cut -c1-64; } && sed -i \"s/\\(\\\"sums_sha256\\\": \\\"\\)[0-9a-f]*/\\1$(digest SHA256SUMS)/; s/\\(\\\"guide_sha256\\\": \\\"\\)[0-9a-f]*/\\1$(digest RESTORE.md)/\" manifest.json && sha256sum manifest.json > manifest.sha256"]);
         }
 
         await own.RunAsync(0, "pin", pinned, "--note", "before the migration");

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
 namespace PgBackup.Tests;
 
 public sealed class PgBackupExceptionTests
@@ -10,7 +13,7 @@ public sealed class PgBackupExceptionTests
             new PgBackupException(code, "x").ExitCode.ShouldBe(
                 code switch
                 {
-                    ErrorCode.Usage or ErrorCode.ConfigMissing or ErrorCode.ConfigInvalid => 2,
+                    ErrorCode.Usage or ErrorCode.ConfigMissing or ErrorCode.ConfigInvalid or ErrorCode.UntrustedFile => 2,
                     ErrorCode.BackupIncomplete or ErrorCode.ReplicaIncomplete => 3,
                     _ => 1,
                 },
@@ -28,13 +31,14 @@ public sealed class PgBackupExceptionTests
     [Fact]
     public void Codes_are_permanent() => Enum.GetValues<ErrorCode>().Select(static code => $"{(int)code} {code}").ShouldBe(
     [
-        "1 Unexpected", "2 Usage", "3 Cancelled", "10 ConfigMissing", "11 ConfigInvalid", "20 ToolMissing", "21 ToolFailed", "22 ToolVersion",
+        "1 Unexpected", "2 Usage", "3 Cancelled", "10 ConfigMissing", "11 ConfigInvalid", "12 UntrustedFile", "13 NoPrivateFolder", "14 TooFewFiles", "20 ToolMissing", "21 ToolFailed", "22 ToolVersion",
         "23 ContainerUnavailable", "30 Connection", "31 ConnectionRefusedByPolicy", "32 DatabaseMissing", "33 SqlFailed", "34 DumpUnreadable",
-        "40 BackupIncomplete", "41 BackupFailed", "42 AlreadyRunning", "50 RecipientUnusable", "51 IdentityUnusable", "60 StoreUnavailable",
+        "40 BackupIncomplete", "41 BackupFailed", "42 AlreadyRunning", "44 MomentLost", "45 TablesLocked", "46 DumpStalled", "50 RecipientUnusable", "51 IdentityUnusable", "52 OutputLost", "60 StoreUnavailable",
         "61 StoreOfAnotherCluster", "62 SnapshotMissing", "63 ManifestUnreadable", "64 ManifestTooNew", "65 ObjectDamaged", "66 PartMissing",
         "67 StoreNotEncrypting", "68 ReplicaIncomplete", "69 PruneWithheld",
         "70 TargetInvalid", "71 TargetNotEmpty", "72 TargetTooOld", "73 RestoreFailed", "74 ProofDiffers", "75 GlobalsFailed", "76 TargetIsSource",
-        "77 NotConfirmed", "78 SwapFailed", "80 ScratchFailed", "81 DrillFailed", "86 TableMissing", "87 TargetNewer", "90 KeyTestFailed", "100 DiffIncomplete",
+        "77 NotConfirmed", "78 SwapFailed", "80 ScratchFailed", "81 DrillFailed", "82 StagingFailed", "86 TableMissing", "87 TargetNewer", "90 KeyTestFailed", "100 DiffIncomplete",
+        "110 ObjectUnreadable", "111 StoresAreOne",
     ]);
 
     [Fact]
@@ -44,7 +48,35 @@ public sealed class PgBackupExceptionTests
 
         foreach (ErrorCode code in Enum.GetValues<ErrorCode>())
         {
-            headings.ShouldContain(heading => heading.Contains(PgBackupException.CodeTextOf(code)), $"docs/errors.md lacks {PgBackupException.CodeTextOf(code)} {code}");
+            headings.ShouldContain($"## {PgBackupException.CodeTextOf(code)} {code}");
         }
     }
+
+    [Fact]
+    public void Every_section_of_docs_errors_md_says_what_to_do_and_how_the_program_exits()
+    {
+        foreach (string section in Errors.Split("\n## PGB-").Skip(1))
+        {
+            section.ShouldContain("\n- **What to do", Case.Sensitive, section[..30]);
+            section.ShouldContain("\n- **Exit code** ", Case.Sensitive, section[..30]);
+        }
+    }
+
+    [Fact]
+    public void Every_code_stands_in_one_row_of_the_table_in_docs_errors_md()
+    {
+        List<int> rows = [];
+        foreach (Match row in Regex.Matches(Errors, @"^\| (\d{4}[^|]*) \| ", RegexOptions.Multiline))
+        {
+            foreach (string[] ends in row.Groups[1].Value.Split(", ").Select(static part => part.Split(" to ")))
+            {
+                int first = int.Parse(ends[0], CultureInfo.InvariantCulture);
+                rows.AddRange(Enumerable.Range(first, int.Parse(ends[^1], CultureInfo.InvariantCulture) - first + 1));
+            }
+        }
+
+        Enum.GetValues<ErrorCode>().Select(static code => (int)code).ShouldAllBe(code => rows.Count(r => r == code) == 1);
+    }
+
+    private static string Errors => File.ReadAllText(Path.Combine(TestRun.Repository, "docs", "errors.md"));
 }

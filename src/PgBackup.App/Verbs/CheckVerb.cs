@@ -20,8 +20,9 @@ internal static class CheckVerb
         var readData = new Option<bool>("--read-data") { Description = "Read every stored byte and compare its digest; where a private key is at hand also decrypt and decode (--identity always does)" };
         var repair = new Option<bool>("--repair") { Description = "Copy a good object of another store over each damaged or missing one, and whole snapshots into stores that lack them" };
         var resume = new Option<bool>("--resume") { Description = "Go on with an interrupted check of the same depth: what it found right is not read again" };
+        var image = new Option<string?>("--tools-image") { Description = "An image whose pg_restore decodes (default: this host's, if it is of the right version or newer, else the source's container or image)", HelpName = "IMAGE" };
         IdentityOptions identity = new();
-        var command = new Command("check", "Are the objects of a snapshot there, whole, and (with an identity) decodable? In every store") { id, all, storeName, readData, repair, resume };
+        var command = new Command("check", "Are the objects of a snapshot there, whole, and (with an identity) decodable? In every store") { id, all, storeName, readData, repair, resume, image };
         identity.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
@@ -38,6 +39,7 @@ internal static class CheckVerb
                 Depth = key is not null ? CheckDepth.Decode : parsed.GetValue(readData) ? CheckDepth.ReadData : CheckDepth.Present,
                 Resume = parsed.GetValue(resume),
                 Repair = parsed.GetValue(repair),
+                Image = parsed.GetValue(image),
             };
             IReadOnlyList<BackupStore> stores = Composition.Stores(config, parsed.GetValue(storeName));
             CheckReport report = await CheckAsync(config, stores, request, key, cancel);
@@ -79,7 +81,7 @@ internal static class CheckVerb
             {
                 if (!tools.TryGetValue(major, out FoundTools? found))
                 {
-                    tools[major] = found = await Composition.ToolsToReadAsync(config, major, c);
+                    tools[major] = found = await Composition.ToolsToReadAsync(config, major, request.Image, c);
                 }
 
                 return found.Tools;
@@ -150,14 +152,27 @@ internal static class CheckVerb
                 : "present, sizes right (--read-data reads every byte)";
             string incomplete = result.IsComplete || result.Problems.Count > 0 ? "" : " (an incomplete snapshot)";
             string name = severalStores ? $"{result.Id} in {result.Store}" : result.Id;
-            Terminal.Line(result.Problems.Count == 0 ? $"{name} ok: {how}{incomplete}" : $"{name} DAMAGED:");
+            Terminal.Line(result.Problems.Count == 0 ? $"{name} ok: {how}{incomplete}"
+                : result.IsOfNewerVersion ? $"{name} NOT CHECKED (PGB-0064):" : $"{name} DAMAGED:");
             foreach (ObjectProblem problem in result.Problems)
             {
                 string copies = problem.RepairedFrom is { } from ? $"; copied again from {from}"
+                    : result.IsOfNewerVersion ? ""
+                    : problem.Mended is { } mended ? $"; {mended}"
                     : problem.GoodCopies.Count > 0 ? $"; {(depth == CheckDepth.Present ? "one of the right size (not read)" : "a good copy")} is in {string.Join(", ", problem.GoodCopies)}"
                     : severalStores ? "; no other store has a good copy" : "";
                 Terminal.Line($"  {problem.Object}: {problem.Problem}{copies}");
             }
+
+            foreach (string note in result.Notes)
+            {
+                Terminal.Line($"  note: {note}");
+            }
+        }
+
+        foreach (StoreProblem problem in report.StoreProblems)
+        {
+            Terminal.Line($"{problem.Store}: {problem.Object}: {problem.Problem}");
         }
 
         foreach (StoreGap gap in report.Gaps)
@@ -182,7 +197,7 @@ internal static class CheckVerb
         {
             Terminal.Line("There are no snapshots to check.");
         }
-        else if (report.Snapshots.Any(static s => s.Problems.Any(static p => p.GoodCopies.Count > 0 && p.RepairedFrom is null)))
+        else if (report.Snapshots.Any(static s => s.Problems.Any(static p => p.GoodCopies.Count > 0 && p.RepairedFrom is null && p.Mended is null)))
         {
             Terminal.Line("--repair copies the good ones over the damaged.");
         }
@@ -204,5 +219,7 @@ internal static class CheckVerb
         public required bool Resume { get; init; }
 
         public required bool Repair { get; init; }
+
+        public required string? Image { get; init; }
     }
 }

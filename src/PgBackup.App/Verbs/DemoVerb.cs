@@ -117,16 +117,26 @@ internal static class DemoVerb
     {
         if (await ContainerEngine.FindAsync(cancel) is { } engine)
         {
-            return await ScratchServer.InContainerAsync(engine, image, keep: false, TimeProvider.System, cancel);
+            ScratchServer started = await ScratchServer.InContainerAsync(engine, image, locks: 0, keep: false, TimeProvider.System, cancel);
+            try
+            {
+                await started.Ready;
+                return started;
+            }
+            catch
+            {
+                await started.DisposeAsync();
+                throw;
+            }
         }
 
-        return await ScratchServer.OnHostAsync(TimeProvider.System, cancel);
+        return await ScratchServer.OnHostAsync(locks: 0, TimeProvider.System, cancel);
     }
 
     private static async Task FillAsync(ScratchServer server, int people, CancellationToken cancel)
     {
         await using Stream script = typeof(DemoVerb).Assembly.GetManifestResourceStream("olympus-fixture.sh")!;
-        await using StagedFile file = await server.Tools.Tools.Host.StageAsync(script, script.Length, cancel);
+        await using StagedFile file = await server.Tools.Tools.Host.StageAsync(script, script.Length, inMemoryOnly: false, cancel);
         string path = server.Tools.Tools.Host is HostTools { Folder: { } folder } ? $"{folder}:{Environment.GetEnvironmentVariable("PATH")}" : "";
         PostgresServer postgres = path.Length == 0
             ? server.Server

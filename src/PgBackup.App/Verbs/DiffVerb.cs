@@ -81,6 +81,10 @@ internal static class DiffVerb
         }
 
         Terminal.Line($"\n{Summary(report)}");
+        if (report.Note is { } note)
+        {
+            Terminal.Line($"note: {note}");
+        }
     }
 
     private static void Show(DatabaseDiff database, DiffReport report)

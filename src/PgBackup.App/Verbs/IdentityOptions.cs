@@ -22,7 +22,13 @@ internal sealed class IdentityOptions
     }
 
     /// <summary>What was written, or null when nothing was.</summary>
-    public Identity? Read(ParseResult parsed) => parsed.GetValue(file) is null && parsed.GetValue(passphrase) is null
-        ? null
-        : new Identity { File = parsed.GetValue(file), PassphraseFile = parsed.GetValue(passphrase) };
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Usage"/> for a key where a file is meant.</exception>
+    public Identity? Read(ParseResult parsed)
+    {
+        string? identity = parsed.GetValue(file);
+        string? phrase = parsed.GetValue(passphrase);
+        return PrivateKey.IsIn(identity ?? "") || PrivateKey.IsIn(phrase ?? "")
+            ? throw new PgBackupException(ErrorCode.Usage, $"--identity takes a file, and {PrivateKey.Refusal}", PrivateKey.Remedy)
+            : identity is null && phrase is null ? null : new Identity { File = identity, PassphraseFile = phrase };
+    }
 }

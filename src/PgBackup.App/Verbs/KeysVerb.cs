@@ -111,12 +111,16 @@ internal static class KeysVerb
         key.LastTest is { } test ? $"{test.How} on {test.Host}" : "",
         (key.InConfig, key.InSnapshot) switch
         {
-            (false, _) => $"{newest}, not the next one",
+            (not true, false) => Older(key),
+            (false, true) => $"{newest}, not the next one",
             (true, false) => "the next one",
             (true, true) => $"{newest} and the next one",
-            (null, _) => newest ?? "",
+            (null, true) => newest ?? "",
         },
     ];
+
+    private static string Older(KeyState key) =>
+        key.Snapshots == 1 ? $"only {key.LastSnapshot}" : string.Create(CultureInfo.InvariantCulture, $"{key.Snapshots} snapshots, the last {key.LastSnapshot}");
 
     private static void Show(KeyTestReport report)
     {

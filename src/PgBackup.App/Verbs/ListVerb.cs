@@ -44,7 +44,7 @@ internal static class ListVerb
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
         DateTimeOffset now = clock.GetUtcNow();
         Dictionary<SnapshotId, (Manifest? Manifest, PgBackupException? Error)> read = await ReadNewestAsync(catalog, entries, cancel);
-        RetentionPlan plan = RetentionPolicy.Plan(target.Keep, [.. BackupStore.Facts(entries).Select(f => f with { IsReadable = read.GetValueOrDefault(f.Id).Error is null })], now);
+        RetentionPlan plan = RetentionPolicy.Plan(target.Keep, [.. BackupStore.Facts(entries).Select(f => f with { IsReadable = read.GetValueOrDefault(f.Id).Error is null, IsDisputed = read.GetValueOrDefault(f.Id).Manifest is { IsComplete: true } && !f.IsComplete })], now);
         Dictionary<SnapshotId, RetentionDecision> kept = plan.Decisions.ToDictionary(static d => d.Snapshot.Id);
         List<ListedSnapshot> listed = [.. entries.Select(e => Describe(e, read.GetValueOrDefault(e.Id), kept.GetValueOrDefault(e.Id), now))];
         if (json)
@@ -139,7 +139,8 @@ internal static class ListVerb
         return new ListedSnapshot
         {
             Id = entry.Id.ToString(),
-            State = error is not null ? "unreadable"
+            State = error is { Code: ErrorCode.ManifestTooNew } ? "newer version"
+                : error is not null || entry.Unreadable is not null ? "unreadable"
                 : entry.IsComplete && manifest is not { IsComplete: false } ? "complete"
                 : entry.HasManifest ? "incomplete"
                 : entry.IsLeftover ? "unfinished"
@@ -155,7 +156,9 @@ internal static class ListVerb
             Kept = decision?.Why,
             KeptUntil = decision?.KeptUntil,
             Failed = manifest is null ? [] : [.. manifest.Failures.Select(static f => f.Part)],
-            Problem = error is not null ? $"{error.CodeText}: {error.Message}"
+            Problem = entry.Unreadable is { } why ? why
+                : manifest is { IsComplete: true } && !entry.IsComplete ? $"its manifest is complete, and the mark {SnapshotLayout.Incomplete} says otherwise: `check` tells more"
+                : error is not null ? $"{error.CodeText}: {error.Message}"
                 : manifest is { LeftOut.Count: > 0 } ? "left out: " + string.Join(", ", manifest.LeftOut)
                 : entry.HasManifest ? null
                 : entry.IsLeftover ? "a run that was killed, or is under way; the next run removes it"

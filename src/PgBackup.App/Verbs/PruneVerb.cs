@@ -43,7 +43,7 @@ internal static class PruneVerb
                 Terminal.Line(JsonSerializer.Serialize(reports, AppJson.Readable.ListPruneReport));
             }
 
-            return errors.Select(Terminal.Fail).Append(0).Max();
+            return errors.Select(Terminal.Fail).Append(reports.Any(static r => r.Problems.Count > 0) ? 1 : 0).Max();
         });
         return ExamplesHelpAction.Describe(
             command,
@@ -54,7 +54,7 @@ internal static class PruneVerb
             """,
             """
             0  done
-            1  a store cannot be used, or something about it forbids removing anything (PGB-0069)
+            1  a store cannot be used, not everything could be removed, or something about it forbids removing anything (PGB-0069)
             2  wrong usage or config
             """);
     }
@@ -78,5 +78,14 @@ internal static class PruneVerb
         string what = dryRun ? (going == 0 ? "nothing would go" : $"{going} would go, and free {ByteSize.Text(report.Plan.BytesFreed)}")
             : going == 0 ? "nothing had to go" : $"{report.Removed.Count} removed, {ByteSize.Text(report.Plan.BytesFreed)} freed";
         Terminal.Line($"{what}; {report.Plan.Kept.Count()} {(dryRun ? "would stay" : "stay")}{(report.Swept > 0 ? $"; {report.Swept} rest{(report.Swept == 1 ? "" : "s")} of interrupted runs swept" : "")}\n");
+        foreach (string problem in report.Problems)
+        {
+            Terminal.Message($"FAILED: {report.Store}: {problem}");
+        }
+
+        foreach (string note in report.Notes)
+        {
+            Terminal.Message($"note: {note}");
+        }
     }
 }

@@ -32,7 +32,7 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         Questions.Say($"The snapshot {manifest.Id} is {Terminal.Age(TimeProvider.System.GetUtcNow() - manifest.Started)} old: what was written since then is not in it.");
         Questions.Say(await LastDrillAsync(store, databases));
         Questions.Say("The same by options:");
-        Questions.Say("  " + string.Join(' ', CommandLine(request, store, manifest, typed, password, key).Select(RestoreGuide.ShellWord)));
+        Questions.Say("  " + string.Join(' ', CommandLine(request, store, manifest, typed, password, key).Select(ShellText.Word)));
         Questions.Say("");
         RestoreReport report = await RestoreVerb.RestoreAsync(config, store, request, target, identity, cancel, ConfirmAsync);
         RestoreText.Show(report);

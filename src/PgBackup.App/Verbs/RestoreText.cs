@@ -24,7 +24,7 @@ internal static class RestoreText
             }
         }
 
-        foreach (string beyond in plan.Beyond)
+        foreach (string beyond in plan.Beyond.Concat(plan.Kept))
         {
             Terminal.Message($"  note: {beyond}");
         }
@@ -69,7 +69,7 @@ internal static class RestoreText
     /// <summary>Prints the report.</summary>
     public static void Show(RestoreReport report)
     {
-        foreach (string note in report.Notes.Except(report.Plan.Left))
+        foreach (string note in report.Notes.Except(report.Plan.Left).Except(report.Plan.Kept))
         {
             Terminal.Message($"note: {note}");
         }

@@ -24,7 +24,7 @@ internal static class ShowVerb
         {
             BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
             IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
-            var catalog = new Catalog(store);
+            var catalog = new Catalog(store) { PassedOver = static line => Terminal.Message($"note: {line}") };
             (SnapshotId found, Manifest manifest) = await catalog.FindAsync(parsed.GetValue(id)!, cancel);
             if (parsed.GetValue(options.Json))
             {

@@ -84,6 +84,9 @@ public sealed record DumpConfig
 
     /// <summary>How long a dump waits for a locked table before it gives up.</summary>
     public required TimeSpan LockTimeout { get; init; }
+
+    /// <summary>How long a dump may be silent before the server is asked whether it still works on it; 0 for ever.</summary>
+    public TimeSpan StallTimeout { get; init; } = TimeSpan.FromMinutes(5);
 }
 
 /// <summary>gpg, age, the stores, or none.</summary>
@@ -122,6 +125,9 @@ public sealed record StoreConfig
 
     /// <summary>A bucket.</summary>
     public S3Settings? S3 { get; init; }
+
+    /// <summary>Its folder is never made by a backup: one that is not there is a disk that is not mounted.</summary>
+    public bool MustExist { get; init; }
 
     /// <summary>How long it keeps snapshots.</summary>
     public RetentionRules Keep { get; init; } = RetentionRules.Default;

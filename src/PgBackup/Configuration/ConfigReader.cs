@@ -10,6 +10,12 @@ namespace PgBackup.Configuration;
 /// <summary>Finds and reads the configuration, and reports everything that is wrong with it at once.</summary>
 public sealed partial class ConfigReader
 {
+    // No key lies deeper than six.
+    private const int DeepestNesting = 50;
+
+    // One session is held open for each, all at the same time.
+    private const int MostDatabases = 1000;
+
     private readonly List<ConfigError> errors = [];
     private readonly List<string> notices = [];
 
@@ -27,12 +33,12 @@ public sealed partial class ConfigReader
         string? byVariable = Environment.GetEnvironmentVariable("OLYMPUS_PGBACKUP_CONFIG");
         if ((named ?? byVariable) is { Length: > 0 } chosen)
         {
+            string what = $"the config file {chosen} ({(named is null ? "from $OLYMPUS_PGBACKUP_CONFIG" : "from --config")})";
             return File.Exists(chosen)
                 ? chosen
-                : throw new PgBackupException(
-                    ErrorCode.ConfigMissing,
-                    $"the config file {chosen} ({(named is null ? "from $OLYMPUS_PGBACKUP_CONFIG" : "from --config")}) does not exist.",
-                    "Check the path, or make one with `olympus-pgbackup init`.");
+                : throw (Directory.Exists(chosen)
+                    ? new PgBackupException(ErrorCode.ConfigMissing, $"{what} is a folder.", $"Name the file in it, for instance {ShellText.Word(Path.Combine(chosen, "config.yaml"))}.")
+                    : new PgBackupException(ErrorCode.ConfigMissing, $"{what} does not exist.", "Check the path, or make one with `olympus-pgbackup init`."));
         }
 
         string[] places = ["olympus-pgbackup.yaml", "/etc/olympus-pgbackup/config.yaml"];
@@ -50,12 +56,15 @@ public sealed partial class ConfigReader
     /// False for all that works on stores alone, on whatever host: then what concerns the source may be missing, and its secrets are not
     /// looked for.
     /// </param>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigInvalid"/> with every error, its line and its remedy.</exception>
+    /// <exception cref="PgBackupException">
+    /// <see cref="ErrorCode.ConfigInvalid"/> with every error, its line and its remedy; <see cref="ErrorCode.UntrustedFile"/>.
+    /// </exception>
     public static BackupConfig Read(string file, bool forBackup = true)
     {
         try
         {
-            return Parse(File.ReadAllText(file), file, forBackup);
+            TrustedFile.Require(file, "config file");
+            return Parse(SmallFile.Text(file), file, forBackup);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -89,8 +98,21 @@ public sealed partial class ConfigReader
         YamlMappingNode root;
         try
         {
+            RequireShallow(text);
             var stream = new YamlStream();
             stream.Load(new StringReader(text));
+            if (stream.Documents.Count > 1)
+            {
+                errors.Add(new ConfigError
+                {
+                    Line = stream.Documents[1].RootNode.Start.Line,
+                    Key = "(file)",
+                    What = $"a second YAML document begins here, of {stream.Documents.Count}; one is expected.",
+                    Remedy = "Remove the line `---` above it, or write a file for each.",
+                });
+                return null;
+            }
+
             if (stream.Documents.Count != 1 || stream.Documents[0].RootNode is not YamlMappingNode mapping)
             {
                 errors.Add(new ConfigError { Line = 1, Key = "(file)", What = "keys and values are expected.", Remedy = "Start from `olympus-pgbackup init`." });
@@ -101,7 +123,12 @@ public sealed partial class ConfigReader
         }
         catch (YamlException e)
         {
-            errors.Add(new ConfigError { Line = e.Start.Line, Key = "(YAML)", What = e.InnerException?.Message ?? e.Message, Remedy = "Check indentation, quotes and brackets there." });
+            string what = e.InnerException?.Message ?? e.Message;
+            // The parser names the beginning of the mapping that the tab is in.
+            int tab = what.Contains("tab", StringComparison.Ordinal) ? TabIndented().Match(text) is { Success: true } match ? 1 + text.AsSpan(0, match.Index).Count('\n') : 0 : 0;
+            errors.Add(tab > 0
+                ? new ConfigError { Line = tab, Key = "(YAML)", What = "the line is indented by a tab.", Remedy = "Indent it by blanks." }
+                : new ConfigError { Line = e.Start.Line, Key = "(YAML)", What = what.EndsWith('.') ? what : what + ".", Remedy = "Check indentation, quotes and brackets there." });
             return null;
         }
 
@@ -115,7 +142,7 @@ public sealed partial class ConfigReader
         SourceConfig source = ReadSource(section);
         IReadOnlyList<DatabaseConfig> databases = ReadDatabases(section, source);
         DumpConfig dump = ReadDump(section.Section("dump"), databases.Count);
-        EncryptionConfig encryption = ReadEncryption(section);
+        EncryptionConfig encryption = new EncryptionReader(errors, forBackup).Read(section);
         IReadOnlyList<StoreConfig> stores = new StoreReader(errors, encryption.Kind == "provider").Read(section);
         DrillConfig drill = new DrillReader(errors, url => ReadUrl(url, "url", url.Flag("accept_weak_tls"))).Read(section);
         foreach (string later in (string[])["schedule", "notify"])
@@ -127,6 +154,13 @@ public sealed partial class ConfigReader
         }
 
         section.RejectUnknown();
+        IEnumerable<string?> secrets =
+        [
+            source.PasswordFile, .. databases.Select(static d => d.PasswordFile), encryption.IdentityFile, encryption.PassphraseFile,
+                .. stores.Select(static s => s.RcloneConfig),
+            drill.TargetPasswordFile, drill.IdentityFile, drill.PassphraseFile, .. drill.ApplicationKeys.Select(static k => k.SecretFile),
+        ];
+        notices.AddRange(secrets.Distinct(StringComparer.Ordinal).Select(TrustedFile.Warning).OfType<string>());
         return new BackupConfig
         {
             File = file,
@@ -139,6 +173,22 @@ public sealed partial class ConfigReader
             Drill = drill,
             Notices = notices,
         };
+    }
+
+    // The document is read by recursion, which must end before the stack does.
+    private static void RequireShallow(string text)
+    {
+        var parser = new Parser(new StringReader(text));
+        int depth = 0;
+        while (parser.MoveNext())
+        {
+            depth += parser.Current!.NestingIncrease;
+            if (depth > DeepestNesting)
+            {
+                throw new YamlException(parser.Current.Start, parser.Current.End,
+                    $"more than {DeepestNesting} brackets or levels lie one inside the other.");
+            }
+        }
     }
 
     private SourceConfig ReadSource(YamlSection root)
@@ -307,9 +357,21 @@ public sealed partial class ConfigReader
             }
         }
 
+        foreach (DatabaseConfig odd in databases.Where(static d => d.Name.IndexOfAny(['\n', '\r']) >= 0))
+        {
+            root.Error("databases", $"\"{odd.Name.ReplaceLineEndings(" ")}\" has a line break in its name, which pg_restore refuses.",
+                "Rename it: ALTER DATABASE ... RENAME TO.");
+        }
+
         if (databases.Count == 0 && (forBackup || root.Has("databases")))
         {
             root.Error("databases", "no database is named.", "Write databases: [ciam_kratos, ciam_hydra, iam_kratos, iam_hydra, olympus].");
+        }
+
+        if (databases.Count > MostDatabases)
+        {
+            root.Error("databases", $"{databases.Count} databases are named, and all of them are held open at the same moment.",
+                $"Name at most {MostDatabases} in one config; give the others one of their own.");
         }
 
         foreach (IGrouping<string, DatabaseConfig> twice in databases.GroupBy(static d => d.Name, StringComparer.Ordinal).Where(static g => g.Count() > 1))
@@ -338,79 +400,10 @@ public sealed partial class ConfigReader
             Compression = compression,
             Jobs = section.Number("jobs", Math.Clamp(databases, 1, 8), 1, 64),
             LockTimeout = section.Span("lock_timeout", TimeSpan.FromSeconds(30)),
+            StallTimeout = section.Span("stall_timeout", TimeSpan.FromMinutes(5)),
         };
         section.RejectUnknown();
         return config;
-    }
-
-    private EncryptionConfig ReadEncryption(YamlSection root)
-    {
-        var none = new EncryptionConfig { Kind = "none" };
-        if (!root.Has("encryption"))
-        {
-            if (!forBackup)
-            {
-                return none;
-            }
-
-            root.Error("encryption", "it is missing.", "Write encryption: { gpg: { recipients: [...] } } or { age: { recipients: [...] } }; or the word none, if the dumps are to lie there in clear text.");
-            return none;
-        }
-
-        if (root.IsText("encryption"))
-        {
-            string? word = root.Text("encryption");
-            if (word != "none")
-            {
-                root.Error("encryption", $"\"{word}\" is not allowed.", "Write gpg: or age: with recipients below it, or the word none.");
-            }
-
-            return none;
-        }
-
-        if (root.Section("encryption") is not { } section)
-        {
-            return none;
-        }
-
-        List<string> kinds = [.. ((string[])["gpg", "age", "provider"]).Where(section.Has)];
-        if (kinds.Count != 1)
-        {
-            section.Error(
-                kinds.Count == 0 ? "gpg" : kinds[0], kinds.Count == 0 ? "neither gpg: nor age: nor provider: is there." : $"{string.Join(" and ", kinds)} exclude each other.", "Write exactly one of them.");
-        }
-
-        EncryptionConfig result = none;
-        if (kinds is ["provider", ..])
-        {
-            if (section.Text("provider") is not "sse")
-            {
-                section.Error("provider", "the only way is sse.", "Write provider: sse, if every store encrypts what it is given (server-side encryption).");
-            }
-
-            result = new EncryptionConfig { Kind = "provider" };
-        }
-        else if (kinds.Count > 0 && section.Section(kinds[0]) is { } cipher)
-        {
-            IReadOnlyList<string> recipients = cipher.Texts("recipients");
-            if (recipients.Count == 0)
-            {
-                cipher.Error("recipients", "nobody could decrypt.", "Name at least one recipient; two are better (one of them in escrow).");
-            }
-
-            result = new EncryptionConfig
-            {
-                Kind = kinds[0],
-                Recipients = recipients,
-                HomeFolder = kinds[0] == "gpg" ? cipher.Text("home") : null,
-                IdentityFile = cipher.Text("identity_file"),
-                PassphraseFile = kinds[0] == "gpg" ? cipher.Text("passphrase_file") : null,
-            };
-            cipher.RejectUnknown();
-        }
-
-        section.RejectUnknown();
-        return result;
     }
 
     /// <summary>A file that must be there, or null when none is named. The remedy says how to come by it.</summary>
@@ -425,9 +418,16 @@ public sealed partial class ConfigReader
         {
             section.Error(key, $"the file {file} does not exist.", remedy);
         }
+        else if (!string.IsNullOrEmpty(file) && TrustedFile.Problem(file) is var (what, better))
+        {
+            section.Error(key, $"the file {what}", better);
+        }
 
         return string.IsNullOrEmpty(file) ? null : file;
     }
+
+    [GeneratedRegex(@"^ *\t\s*\S", RegexOptions.Multiline)]
+    private static partial Regex TabIndented();
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     private static partial Regex ClusterName();

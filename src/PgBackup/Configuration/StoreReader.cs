@@ -15,6 +15,7 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
     {
         List<StoreConfig> stores = [];
         List<string> places = [];
+        List<(string Path, FolderPlace Place)> folders = [];
         foreach ((YamlNode node, string path) in root.Items("stores"))
         {
             if (node is not YamlMappingNode mapping)
@@ -31,7 +32,13 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
             }
 
             string place = PlaceOf(store);
-            if (place.Length > 0 && places.Contains(place))
+            if (FolderOf(store) is { } written)
+            {
+                var real = FolderPlace.Of(written);
+                RequireApart(section, written, real, folders);
+                folders.Add((written, real));
+            }
+            else if (place.Length > 0 && places.Contains(place))
             {
                 section.Error(Kinds.First(section.Has), $"{place} is the place of an earlier store too.", "Give each store a folder, remote or prefix of its own.");
             }
@@ -53,6 +60,30 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
 
         return stores;
     }
+
+    private static void RequireApart(YamlSection section, string written, FolderPlace place, List<(string Path, FolderPlace Place)> earlier)
+    {
+        string key = Kinds.First(section.Has);
+        string Real((string Path, FolderPlace Place) other) => place.Path == other.Place.Path || place.Path == written ? ""
+            : $", since it leads to {place.Path}";
+        if (earlier.Find(o => o.Place.IsSame(place)) is { Path: not null } same)
+        {
+            section.Error(key, $"{written} is the place of an earlier store too{(same.Path == written ? "" : $", {same.Path}: by a link, a mount or another way to write it")}.", "Give each store a folder, remote or prefix of its own.");
+        }
+        else if (earlier.Find(o => o.Place.IsBelow(place) || place.IsBelow(o.Place)) is { Path: not null } other)
+        {
+            section.Error(
+                key, $"{written} and {other.Path}, the place of an earlier store, lie one inside the other{Real(other)}.",
+                    "Give each store a folder, remote or prefix that holds nothing else.");
+        }
+    }
+
+    // The folder of this host, which rclone may be told to use too.
+    private static string? FolderOf(StoreConfig store) =>
+        store.Path is { Length: > 0 } folder ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))
+        : store.Rclone is { } remote && LocalRemote().Match(remote) is { Success: true } local
+            && local.Groups[1].Length > 0 ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(local.Groups[1].Value))
+        : null;
 
     // What lies in a place begins with it and a slash; a whole remote or bucket ends in the colon or slash that comes before its paths.
     private static string PlaceOf(StoreConfig store) =>
@@ -119,6 +150,15 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
         if (store.S3?.ObjectLock is not null && keepIsRight && !store.Keep.HasTiers)
         {
             section.Error("keep", "rules without tiers promise nothing, so that object_lock would lock nothing.", "Write how long to keep and lock, for instance keep: { all: 14d }, or leave out object_lock.");
+        }
+
+        if (section.Has("must_exist"))
+        {
+            store = store with { MustExist = section.Flag("must_exist") };
+            if (store.S3 is not null)
+            {
+                section.Error("must_exist", "a bucket is never made, so it must exist anyway.", "Leave it out.");
+            }
         }
 
         if (storesEncrypt && store.S3 is null && kinds.Count == 1)
@@ -219,7 +259,7 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
 
         try
         {
-            return File.ReadAllText(file).Trim();
+            return SmallFile.Text(file).Trim();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -270,6 +310,9 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     private static partial Regex StoreName();
+
+    [GeneratedRegex(@"^(?::local(?:,[^:]*)?:)(.*)$")]
+    private static partial Regex LocalRemote();
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
     private static partial Regex BucketName();

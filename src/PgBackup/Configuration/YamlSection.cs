@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using PgBackup.Encryption;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -12,6 +13,9 @@ namespace PgBackup.Configuration;
 /// </summary>
 internal sealed partial class YamlSection
 {
+    // Longer than any path, URL or query that a person writes.
+    private const int LongestText = 20_000;
+
     private readonly Dictionary<string, YamlNode> values = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Mark> places = new(StringComparer.Ordinal);
     private readonly HashSet<string> known = new(StringComparer.Ordinal);
@@ -180,7 +184,7 @@ internal sealed partial class YamlSection
             return null;
         }
 
-        return Variable().Replace(scalar.Value ?? "", match =>
+        string text = Variable().Replace(scalar.Value ?? "", match =>
         {
             string name = match.Groups[1].Value;
             string? value = Environment.GetEnvironmentVariable(name);
@@ -197,6 +201,26 @@ internal sealed partial class YamlSection
 
             return value ?? "";
         });
+        // Its text is in no message: these are printed, logged and mailed.
+        if (PrivateKey.IsIn(text))
+        {
+            errors.Add(new ConfigError { Line = scalar.Start.Line, Key = Path(key), What = PrivateKey.Refusal, Remedy = PrivateKey.Remedy });
+            return null;
+        }
+
+        if (text.Contains('\0', StringComparison.Ordinal) || text.Length > LongestText)
+        {
+            errors.Add(new ConfigError
+            {
+                Line = scalar.Start.Line,
+                Key = Path(key),
+                What = text.Length > LongestText ? $"it has {text.Length} characters." : "there is a zero byte in it.",
+                Remedy = text.Length > LongestText ? $"Write at most {LongestText}." : "Write it without.",
+            });
+            return null;
+        }
+
+        return text;
     }
 
     private static string Kind(YamlNode node) => node switch

@@ -1,3 +1,4 @@
+using System.Text;
 using PgBackup.Tools;
 
 namespace PgBackup.Encryption;
@@ -5,6 +6,11 @@ namespace PgBackup.Encryption;
 /// <summary>Encryption by age (age-encryption.org/v1) to its public keys or to SSH keys.</summary>
 public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identity) : ICipher, IAsyncDisposable
 {
+    // One key twice is one.
+    private readonly IReadOnlyList<string> recipients = [.. recipients.DistinctBy(AgeKeys.WithoutComment)];
+    private readonly SemaphoreSlim reading = new(1, 1);
+    private PrivateFolder? folder;
+    private string? keyFile;
     private AgeKeys? keys;
     private string? onlyKey;
     private volatile string? decryptedBy;
@@ -29,27 +35,26 @@ public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identi
             {
                 throw new PgBackupException(
                     ErrorCode.RecipientUnusable,
-                    $"age cannot encrypt to \"{recipient}\": {string.Join(" ", result.Errors.Where(static e => !e.Contains("age.dev", StringComparison.Ordinal)))}",
+                    $"age cannot encrypt to \"{recipient}\": {Quotation.Joined(result.Errors.Where(static e => !e.Contains("age.dev", StringComparison.Ordinal)), 4, " ")}",
                     "A recipient is the public key that age-keygen prints (age1...), or a line of an SSH public key file.");
             }
 
             checkedOnes.Add(new Recipient { Name = recipient, Fingerprint = recipient });
         }
 
-        return checkedOnes;
+        // Each alone is right, and age refuses some together (keys for after quantum computers beside the others).
+        ToolResult together = await ToolProcess.TryReadAsync(new ToolCommand("age", [.. EncryptArguments, "--armor"]), cancel, "test");
+        return together.ExitCode == 0
+            ? checkedOnes
+            : throw new PgBackupException(
+                ErrorCode.RecipientUnusable,
+                $"age encrypts to each of the {recipients.Count} recipients, and not to all of them together: {Quotation.Joined(together.Errors.Where(static e => !e.Contains("age.dev", StringComparison.Ordinal)), 4, " ")}",
+                "Use recipients of one kind (age1pq... does not go with others).");
     }
 
     /// <inheritdoc/>
-    public Stream Encrypt(Stream plain, CancellationToken cancel)
-    {
-        List<string> arguments = ["--encrypt"];
-        foreach (string recipient in recipients)
-        {
-            arguments.AddRange(["--recipient", recipient]);
-        }
-
-        return ToolStream.Through(ToolProcess.Start(new ToolCommand("age", arguments).Named("age --encrypt")), plain, cancel);
-    }
+    public Stream Encrypt(Stream plain, CancellationToken cancel) =>
+        ToolStream.Through(ToolProcess.Start(new ToolCommand("age", EncryptArguments).Named("age --encrypt")), plain, cancel);
 
     /// <inheritdoc/>
     public Task<bool> HasIdentityAsync(CancellationToken cancel) => Task.FromResult(identity?.File is not null);
@@ -57,11 +62,35 @@ public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identi
     /// <inheritdoc/>
     public Stream Decrypt(Stream stored, CancellationToken cancel)
     {
-        string file = RequireFile();
+        string name = RequireFile();
+        return new DeferredStream(async c => Decrypting(await KeyFileAsync(c), name, stored, c), cancel, stored);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<ICipher>> WithEachKeyAsync(CancellationToken cancel)
+    {
+        RequireFile();
+        keys ??= await AgeKeys.ReadAsync(await KeyFileAsync(cancel), cancel);
+        return [.. keys.Files.Select(key => new AgeCipher(recipients, identity) { keyFile = key.File, onlyKey = recipients.FirstOrDefault(r => AgeKeys.AreSame(r, key.PublicKey)) })];
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        keys?.Dispose();
+        folder?.Dispose();
+        reading.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private List<string> EncryptArguments => ["--encrypt", .. recipients.SelectMany(static r => (string[])["--recipient", r])];
+
+    private DecryptedStream Decrypting(string file, string name, Stream stored, CancellationToken cancel)
+    {
         var plain = new DecryptedStream(
             ToolStream.Through(ToolProcess.Start(new ToolCommand("age", "--decrypt", "--identity", file).Named("age --decrypt")), stored, cancel),
-            ["no identity matched", "malformed secret key", "unknown identity type", "no identities found"],
-            $"the identity {file} does not decrypt this snapshot; {Needed}.",
+            ["no identity matched", "malformed secret key", "unknown identity type", "no identities found", "no secret keys found"],
+            $"the identity {name} does not decrypt this snapshot; {Needed}.",
             "Name the file with that one by --identity FILE.")
         {
             AtEnd = () => decryptedBy = onlyKey,
@@ -69,32 +98,55 @@ public sealed class AgeCipher(IReadOnlyList<string> recipients, Identity? identi
         return new DecryptedStream(
             plain,
             ["could not read passphrase"],
-            $"the identity {file} is protected by a passphrase, which age asks for at a terminal only; {Needed}.",
-            $"Take it off a copy in memory, name that with --identity, and remove it afterwards: (umask 077; age --decrypt {file} >/dev/shm/identity); for an SSH key, ssh-keygen -p on a copy.");
+            $"the identity {name} is protected by a passphrase, which age asks for at a terminal only; {Needed}.",
+            $"Take it off a copy in memory, name that with --identity, and remove it afterwards: (umask 077; age --decrypt {name} >/dev/shm/identity); for an SSH key, ssh-keygen -p on a copy.");
     }
 
-    /// <inheritdoc/>
-    public async Task<IReadOnlyList<ICipher>> WithEachKeyAsync(CancellationToken cancel)
+    // The file itself where age reads from it what was read here; of a pipe, or a text with a byte order mark, a private copy.
+    private async Task<string> KeyFileAsync(CancellationToken cancel)
     {
-        keys ??= await AgeKeys.ReadAsync(RequireFile(), cancel);
-        return [.. keys.Files.Select(key => new AgeCipher(recipients, new Identity { File = key.File }) { onlyKey = recipients.FirstOrDefault(r => AgeKeys.AreSame(r, key.PublicKey)) })];
+        await reading.WaitAsync(cancel);
+        try
+        {
+            if (keyFile is null)
+            {
+                (byte[] bytes, bool isFile) = await identity!.Key.ReadAsync(Needed, cancel);
+                RequireKey(Encoding.UTF8.GetString(bytes));
+                if (!isFile)
+                {
+                    folder = PrivateFolder.Create();
+                }
+
+                keyFile = isFile ? identity.Key.Path : await SecretInput.WriteAsync(folder!, "identity", bytes, cancel);
+            }
+
+            return keyFile;
+        }
+        finally
+        {
+            reading.Release();
+        }
     }
 
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync()
+    private void RequireKey(string text)
     {
-        keys?.Dispose();
-        return ValueTask.CompletedTask;
+        bool held = text.Split('\n').Select(static l => l.Trim()).Any(static l =>
+            l.StartsWith("AGE-", StringComparison.OrdinalIgnoreCase) || l.StartsWith("age-encryption.org/", StringComparison.Ordinal)
+                || l == "-----BEGIN AGE ENCRYPTED FILE-----"
+            || (l.StartsWith("-----BEGIN ", StringComparison.Ordinal) && l.EndsWith("PRIVATE KEY-----", StringComparison.Ordinal)));
+        if (!held)
+        {
+            throw new PgBackupException(
+                ErrorCode.IdentityUnusable,
+                $"the identity file {identity!.File} holds no private key{(text.Length == 0 ? ": it is empty" : "")}; {Needed}.",
+                "It must have a line that begins with AGE-SECRET-KEY-, or be a private key of SSH. Was it copied as a whole?");
+        }
     }
 
     private string Needed => $"the snapshot can be decrypted by the private key of {string.Join(" or ", recipients)}";
 
-    private string RequireFile() =>
-        identity?.File is not { } file
-            ? throw new PgBackupException(
-                ErrorCode.IdentityUnusable,
-                $"decrypting needs the age identity, and none is named; {Needed}.",
-                "Name the file with --identity FILE, or as encryption.age.identity_file in the config.")
-        : File.Exists(file) ? file
-        : throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist; {Needed}.", "Check the path after --identity.");
+    private string RequireFile() => identity?.File ?? throw new PgBackupException(
+        ErrorCode.IdentityUnusable,
+        $"decrypting needs the age identity, and none is named; {Needed}.",
+        "Name the file with --identity FILE, or as encryption.age.identity_file in the config.");
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using PgBackup.Tools;
 
 namespace PgBackup.Encryption;
@@ -18,6 +17,8 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     private volatile string? decryptedBy;
     private IReadOnlyList<Recipient>? usable;
     private PrivateFolder? keyring;
+    private PrivateFolder? secrets;
+    private string? passphraseFile;
 
     /// <summary>A cipher for recipients (fingerprints, key ids or mail addresses) of the keyring in a home folder (null: gpg's default).</summary>
     public GpgCipher(IReadOnlyList<string> recipients, string? homeFolder, Identity? identity, TimeProvider clock)
@@ -43,7 +44,12 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         List<Recipient> found = [];
         foreach (string recipient in recipients)
         {
-            found.Add(await FindAsync(recipient, cancel));
+            // An address and a fingerprint may be the same key, which counts once.
+            Recipient one = await FindAsync(recipient, cancel);
+            if (!found.Exists(r => r.Fingerprint == one.Fingerprint))
+            {
+                found.Add(one);
+            }
         }
 
         usable = found;
@@ -52,7 +58,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
             ? found
             : throw new PgBackupException(
                 ErrorCode.RecipientUnusable,
-                $"gpg cannot encrypt to {string.Join(", ", recipients)}:\n  {string.Join("\n  ", trial.Errors.TakeLast(4))}",
+                $"gpg cannot encrypt to {string.Join(", ", recipients)}:\n  {Quotation.Joined(trial.Errors, 4)}",
                 "Try it by hand: echo test | gpg --encrypt --recipient ...");
     }
 
@@ -94,6 +100,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
             await RemoveAsync(keyring);
         }
 
+        secrets?.Dispose();
         importing.Dispose();
         firstUse.Dispose();
     }
@@ -101,10 +108,9 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     private DeferredStream Decrypting(Stream stored, CancellationToken cancel) => new(async c =>
     {
         List<string> arguments = [.. await KeyringOptionsAsync(c), "--status-fd", "2", "--decrypt"];
-        if (identity?.PassphraseFile is { } passphrase)
+        if (identity?.PassphraseFile is not null)
         {
-            RequireReadable(passphrase);
-            arguments.InsertRange(0, ["--pinentry-mode", "loopback", "--passphrase-file", passphrase]);
+            arguments.InsertRange(0, ["--pinentry-mode", "loopback", "--passphrase-file", await PassphraseFileAsync(c)]);
         }
 
         FirstUse.Turn turn = await firstUse.EnterAsync(c);
@@ -117,17 +123,29 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
             turn.End(false);
             throw;
         }
-    }, cancel);
+    }, cancel, stored);
 
-    private static void RequireReadable(string passphraseFile)
+    // A private copy of its first line, which is all that gpg reads, without the line end of other systems.
+    private async Task<string> PassphraseFileAsync(CancellationToken cancel)
     {
+        await importing.WaitAsync(cancel);
         try
         {
-            File.OpenRead(passphraseFile).Dispose();
+            if (passphraseFile is null)
+            {
+                (byte[] bytes, _) = await identity!.Passphrase.ReadAsync(Needed, cancel);
+                int end = Array.IndexOf(bytes, (byte)'\n');
+                byte[] line = bytes[..(end < 0 ? bytes.Length : end)];
+                secrets = PrivateFolder.Create();
+                passphraseFile = await SecretInput.WriteAsync(secrets, "passphrase", line is [.. var before, (byte)'\r'] ? before : line,
+                    cancel);
+            }
+
+            return passphraseFile;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        finally
         {
-            throw new PgBackupException(ErrorCode.IdentityUnusable, $"the file with the passphrase cannot be read: {e.Message}", "Check the path after --passphrase-file, or passphrase_file in the config, and the file's owner and mode.", e);
+            importing.Release();
         }
     }
 
@@ -165,41 +183,32 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     private static string UserId(string recipient) =>
         recipient.Contains('@', StringComparison.Ordinal) && !recipient.AsSpan().ContainsAny(" <>=") && !recipient.StartsWith('@') ? $"<{recipient}>" : recipient;
 
-    // `gpg --with-colons` (GnuPG's doc/DETAILS): pub, then its fpr and uids.
     private async Task<Recipient> FindAsync(string recipient, CancellationToken cancel)
     {
-        ToolResult listing = await ToolProcess.TryReadAsync(Gpg([.. Home, "--with-colons", "--fixed-list-mode", "--list-keys", "--", UserId(recipient)]), cancel);
-        List<(string Validity, string Capabilities, string Expires, string Fingerprint)> keys = [];
-        string[]? key = null;
-        foreach (string line in listing.Output.Split('\n'))
+        if (homeFolder is not null && !Directory.Exists(homeFolder))
         {
-            string[] fields = line.Split(':');
-            if (fields[0] == "pub")
-            {
-                key = fields;
-            }
-            else if (fields[0] == "fpr" && key is not null)
-            {
-                keys.Add((key[1], key[11], key[6], fields[9]));
-                key = null;
-            }
+            throw Unusable(recipient, $"gpg's home folder {homeFolder} is not there",
+                "Correct `gpg: { home: ... }` in the config, or make the folder and import the keys into it.");
         }
 
+        if (recipient.EndsWith('!'))
+        {
+            throw Unusable(
+                recipient, "a single subkey (with ! behind it) cannot be chosen: gpg encrypts to the newest encryption subkey of the key that is recorded", "Write the fingerprint of the primary key, without the !.");
+        }
+
+        ToolResult listing = await ToolProcess.TryReadAsync(
+            Gpg([.. Home, "--with-colons", "--fixed-list-mode", "--list-keys", "--", UserId(recipient)]), cancel);
+        IReadOnlyList<GpgKey> keys = GpgKey.Read(listing.Output);
         if (keys.Count == 0)
         {
             throw Unusable(recipient, "gpg knows no such key", "Import it: gpg --import KEYFILE (as the user that runs the backup).");
         }
 
-        List<(string Validity, string Capabilities, string Expires, string Fingerprint)> good =
-            [.. keys.Where(static k => k.Validity is not ("e" or "r" or "d" or "i") && k.Capabilities.Contains('E', StringComparison.Ordinal))];
+        List<GpgKey> good = [.. keys.Where(static k => k.IsUsable)];
         if (good.Count == 1)
         {
-            return new Recipient
-            {
-                Name = recipient,
-                Fingerprint = good[0].Fingerprint,
-                Expires = long.TryParse(good[0].Expires, CultureInfo.InvariantCulture, out long seconds) ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null,
-            };
+            return new Recipient { Name = recipient, Fingerprint = good[0].Fingerprint, Expires = good[0].Expires };
         }
 
         if (good.Count > 1)
@@ -207,16 +216,19 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
             throw Unusable(recipient, $"{good.Count} keys match it", $"Write the fingerprint of the one you mean: {string.Join(" or ", good.Select(static k => k.Fingerprint))}.");
         }
 
-        (string validity, _, string expires, string fingerprint) = keys[0];
-        string when = long.TryParse(expires, CultureInfo.InvariantCulture, out long at)
-            ? $" on {DateTimeOffset.FromUnixTimeSeconds(at):yyyy-MM-dd} (today is {clock.GetUtcNow():yyyy-MM-dd})"
-            : "";
-        throw validity switch
+        GpgKey key = keys[0];
+        string when = key.PrimaryExpires is { } at ? $" on {at:yyyy-MM-dd} (today is {clock.GetUtcNow():yyyy-MM-dd})" : "";
+        string extend = $"Have its owner extend it and its subkeys (gpg --quick-set-expire {key.Fingerprint} 2y, and the same with '*' behind it), import the new public key, and try again.";
+        throw (key.IsDisabled ? "d" : key.Validity) switch
         {
-            "e" => Unusable(recipient, $"its key {fingerprint} expired{when}", "Have its owner extend it (gpg --quick-set-expire), import the new public key, and try again."),
-            "r" => Unusable(recipient, $"its key {fingerprint} is revoked", "Name another recipient."),
-            "d" => Unusable(recipient, $"its key {fingerprint} is disabled in the keyring", "Enable it (gpg --edit-key, enable) or name another."),
-            _ => Unusable(recipient, $"its key {fingerprint} has no usable encryption key (subkeys expired, or a key for signing only)", "Have its owner add or extend an encryption subkey, and import it."),
+            "e" => Unusable(recipient, $"its key {key.Fingerprint} expired{when}", extend),
+            "r" => Unusable(recipient, $"its key {key.Fingerprint} is revoked", "Name another recipient."),
+            "d" => Unusable(recipient, $"its key {key.Fingerprint} is disabled in the keyring",
+                "Enable it (gpg --edit-key, enable) or name another."),
+            _ => Unusable(
+                recipient,
+                $"its key {key.Fingerprint} has no usable encryption key (subkeys expired, or a key for signing only)",
+                $"Have its owner add or extend an encryption subkey (gpg --quick-set-expire {key.Fingerprint} 2y '*'), and import it."),
         };
     }
 
@@ -229,11 +241,6 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         if (identity?.File is not { } file)
         {
             return Home;
-        }
-
-        if (!File.Exists(file))
-        {
-            throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} does not exist; {Needed}.", "Check the path after --identity.");
         }
 
         await importing.WaitAsync(cancel);
@@ -255,15 +262,18 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     // A keyring with the identity in it, or none at all.
     private async Task<PrivateFolder> ImportAsync(string file, CancellationToken cancel)
     {
+        (byte[] bytes, _) = await identity!.Key.ReadAsync(Needed, cancel);
         var folder = PrivateFolder.Create();
         try
         {
-            ToolResult import = await ToolProcess.TryReadAsync(Gpg(["--homedir", folder.Path, "--import", file]), cancel);
+            string copy = await SecretInput.WriteAsync(folder, "identity", bytes, cancel);
+            ToolResult import = await ToolProcess.TryReadAsync(Gpg(["--homedir", folder.Path, "--import", copy]), cancel);
+            File.Delete(copy);
             return import.ExitCode == 0
                 ? folder
                 : throw new PgBackupException(
                     ErrorCode.IdentityUnusable,
-                    $"gpg cannot import the identity {file}; {Needed}:\n  {string.Join("\n  ", import.Errors.TakeLast(4))}",
+                    $"gpg cannot import the identity {file}; {Needed}:\n  {Quotation.Joined(import.Errors, 4)}",
                     "It must be an exported secret key: gpg --export-secret-keys FINGERPRINT > FILE");
         }
         catch

@@ -22,6 +22,12 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
     // <process id> <kind> ...
     private const string PinentryLaunched = ToolFailure.GpgStatus + "PINENTRY_LAUNCHED ";
 
+    // pkdecrypt_failed <code>, whose low 16 bits are libgpg-error's: 11 for a wrong passphrase, 17 for no secret key.
+    private const string Refused = ToolFailure.GpgStatus + "ERROR pkdecrypt_failed ";
+    private const string NoSecretKey = ToolFailure.GpgStatus + "NO_SECKEY ";
+    private const int BadPassphraseCode = 11;
+    private const int NoSecretKeyCode = 17;
+
     private static readonly string[] WithoutPassphrase = ["Bad passphrase", "No pinentry", "Inappropriate ioctl", "Operation cancelled"];
 
     /// <inheritdoc/>
@@ -63,7 +69,6 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
         }
     }
 
-    // With a wrong passphrase, or nobody to ask for it, most versions of gpg say no more than that there is no secret key.
     private async ValueTask<int> ReadPlainAsync(Memory<byte> buffer, CancellationToken cancel)
     {
         try
@@ -73,10 +78,27 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
         catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed)
         {
             string? there = output.Errors.LastOrDefault(static line => line.StartsWith(KeyConsidered, StringComparison.Ordinal))?.Split(' ')[2];
-            throw WithoutPassphrase.Any(s => e.Message.Contains(s, StringComparison.OrdinalIgnoreCase)) || (there is not null && e.Message.Contains("No secret key", StringComparison.OrdinalIgnoreCase))
-                ? locked(there, e)
-                : e;
+            throw IsLocked(output.Errors, e.Message) ? locked(there, e) : e;
         }
+    }
+
+    /// <summary>
+    /// A secret key is there, and its passphrase is not: gpg says so by a word or a code. Some versions say no more than that there is no
+    /// secret key; then it is there if it was considered, and none is reported missing. Public keys are considered too.
+    /// </summary>
+    internal static bool IsLocked(IReadOnlyList<string> said, string message)
+    {
+        List<int> codes = [.. said.Where(static line => line.StartsWith(Refused, StringComparison.Ordinal))
+            .Select(static line => long.TryParse(line[Refused.Length..].Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture,
+                out long code) ? (int)(code & 0xFFFF) : 0)];
+        if (codes.Contains(BadPassphraseCode) || WithoutPassphrase.Any(s => message.Contains(s, StringComparison.OrdinalIgnoreCase)))
+        {
+            return true;
+        }
+
+        bool missing = codes.Contains(NoSecretKeyCode) || said.Any(static line => line.StartsWith(NoSecretKey, StringComparison.Ordinal));
+        return !missing && message.Contains("No secret key", StringComparison.OrdinalIgnoreCase)
+            && said.Any(static line => line.StartsWith(KeyConsidered, StringComparison.Ordinal));
     }
 
     /// <inheritdoc/>

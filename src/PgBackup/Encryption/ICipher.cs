@@ -52,13 +52,3 @@ public sealed record Recipient
     /// <summary>When a gpg key stops being usable for new encryption, in UTC; null for never.</summary>
     public DateTimeOffset? Expires { get; init; }
 }
-
-/// <summary>The private key to decrypt with.</summary>
-public sealed record Identity
-{
-    /// <summary>An age identity file, or an exported gpg secret key; null uses gpg's own keyring and agent.</summary>
-    public string? File { get; init; }
-
-    /// <summary>A file with the passphrase of a gpg key, or null (no passphrase, or the agent knows it).</summary>
-    public string? PassphraseFile { get; init; }
-}

@@ -18,12 +18,22 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     // For tidying up after the snapshot is written, or will not be: the next run does what a store that hangs keeps this one from.
     private static readonly TimeSpan TidyingTime = TimeSpan.FromSeconds(60);
 
+    // A migration is through after one of these, as a rule; who changes a database all night long has no moment to be backed up.
+    private const int Moments = 3;
+
     private readonly IObjectStore store = primary.Store;
-    private readonly Catalog catalog = new(primary.Store);
+    private readonly Catalog catalog = new(primary.Store) { PassedOver = line => progress.Log($"note: {line}") };
     private DateTimeOffset? lockUntil;
+    private string? first;
 
     /// <summary>Is told of each part as soon as the primary store has it.</summary>
     public Action<SnapshotId, Part> PartStored { get; init; } = static (_, _) => { };
+
+    /// <summary>Said after a run that found the primary store empty; else null.</summary>
+    public string? First => first;
+
+    /// <summary>Is told of each snapshot that was begun and given up for one of a new moment.</summary>
+    public Action<SnapshotId> Abandoned { get; init; } = static _ => { };
 
     /// <summary>
     /// Runs to the end. A database that fails does not stop the others: it is in <see cref="Manifest.Failures"/>.
@@ -36,9 +46,8 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     public async Task<Manifest> RunAsync(IReadOnlyCollection<string>? only, string? pin, CancellationToken cancel)
     {
         List<DatabaseConfig> wanted = Select(only);
-        DateTimeOffset started = clock.GetUtcNow();
         string holder = string.Create(
-            CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {started:yyyy-MM-dd HH:mm:ss} UTC");
+            CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC");
         await using IStoreLock held = await store.LockAsync(holder, cancel);
         await store.CheckWritableAsync(cancel);
         PrivateFolder.Sweep();
@@ -55,8 +64,37 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             progress.Log(taken);
         }
 
-        SnapshotId id = await FreeIdAsync([.. entries.Select(static e => e.Id)], cancel);
-        lockUntil = primary.LockUntil(id, entries);
+        if (!entries.Any(static e => e.HasManifest || e.Unreadable is not null))
+        {
+            first = $"{store.Name} ({store.Location}) held no snapshot: this is the first one there. If it should hold others, "
+                + (store is LocalStore ? "look whether its disk is mounted" : "check its address and prefix in the config");
+        }
+
+        HashSet<SnapshotId> ids = [.. entries.Select(static e => e.Id)];
+        for (int moment = 1; ; moment++)
+        {
+            SnapshotId id = await FreeIdAsync(ids, cancel);
+            lockUntil = primary.LockUntil(id, entries);
+            try
+            {
+                return await SnapshotAsync(id, wanted, previous, complete, pin, holder, held, isLast: moment == Moments, cancel);
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.MomentLost && moment < Moments && !cancel.IsCancellationRequested)
+            {
+                ids.Add(id);
+                Abandoned(id);
+                progress.Clear();
+                progress.Log($"{e.Message} All databases are dumped again from a new moment ({moment + 1} of {Moments}).");
+            }
+        }
+    }
+
+    // One snapshot of one moment, or, unless it is the last attempt, MomentLost as soon as a database turns out to have lost it.
+    private async Task<Manifest> SnapshotAsync(
+        SnapshotId id, IReadOnlyList<DatabaseConfig> wanted, Manifest? previous, Manifest? complete, string? pin, string holder,
+            IStoreLock held, bool isLast,
+        CancellationToken cancel)
+    {
         Task<IReadOnlyList<Recipient>> checking = cipher.CheckAsync(cancel); // while the sessions are opened
         await using SourceCluster cluster = await OpenAsync(id, wanted, checking, cancel);
         IReadOnlyList<Recipient> recipients = await checking;
@@ -65,10 +103,12 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         try
         {
             await PutTextAsync(id, SnapshotLayout.InProgress, holder + "\n", cancel);
-            Manifest manifest = await TakeAsync(id, cluster, recipients, previous, started, cancel);
+            Manifest manifest = await TakeAsync(id, cluster, recipients, previous, isLast, cancel);
             manifest = manifest with { LeftOut = [.. config.Databases.Except(wanted).Select(static d => d.Name)] };
             manifest = manifest with { Warnings = SnapshotWarnings.Of(complete, manifest) };
-            await FinishAsync(id, manifest, pin, held, cancel);
+            string guide = RestoreGuide.Write(manifest);
+            manifest = manifest.WithDigests(guide);
+            await FinishAsync(id, manifest, guide, pin, held, cancel);
             finished = true;
             return manifest;
         }
@@ -103,7 +143,8 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
 
     private async Task<SourceCluster> OpenAsync(SnapshotId id, IReadOnlyList<DatabaseConfig> wanted, Task<IReadOnlyList<Recipient>> checking, CancellationToken cancel)
     {
-        Task<SourceCluster> opening = SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", alone: true, clock, cancel);
+        Task<SourceCluster> opening = SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", alone: true,
+            config.Dump.LockTimeout, config.Dump.Jobs, clock, cancel);
         await Task.WhenAll(checking, opening).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         if (!checking.IsCompletedSuccessfully && opening.IsCompletedSuccessfully)
         {
@@ -145,11 +186,16 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     }
 
     private async Task<Manifest> TakeAsync(
-        SnapshotId id, SourceCluster cluster, IReadOnlyList<Recipient> recipients, Manifest? previous, DateTimeOffset started, CancellationToken cancel)
+        SnapshotId id, SourceCluster cluster, IReadOnlyList<Recipient> recipients, Manifest? previous, bool isLast, CancellationToken cancel)
     {
         PostgresTools decoder = await DecoderAsync(cluster.Tools, cancel);
         List<string> notes = [.. cluster.Databases.SelectMany(static d => d.Notes)];
         string compression = Compression(cluster.Tools, notes);
+        if (cluster.Dumps < config.Dump.Jobs)
+        {
+            notes.Add($"dumped {cluster.Dumps} at a time, and not {config.Dump.Jobs} (dump.jobs): the server had no more connections left for this role");
+        }
+
         if (!cluster.Facts.ReadsPasswords)
         {
             notes.Add($"globals: without the passwords of roles, which {cluster.Facts.Role} may not read (it needs superuser, or pg_read_all_data)");
@@ -161,7 +207,10 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             progress.Log($"{failure.Part}: FAILED ({failure.Code}), see below");
         }
 
-        using var slots = new SemaphoreSlim(config.Dump.Jobs);
+        var writer = new PartWriter(id, config.Dump, store, lockUntil, cipher, clock);
+        using var slots = new SemaphoreSlim(cluster.Dumps);
+        using var attempt = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        PgBackupException? lost = null;
         List<Task<Part?>> work = [];
         PartProgress globals = progress.Add("globals", 0);
         foreach (SourceDatabase database in cluster.Databases)
@@ -169,13 +218,20 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             long expected = previous?.Databases.FirstOrDefault(p => p.Database == database.Name)?.Proof.Bytes ?? database.Bytes * 2 / 3;
             PartProgress display = progress.Add(database.Name, expected);
             // Semaphores serve in order: the largest starts first.
-            Task turn = slots.WaitAsync(cancel);
-            work.Add(Task.Run(() => GuardAsync(database.Name, display, failures, turn, slots, () => StoreDatabaseAsync(id, database, decoder, compression, display, cancel), cancel), CancellationToken.None));
+            Task turn = slots.WaitAsync(attempt.Token);
+            work.Add(Task.Run(() => GuardAsync(database.Name, display, failures, turn, slots, () => StoreOneAsync(database, display), attempt.Token), CancellationToken.None));
         }
 
-        work.Add(Task.Run(() => GuardAsync("globals", globals, failures, Task.CompletedTask, null, () => StoreGlobalsAsync(id, cluster, globals, cancel), cancel), CancellationToken.None));
-        Part?[] parts = await Task.WhenAll(work);
+        work.Add(Task.Run(() => GuardAsync("globals", globals, failures, Task.CompletedTask, null, async () => Stored(await writer.StoreGlobalsAsync(cluster, globals, attempt.Token)), attempt.Token), CancellationToken.None));
+        Task<Part?[]> all = Task.WhenAll(work);
+        await all.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         cancel.ThrowIfCancellationRequested();
+        if (lost is not null)
+        {
+            throw lost;
+        }
+
+        Part?[] parts = await all;
         List<Part> stored = [.. parts.OfType<Part>().OrderBy(static p => p.Kind == Part.GlobalsKind ? 0 : 1).ThenBy(p => Order(p.Database))];
         if (stored.All(static p => p.Kind != Part.DatabaseKind))
         {
@@ -192,8 +248,9 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             Tool = ProductVersion.Text,
             ServerVersion = cluster.Facts.Version,
             DumpVersion = cluster.Tools.Version,
+            DumpSettings = DumpSettings.Fixed,
             Source = cluster.Server.Description,
-            Started = started,
+            Started = cluster.Moment,
             Finished = clock.GetUtcNow(),
             SkewMs = Math.Round(cluster.Skew.TotalMilliseconds, 3),
             Encryption = cipher.Kind,
@@ -202,7 +259,28 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             Failures = [.. failures.OrderBy(f => Order(f.Part))],
             Notes = notes,
             ServerDatabases = cluster.ServerDatabases,
+            BootstrapSuperuser = cluster.Facts.Bootstrap,
         };
+
+        async Task<Part> StoreOneAsync(SourceDatabase database, PartProgress display)
+        {
+            try
+            {
+                return Stored(await writer.StoreDatabaseAsync(database, decoder, compression, display, attempt.Token));
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.MomentLost && !isLast)
+            {
+                Interlocked.CompareExchange(ref lost, e, null);
+                await attempt.CancelAsync(); // nothing of this moment will be kept
+                throw;
+            }
+        }
+
+        Part Stored(Part part)
+        {
+            PartStored(id, part);
+            return part;
+        }
     }
 
     private int Order(string? database) => config.Databases.Select(static d => d.Name).ToList().IndexOf(database ?? "");
@@ -242,68 +320,6 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         }
     }
 
-    private async Task<Part> StoreDatabaseAsync(
-        SnapshotId id, SourceDatabase database, PostgresTools decoder, string compression, PartProgress display, CancellationToken cancel)
-    {
-        long start = clock.GetTimestamp();
-        display.State = "dumping";
-        // The decoder stands ready before the dump starts; each stream owns the one before it.
-        ArchiveDecoder decoding = await ArchiveDecoder.StartAsync(decoder, keepExcerpts: false, cancel);
-        display.Follow(() => decoding.Script.BytesRead);
-        var request = new DumpRequest
-        {
-            Database = database.Name,
-            SnapshotName = database.SnapshotName,
-            Encoding = database.Encoding,
-            Compression = compression,
-            LockTimeout = config.Dump.LockTimeout,
-        };
-        var dump = new DeferredTool(c => database.Server.DumpAsync(request, c), cancel);
-        await using var proving = new ProvingStream(dump, decoding);
-        string name = SnapshotLayout.DatabaseName(id, database.Name, cipher.Extension);
-        await using var stored = new HashingStream(cipher.Encrypt(proving, cancel));
-        long size = await store.PutAsync(SnapshotLayout.Key(id, name), stored, lockUntil, cancel);
-        return Stored(id, new Part
-        {
-            Kind = Part.DatabaseKind,
-            Database = database.Name,
-            Object = name,
-            Size = size,
-            Sha256 = stored.Sha256,
-            PlainSize = proving.BytesRead,
-            PlainSha256 = proving.Sha256!,
-            Compression = compression,
-            Encoding = database.Encoding,
-            Proof = proving.Proof!,
-            Seconds = Seconds(start),
-            Warnings = dump.Errors,
-        });
-    }
-
-    private async Task<Part> StoreGlobalsAsync(SnapshotId id, SourceCluster cluster, PartProgress display, CancellationToken cancel)
-    {
-        long start = clock.GetTimestamp();
-        display.State = "dumping";
-        var dump = new DeferredTool(c => cluster.Server.DumpGlobalsAsync(cluster.Facts.ReadsPasswords, config.Dump.LockTimeout, c), cancel);
-        var reading = new ScriptStream(dump, cluster.Tools.Major);
-        await using var plain = new HashingStream(reading);
-        string name = SnapshotLayout.GlobalsName(id, cipher.Extension);
-        await using var stored = new HashingStream(cipher.Encrypt(plain, cancel));
-        long size = await store.PutAsync(SnapshotLayout.Key(id, name), stored, lockUntil, cancel);
-        return Stored(id, new Part
-        {
-            Kind = Part.GlobalsKind,
-            Object = name,
-            Size = size,
-            Sha256 = stored.Sha256,
-            PlainSize = plain.BytesRead,
-            PlainSha256 = plain.Sha256,
-            Proof = reading.Proof!,
-            Seconds = Seconds(start),
-            Warnings = dump.Errors,
-        });
-    }
-
     // Reading back needs no server: the tools of this host do it, if they are of the same version, without a container between.
     private static async Task<PostgresTools> DecoderAsync(PostgresTools dumping, CancellationToken cancel) =>
         dumping.Host is not HostTools && await PostgresTools.OnHostAsync(cancel, dumping.Major) is [PostgresTools same, ..] ? same : dumping;
@@ -324,18 +340,10 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         return level;
     }
 
-    private Part Stored(SnapshotId id, Part part)
-    {
-        PartStored(id, part);
-        return part;
-    }
-
-    private double Seconds(long start) => Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
-
-    private async Task FinishAsync(SnapshotId id, Manifest manifest, string? pin, IStoreLock held, CancellationToken cancel)
+    private async Task FinishAsync(SnapshotId id, Manifest manifest, string guide, string? pin, IStoreLock held, CancellationToken cancel)
     {
         await PutTextAsync(id, SnapshotLayout.Sums, manifest.Sums, cancel);
-        await PutTextAsync(id, SnapshotLayout.Guide, RestoreGuide.Write(manifest), cancel);
+        await PutTextAsync(id, SnapshotLayout.Guide, guide, cancel);
         CatalogEntry stored = await catalog.ReadEntryAsync(id, cancel);
         List<string> missing = [.. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object)];
         if (missing.Count > 0)
@@ -348,8 +356,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
 
         if (!manifest.IsComplete)
         {
-            IEnumerable<string> lines = [.. manifest.Failures.Select(static f => $"failed: {f.Part} ({f.Code})"), .. manifest.LeftOut.Select(static d => $"left out: {d}")];
-            await PutTextAsync(id, SnapshotLayout.Incomplete, string.Join('\n', lines) + "\n", cancel);
+            await PutTextAsync(id, SnapshotLayout.Incomplete, manifest.Gaps, cancel);
         }
 
         if (pin is not null)
@@ -357,8 +364,10 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             await PutTextAsync(id, SnapshotLayout.Pinned, pin + "\n", cancel);
         }
 
+        byte[] json = manifest.ToJson();
+        await PutTextAsync(id, SnapshotLayout.ManifestSum, Encoding.UTF8.GetString(ManifestSum.Of(json)), cancel);
         held.RequireHeld();
-        await PutTextAsync(id, SnapshotLayout.Manifest, Encoding.UTF8.GetString(manifest.ToJson()), cancel);
+        await PutTextAsync(id, SnapshotLayout.Manifest, Encoding.UTF8.GetString(json), cancel);
         await TidyAsync($"the mark {SnapshotLayout.InProgress} of {id}", c => store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), c));
     }
 

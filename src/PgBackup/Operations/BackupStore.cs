@@ -42,7 +42,8 @@ public sealed record BackupStore
             union[fact.Id] = union.TryGetValue(fact.Id, out RetainedSnapshot? other) ? fact with { IsPinned = fact.IsPinned || other.IsPinned } : fact;
         }
 
-        HashSet<SnapshotId> there = [.. own.Where(static e => e.HasManifest).Select(static e => e.Id)];
+        // Into what cannot be looked into, nothing is copied: it may be there.
+        HashSet<SnapshotId> there = [.. own.Where(static e => e.HasManifest || e.Unreadable is not null).Select(static e => e.Id)];
         return [.. RetentionPolicy.Plan(Keep, union.Values, now).Kept.Select(static d => d.Snapshot.Id).Where(id => !there.Contains(id))];
     }
 

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
-using System.Text;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
@@ -19,7 +17,13 @@ namespace PgBackup.Operations;
 public sealed class CheckOperation(
     IObjectStore store, Func<Manifest, ICipher> cipherFor, Func<int, CancellationToken, Task<PostgresTools>> toolsFor, Progress progress)
 {
+    // Newer than the latest one, and incomplete by their names, of which the manifests are read.
+    private const int MostHidden = 30;
+
     private readonly Catalog catalog = new(store);
+
+    // For each set of recipients of what was checked, a manifest without its parts.
+    private readonly Dictionary<string, Manifest> seen = new(StringComparer.Ordinal);
 
     /// <summary>Remembers what was read, and knows what was read before; or null.</summary>
     public CheckJournal? Journal { get; init; }
@@ -44,9 +48,7 @@ public sealed class CheckOperation(
 
         if (idOrLatest == "latest")
         {
-            // By its names: the newest one whose manifest is damaged or gone is a finding, and no reason to look at an older one.
-            CatalogEntry? latest = entries.LastOrDefault(static e => !e.Objects.ContainsKey(SnapshotLayout.Incomplete));
-            entries = [latest ?? await catalog.ReadEntryAsync((await catalog.LatestAsync(cancel)).Id, cancel)];
+            entries = await LatestAsync(entries, cancel);
         }
         else if (idOrLatest is not null)
         {
@@ -65,17 +67,47 @@ public sealed class CheckOperation(
         return checkedOnes;
     }
 
+    // By its names: the newest one whose manifest is damaged or gone is a finding, and no reason to look at an older one. A mark that the
+    // manifest contradicts hides a newer one from `latest`: that is a finding too.
+    private async Task<List<CatalogEntry>> LatestAsync(List<CatalogEntry> entries, CancellationToken cancel)
+    {
+        int latest = entries.FindLastIndex(static e => !e.Objects.ContainsKey(SnapshotLayout.Incomplete));
+        List<CatalogEntry> hidden = [];
+        foreach (CatalogEntry newer in entries.Skip(latest + 1).Reverse().Take(MostHidden).Reverse())
+        {
+            if ((await catalog.TryReadManifestAsync(newer, cancel)).Manifest is { IsComplete: true })
+            {
+                hidden.Add(newer);
+            }
+        }
+
+        CatalogEntry? found = latest >= 0 ? entries[latest] : hidden.Count > 0 ? null
+            : await catalog.ReadEntryAsync((await catalog.LatestAsync(cancel)).Id, cancel);
+        return found is null ? hidden : [found, .. hidden];
+    }
+
     private async Task<SnapshotCheck> CheckAsync(CatalogEntry entry, CheckDepth depth, CancellationToken cancel)
     {
         ConcurrentBag<ObjectProblem> problems = [];
-        (Manifest? read, string? error, string? digest) = await ReadManifestAsync(entry, cancel);
+        (Manifest? read, PgBackupException? error, string? digest) = await ReadManifestAsync(entry, cancel);
+        ObjectProblem? unsealed = digest is null ? null : await SealProblemAsync(entry, read!, digest, cancel);
         if (read is not { } manifest)
         {
-            problems.Add(new ObjectProblem { Object = SnapshotLayout.Manifest, Problem = error ?? "it has no manifest" });
-            return new SnapshotCheck { Store = store.Name, Id = entry.Id.ToString(), Problems = [.. problems], BytesRead = 0, Decoded = false, IsComplete = false };
+            problems.Add(new ObjectProblem { Object = SnapshotLayout.Manifest, Problem = error?.Message ?? entry.Unreadable ?? "it has no manifest" });
+            return new SnapshotCheck { Store = store.Name, Id = entry.Id.ToString(), Problems = [.. problems], BytesRead = 0, Decoded = false, IsComplete = false, IsOfNewerVersion = error is { Code: ErrorCode.ManifestTooNew } };
         }
 
-        foreach (string name in (string[])[SnapshotLayout.Sums, SnapshotLayout.Guide])
+        if (manifest.Recipients.Count > 0)
+        {
+            // Of an earlier version only where there is no other: what it wrote beside the canary it does not tell.
+            string canary = KeysFolder.CanaryName(manifest.Recipients, manifest.Encryption);
+            if (manifest.GuideSha256 is not null || !seen.ContainsKey(canary))
+            {
+                seen[canary] = manifest with { Parts = [] };
+            }
+        }
+
+        foreach (string name in SnapshotLayout.Texts)
         {
             if (!entry.Objects.ContainsKey(name))
             {
@@ -83,14 +115,23 @@ public sealed class CheckOperation(
             }
         }
 
-        if (depth != CheckDepth.Present && entry.Objects.ContainsKey(SnapshotLayout.Sums) && await SumsProblemAsync(entry, manifest, cancel) is { } differs)
+        if (unsealed is not null)
         {
-            problems.Add(new ObjectProblem { Object = SnapshotLayout.Sums, Problem = differs });
+            problems.Add(unsealed);
         }
 
-        if (!manifest.IsComplete && !entry.Objects.ContainsKey(SnapshotLayout.Incomplete))
+        foreach (string name in SnapshotLayout.Texts.Where(name => depth != CheckDepth.Present && entry.Objects.ContainsKey(name)))
         {
-            problems.Add(new ObjectProblem { Object = SnapshotLayout.Incomplete, Problem = "it is missing, so that listings take an incomplete snapshot for a complete one" });
+            if (manifest.DigestOf(name) is { } right && await TextProblemAsync(entry, name, right, cancel) is { } differs)
+            {
+                problems.Add(new ObjectProblem { Object = name, Problem = differs });
+            }
+        }
+
+        MarksCheck marks = await MarksCheck.OfAsync(catalog, entry, manifest, depth, cancel);
+        foreach (ObjectProblem wrong in marks.Problems)
+        {
+            problems.Add(wrong);
         }
 
         ICipher cipher = cipherFor(manifest);
@@ -129,13 +170,16 @@ public sealed class CheckOperation(
             BytesRead = bytes,
             Decoded = decoded == manifest.Parts.Count && decoded > 0,
             IsComplete = manifest.IsComplete,
+            Notes = marks.Notes,
             Recipients = manifest.Recipients,
             ManifestSha256 = digest,
+            IsSealed = unsealed is null && entry.Objects.ContainsKey(SnapshotLayout.ManifestSum),
         };
     }
 
     // A manifest on a bad sector is one finding of many; a store that is not there at all has failed before, when it was listed.
-    private async Task<(Manifest? Manifest, string? Error, string? Sha256)> ReadManifestAsync(CatalogEntry entry, CancellationToken cancel)
+    private async Task<(Manifest? Manifest, PgBackupException? Error, string? Sha256)> ReadManifestAsync(CatalogEntry entry,
+        CancellationToken cancel)
     {
         if (!entry.HasManifest)
         {
@@ -145,33 +189,49 @@ public sealed class CheckOperation(
         try
         {
             byte[] json = await catalog.ReadManifestBytesAsync(entry, cancel);
-            return (Catalog.ParseManifest(entry.Id, json), null, Convert.ToHexStringLower(SHA256.HashData(json)));
+            return (Catalog.ParseManifest(entry.Id, json), null, ManifestSum.Digest(json));
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
         {
-            return (null, e.Message, null);
+            return (null, e, null);
         }
     }
 
-    private async Task<string?> SumsProblemAsync(CatalogEntry entry, Manifest manifest, CancellationToken cancel)
+    // Is the manifest the one whose digest was written beside it? Of two that differ, nobody can tell here which was changed; other
+    // stores can. Snapshots of earlier versions have no such digest.
+    private async Task<ObjectProblem?> SealProblemAsync(CatalogEntry entry, Manifest manifest, string digest, CancellationToken cancel)
+    {
+        byte[]? sum;
+        try
+        {
+            sum = await catalog.ReadManifestSumAsync(entry, cancel);
+        }
+        catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
+        {
+            return new ObjectProblem { Object = SnapshotLayout.ManifestSum, Problem = e.Message };
+        }
+
+        string? named = sum is null ? null : ManifestSum.Read(sum);
+        return sum is null && manifest.GuideSha256 is null ? null
+            : sum is null ? new ObjectProblem { Object = SnapshotLayout.ManifestSum, Problem = "it is missing, so that a changed manifest is not noticed" }
+            : named is null ? new ObjectProblem { Object = SnapshotLayout.ManifestSum, Problem = "it is no digest of a manifest" }
+            : named == digest ? null
+            : new ObjectProblem { Object = SnapshotLayout.Manifest, Problem = $"its SHA-256 is not the one in {SnapshotLayout.ManifestSum}: one of the two was changed" };
+    }
+
+    private async Task<string?> TextProblemAsync(CatalogEntry entry, string name, string right, CancellationToken cancel)
     {
         try
         {
-            await using Stream sums = ExpectedSums(await store.OpenAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.Sums), cancel), manifest, "it");
-            await sums.CopyToAsync(Stream.Null, cancel);
+            await using var text = new ExpectedStream(await store.OpenAsync(SnapshotLayout.Key(entry.Id, name), cancel), null, right, "it");
+            await text.CopyToAsync(Stream.Null, cancel);
             return null;
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
         {
-            return e.Code == ErrorCode.ObjectDamaged ? "it does not say what the manifest says (the dumps can be restored without it)" : e.Message;
+            return e.Code == ErrorCode.ObjectDamaged
+                ? "it is not the one that the manifest names by its SHA-256 (the dumps can be restored without it)" : e.Message;
         }
-    }
-
-    /// <summary>The digests of a snapshot on their way, compared with those of its manifest.</summary>
-    internal static ExpectedStream ExpectedSums(Stream sums, Manifest manifest, string what)
-    {
-        byte[] right = Encoding.UTF8.GetBytes(manifest.Sums);
-        return new ExpectedStream(sums, right.Length, Convert.ToHexStringLower(SHA256.HashData(right)), what);
     }
 
     private async Task<PartCheck> CheckPartAsync(
@@ -207,12 +267,17 @@ public sealed class CheckOperation(
         return new PartCheck { Problem = problem, BytesRead = bytes, Decoded = decoded && problem is null };
     }
 
+    /// <summary>Reads the canaries of the store too, after <see cref="RunAsync"/>.</summary>
+    internal Task<IReadOnlyList<StoreProblem>> CheckCanariesAsync(CheckDepth depth, TimeProvider clock, CancellationToken cancel) =>
+        new CanaryCheck(store, cipherFor, clock).RunAsync(seen.Values, depth, cancel);
+
     private async Task<string?> EncryptionProblemAsync(Manifest manifest, StoredPart stored, CancellationToken cancel) =>
         manifest.Encryption == NoCipher.Provider && (await store.FindAsync(stored.Key, cancel))?.ProviderEncryption is null
             ? "the store does not encrypt it, and nobody else did"
             : null;
 
-    private static async Task<bool> HasIdentityAsync(ICipher cipher, CancellationToken cancel)
+    /// <summary>A private key is at hand.</summary>
+    internal static async Task<bool> HasIdentityAsync(ICipher cipher, CancellationToken cancel)
     {
         try
         {
@@ -298,11 +363,20 @@ public sealed record SnapshotCheck
     /// <summary>It holds everything that was asked for when it was taken.</summary>
     public required bool IsComplete { get; init; }
 
+    /// <summary>It was made by a newer version, which alone can check it. It is no damage, and never mended.</summary>
+    public bool IsOfNewerVersion { get; init; }
+
+    /// <summary>What is odd and no damage, a sentence each.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     /// <summary>Who can decrypt it; empty too where its manifest cannot be read.</summary>
     internal IReadOnlyList<Recipient> Recipients { get; init; } = [];
 
     /// <summary>The digest of its manifest, which is the same in every store; null where it cannot be read.</summary>
     internal string? ManifestSha256 { get; init; }
+
+    /// <summary>That digest also stands beside the manifest.</summary>
+    internal bool IsSealed { get; init; }
 }
 
 /// <summary>One object that is not as it should be.</summary>
@@ -319,4 +393,7 @@ public sealed record ObjectProblem
 
     /// <summary>The store from which it was copied again, or null.</summary>
     public string? RepairedFrom { get; init; }
+
+    /// <summary>What was done about it without another store, for people; or null.</summary>
+    public string? Mended { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
@@ -6,13 +7,21 @@ using PgBackup.Tools;
 namespace PgBackup.Operations;
 
 /// <summary>The restore of one database: prepared without changing anything, then run, then compared.</summary>
-internal sealed class DatabaseRestore
+internal sealed partial class DatabaseRestore
 {
+    // A report is read by people, and mailed by cron.
+    private const int ShownDifferences = 100;
+
     private readonly StoredPart stored;
     private readonly PostgresServer server;
     private readonly IReadOnlyList<DatabaseStatement> statements;
     private readonly bool tablespaces;
     private readonly bool standardStrings;
+    private readonly bool rowTriggers;
+
+    // pg_restore's jobs make a trigger of a partitioned table when that table, which has no rows of its own, is done: before its partitions are
+    // filled. So the triggers, with all that comes behind the rows, wait until all rows are there.
+    private static readonly string[][] Steps = [["pre-data", "data"], ["post-data"]];
 
     private DatabaseRestore(StoredPart stored, RestoreStep step, TargetDatabase? found, PostgresServer server, ScriptReader schema, bool tablespaces)
     {
@@ -22,6 +31,7 @@ internal sealed class DatabaseRestore
         this.server = server;
         statements = schema.DatabaseStatements;
         standardStrings = schema.StandardStrings;
+        rowTriggers = SchemaFacts.HasRowTriggersOnPartitioned(schema.Statements);
         this.tablespaces = tablespaces;
     }
 
@@ -41,7 +51,7 @@ internal sealed class DatabaseRestore
     public Part Part => stored.Part;
 
     /// <summary>Things that the operator should know.</summary>
-    public List<string> Notes { get; } = [];
+    public List<string> Notes { get; private init; } = [];
 
     /// <summary>What the restoring role is known to be refused.</summary>
     public IReadOnlyList<string> Beyond { get; private init; } = [];
@@ -56,26 +66,29 @@ internal sealed class DatabaseRestore
         TimeProvider clock, ICipher cipher, CancellationToken cancel)
     {
         await RestoreNeeds.RequireExtensionsAsync(step.Name, schema, session, cancel);
+        if (step.Action != RestoreStep.Fill)
+        {
+            await RestoreNeeds.RequireLocalesAsync(step.Name, schema, session, cancel);
+        }
+
         if (!rolesCome)
         {
             await RestoreNeeds.RequireRolesAsync(step.Name, schema, session, cancel);
         }
 
         IReadOnlyList<string> beyond = facts.IsSuperuser ? [] : await RestoreNeeds.BeyondAsync(step, schema, server, session, facts, clock, cancel);
+        IReadOnlyList<string> computed = SchemaFacts.Computed(schema.Statements) is { } what ? [$"{step.Copy ?? step.Name}: {what}"] : [];
         IReadOnlyList<string> missing = await RestoreNeeds.MissingTablespacesAsync(schema, session, cancel);
         if (missing.Count == 0)
         {
-            return new DatabaseRestore(stored, step, found, server, schema, tablespaces: true) { Beyond = beyond };
+            return new DatabaseRestore(stored, step, found, server, schema, tablespaces: true) { Beyond = beyond, Notes = [.. computed] };
         }
 
         using ScriptReader without = await stored.ReadSchemaAsync(cipher, server.Tools, tablespaces: false, cancel);
         return new DatabaseRestore(stored, step, found, server, without, tablespaces: false)
         {
             Beyond = beyond,
-            Notes =
-            {
-                $"{step.Name}: the target has no tablespace {string.Join(", ", missing)}; everything went to its default tablespace.",
-            },
+            Notes = [.. computed, $"{step.Name}: the target has no tablespace {string.Join(", ", missing)}; everything went to its default tablespace."],
         };
     }
 
@@ -93,25 +106,36 @@ internal sealed class DatabaseRestore
         long start = clock.GetTimestamp();
         display.State = "restoring";
         jobs = jobs > 1 && inMemoryOnly && !await server.Tools.Host.CanStageInMemoryAsync(Part.PlainSize, cancel) ? 1 : jobs;
-        await using (PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, cancel))
+        await using (PsqlSession session = await server.ConnectAsync(TimeSpan.Zero, clock, cancel))
         {
             if (Step.Action == RestoreStep.Drop)
             {
                 await session.ExecuteAsync($"DROP DATABASE IF EXISTS {Sql.Name(Name)} WITH (FORCE)", cancel);
             }
 
-            await CreateAsync(session, cancel);
-            await FillAsync(jobs, cipher, display, problems, cancel);
-            if (jobs > 1 && Made && problems.Exists(static p => p.Contains("deadlock detected", StringComparison.Ordinal)))
+            await CreateAsync(session, problems, cancel);
+            try
             {
-                // The workers of pg_restore locked each other out, which a single one cannot: from the beginning, with one.
-                Notes.Add($"{Name}: the {jobs} jobs of pg_restore met in a deadlock; it was restored again with one.");
+                await FillAsync(jobs, inMemoryOnly, cipher, display, problems, cancel);
+            }
+            catch (PgBackupException e) when (inMemoryOnly && e.Code == ErrorCode.StagingFailed)
+            {
+                // There was room a moment ago. Nothing was restored yet, and one job needs no file.
+                Notes.Add($"{Name}: {e.Message} It was restored by one job instead of {jobs}.");
+                jobs = 1;
+                await FillAsync(jobs, inMemoryOnly, cipher, display, problems, cancel);
+            }
+
+            if (jobs > 1 && Made && Conflict(problems) is { } conflict)
+            {
+                // From the beginning, with one.
+                Notes.Add($"{Name}: the {jobs} jobs of pg_restore {conflict}; it was restored again with one.");
                 problems.Clear();
                 await session.ExecuteAsync($"DROP DATABASE {Sql.Name(Name)}", cancel);
                 Made = false;
                 jobs = 1;
-                await CreateAsync(session, cancel);
-                await FillAsync(jobs, cipher, display, problems, cancel);
+                await CreateAsync(session, problems, cancel);
+                await FillAsync(jobs, inMemoryOnly, cipher, display, problems, cancel);
             }
 
             if (Step.Action != RestoreStep.Fill)
@@ -120,16 +144,7 @@ internal sealed class DatabaseRestore
                 await session.ExecuteAsync($"GRANT CONNECT ON DATABASE {Sql.Name(Name)} TO PUBLIC", cancel);
             }
 
-            // Literals are read as they were written.
-            await session.ExecuteAsync($"SET standard_conforming_strings = {(standardStrings ? "on" : "off")}", cancel);
-            foreach (DatabaseStatement statement in statements.Where(static s => !s.Creates))
-            {
-                PsqlReply reply = await session.TryAsync(statement.For(Name), cancel);
-                if (!reply.Succeeded)
-                {
-                    problems.Add($"{reply.Message} (SQLSTATE {reply.SqlState}) in: {statement.For(Name)}");
-                }
-            }
+            await CarryOutAsync(session, statements.Where(static s => !s.Creates && !s.PrecedesRows), problems, cancel);
         }
 
         filled();
@@ -140,11 +155,16 @@ internal sealed class DatabaseRestore
         bool schemaCompared = true;
         try
         {
-            schemaCompared = await CompareAsync(cipher, display, problems, cancel);
+            await CompareOwnersAsync(clock, cancel);
+            schemaCompared = await CompareAsync(cipher, clock, display, problems, cancel);
         }
         catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {
             problems.Add($"the restored database cannot be compared: {e.Message}");
+            if ((e.Remedy ?? DumpAdvice.For(e.Message)) is { } remedy)
+            {
+                problems.Add("what to do: " + remedy);
+            }
         }
 
         if (problems.Count > 0)
@@ -167,21 +187,73 @@ internal sealed class DatabaseRestore
         };
     }
 
-    private async Task CreateAsync(PsqlSession session, CancellationToken cancel)
+    [GeneratedRegex(@"\(in: (GRANT|REVOKE|ALTER DEFAULT PRIVILEGES)\b")]
+    private static partial Regex Privileges();
+
+    // What several workers of pg_restore do to each other, and a single one does not.
+    private static string? Conflict(List<string> problems) =>
+        problems.Exists(static p => p.Contains("deadlock detected", StringComparison.Ordinal)) ? "met in a deadlock"
+        : problems.Exists(static p => p.Contains("could not resize shared memory segment", StringComparison.Ordinal))
+            ? "and their file left too little memory"
+        // They grant in any order: who owns a table may not grant on it before its schema was granted to them (seen with pg_restore 17).
+        : problems.Exists(static p => p.Contains("permission denied for ", StringComparison.Ordinal) && Privileges().IsMatch(p)) ? "granted privileges in another order than they depend on each other"
+        : null;
+
+    // With its settings: generated columns, materialized views, checks and indexes on expressions may be computed by them.
+    private async Task CreateAsync(PsqlSession session, List<string> problems, CancellationToken cancel)
     {
         if (Step.Action != RestoreStep.Fill)
         {
-            await session.ExecuteAsync(statements.First(static s => s.Creates).For(Name), cancel);
+            await session.ExecuteGivenAsync(Placed(statements.First(static s => s.Creates)).For(Name), cancel);
             Made = true;
             // Nobody but its owner may come in while it is half full; the privileges of the snapshot are given at the end.
             await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Name)} FROM PUBLIC", cancel);
         }
+
+        await CarryOutAsync(session, statements.Where(static s => s.PrecedesRows), problems, cancel);
     }
+
+    private async Task CarryOutAsync(PsqlSession session, IEnumerable<DatabaseStatement> chosen, List<string> problems,
+        CancellationToken cancel)
+    {
+        // Literals are read as they were written.
+        await session.ExecuteAsync($"SET standard_conforming_strings = {(standardStrings ? "on" : "off")}", cancel);
+        foreach (DatabaseStatement statement in chosen)
+        {
+            string text = statement.For(Name);
+            PsqlReply reply;
+            if (statement.Authorization is { } grantor)
+            {
+                reply = await session.TryGivenAsync(grantor, cancel);
+                if (reply.Succeeded)
+                {
+                    reply = await session.TryGivenAsync(text, cancel);
+                    await session.ExecuteAsync("RESET SESSION AUTHORIZATION", cancel);
+                }
+
+                text = $"{grantor} {text}";
+            }
+            else
+            {
+                reply = await session.TryGivenAsync(text, cancel);
+            }
+
+            if (!reply.Succeeded)
+            {
+                problems.Add($"{reply.Message} (SQLSTATE {reply.SqlState}) in: {Quotation.Line(text, 300)}");
+            }
+        }
+
+        await session.SettleAsync(cancel);
+    }
+
+    private DatabaseStatement Placed(DatabaseStatement statement) => tablespaces ? statement : statement.WithoutTablespace();
 
     /// <summary>Closes it, if it was made here and is not good; what to tell the operator.</summary>
     public async Task<IReadOnlyList<string>> CloseAsync(TimeProvider clock) => Made ? [await TargetDatabase.CloseAsync(Name, server, clock)] : [];
 
-    private async Task FillAsync(int jobs, ICipher cipher, PartProgress display, List<string> problems, CancellationToken cancel)
+    private async Task FillAsync(int jobs, bool inMemoryOnly, ICipher cipher, PartProgress display, List<string> problems,
+        CancellationToken cancel)
     {
         var reading = new HashingStream(await stored.OpenPlainAsync(cipher, cancel));
         display.Follow(() => Part.PlainSize == 0 ? 0 : (long)((double)reading.BytesRead / Part.PlainSize * Part.Proof.Bytes));
@@ -189,15 +261,21 @@ internal sealed class DatabaseRestore
         {
             await using (reading)
             {
-                await using StagedFile file = await server.Tools.Host.StageAsync(reading, Part.PlainSize, cancel);
-                await using ToolProcess restore = await server.RestoreAsync(Name, file.Path, jobs, tablespaces, cancel);
-                await restore.Input.DisposeAsync();
-                Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
+                await using StagedFile file = await server.Tools.Host.StageAsync(reading, Part.PlainSize, inMemoryOnly, cancel);
+                var call = new RestoreCall { Database = Name, File = file.Path, Jobs = jobs, Tablespaces = tablespaces, Settings = stored.Settings };
+                foreach (string[] sections in rowTriggers ? Steps : [[]])
+                {
+                    await using ToolProcess restore = await server.RestoreAsync(call with { Sections = sections }, cancel);
+                    await restore.Input.DisposeAsync();
+                    Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
+                }
             }
         }
         else
         {
-            await using ToolProcess restore = await server.RestoreAsync(Name, null, 1, tablespaces, cancel);
+            await using ToolProcess restore =
+                await server.RestoreAsync(new RestoreCall { Database = Name, Tablespaces = tablespaces, Settings = stored.Settings },
+                cancel);
             await using (reading)
             {
                 await ArchiveFeed.FeedAsync(reading, restore, cancel);
@@ -214,34 +292,76 @@ internal sealed class DatabaseRestore
         Notes.AddRange(judged.Notes.Select(n => $"{Name}: {n}"));
     }
 
-    // Returns whether the schema could be compared too.
-    private async Task<bool> CompareAsync(ICipher cipher, PartProgress display, List<string> problems, CancellationToken cancel)
+    // A dump does not say whose an extension is: it belongs to who makes it. No difference from the dump, and nothing that a statement
+    // could change.
+    private async Task CompareOwnersAsync(TimeProvider clock, CancellationToken cancel)
     {
-        using var script = new ScriptReader(keepExcerpts: true);
-        display.Follow(() => script.BytesRead);
-        await using (ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Name, Part.Encoding!, standardStrings, cancel), cancel))
+        if (Part.ExtensionOwners is not { Count: > 0 } owners)
         {
-            await ArchiveDecoder.ReadAsync(dump, script, cancel);
+            return;
         }
 
-        ProofComparison comparison = ProofComparison.Of(Part.Proof, script.Finish(server.Tools.Major));
+        await using PsqlSession inside = await server.ConnectAsync(Name, TimeSpan.Zero, clock, cancel);
+        foreach (System.Text.Json.JsonElement row in await inside.QueryAsync("SELECT extname, pg_get_userbyid(extowner) AS owner FROM pg_extension ORDER BY 1", cancel))
+        {
+            string extension = row.GetProperty("extname").GetString()!;
+            string owner = row.GetProperty("owner").GetString()!;
+            if (owners.TryGetValue(extension, out string? before) && before != owner)
+            {
+                Notes.Add($"{Name}: the extension {extension} belonged to {before}, and belongs to {owner} now: a dump does not say whose an extension is. Only its owner may alter or drop it.");
+            }
+        }
+    }
+
+    // Returns whether the schema could be compared too.
+    private async Task<bool> CompareAsync(ICipher cipher, TimeProvider clock, PartProgress display, List<string> problems,
+        CancellationToken cancel)
+    {
+        Proof expected = WithoutTablespace(Part.Proof);
+        using RestoredProof found = await RestoredProof.ReadAsync(
+            server, Name, stored, standardStrings, proof => ProofComparison.Of(expected, proof), cipher, clock, display, cancel);
+        ProofComparison comparison = ProofComparison.Of(expected, found.Proof);
+        if (found.Note is { } note)
+        {
+            Notes.Add($"{Name}: {note}");
+        }
+
         if (!comparison.SchemaCompared)
         {
             Notes.Add($"the target is Postgres {server.Tools.Major}, the snapshot was made by pg_dump {Part.Proof.DumpMajor}: rows, sequences and large objects were compared, the wording of the schema was not.");
         }
 
-        List<string> differences = [.. comparison.Differences.Select(static d => "differs from the original: " + d)];
+        IEnumerable<string> differences = comparison.Differences;
+        IReadOnlyList<string> explained = [];
         if (!comparison.StatementsEqual)
         {
-            differences.AddRange(await ExplainSchemaAsync(cipher, script, cancel));
+            (explained, bool onlyNames) = await ExplainSchemaAsync(cipher, found.Script, cancel);
+            if (onlyNames)
+            {
+                Notes.Add($"{Name}: constraints NOT NULL have other names, which the server gives by itself, and nothing else of the schema differs: {string.Join("; ", explained)}");
+                differences = differences.Where(static d => !d.StartsWith(ProofComparison.Schema, StringComparison.Ordinal));
+                explained = [];
+            }
         }
 
-        problems.AddRange(differences);
+        List<string> all = [.. differences.Select(static d => "differs from the original: " + d), .. explained];
+        problems.AddRange(all.Take(ShownDifferences));
+        if (all.Count > ShownDifferences)
+        {
+            problems.Add($"and {all.Count - ShownDifferences} more differences");
+        }
+
         return comparison.SchemaCompared;
     }
 
+    // Where the database itself lies is no more compared than where its tables do.
+    private Proof WithoutTablespace(Proof proof) => DatabaseStatement.ProofOf(statements) == proof.Database
+        ? proof with { Database = DatabaseStatement.ProofOf(statements.Select(static s => s.WithoutTablespace())) }
+        : proof;
+
     // Which statements differ: the archive's script once more, this time with their texts.
-    private async Task<IReadOnlyList<string>> ExplainSchemaAsync(ICipher cipher, ScriptReader found, CancellationToken cancel)
+    private async Task<(IReadOnlyList<string> Lines, bool OnlyNames)> ExplainSchemaAsync(ICipher cipher, ScriptReader found,
+        CancellationToken cancel)
     {
         ArchiveDecoder decoder = await ArchiveDecoder.StartAsync(server.Tools, keepExcerpts: true, cancel);
         await using (var proving = new ProvingStream(new DeferredStream(async c => await stored.OpenPlainAsync(cipher, c), cancel), decoder))
@@ -252,22 +372,12 @@ internal sealed class DatabaseRestore
                 // to its end
             }
 
-            List<string> lines =
-            [
-                .. decoder.Script.StatementsMissingIn(found).Take(5).Select(static s => "expected, not found: " + OneLine(s)),
-                .. found.StatementsMissingIn(decoder.Script).Take(5).Select(static s => "found, not expected: " + OneLine(s)),
-            ];
-            HashSet<string> expected = [.. decoder.Script.DatabaseStatements.Select(s => s.For(Name))];
+            var schema = StatementDifferences.Of(decoder.Script.StatementsMissingIn(found), found.StatementsMissingIn(decoder.Script));
+            HashSet<string> expected = [.. decoder.Script.DatabaseStatements.Select(s => s.WithoutTablespace().For(Name))];
             HashSet<string> present = [.. found.DatabaseStatements.Select(s => s.For(Name))];
-            lines.AddRange(expected.Except(present).Select(static s => "expected, not found: " + OneLine(s)));
-            lines.AddRange(present.Except(expected).Select(static s => "found, not expected: " + OneLine(s)));
-            return lines;
+            List<string> own = [.. expected.Except(present).Select(static s => "expected, not found: " + StatementDifferences.OneLine(s)),
+                .. present.Except(expected).Select(static s => "found, not expected: " + StatementDifferences.OneLine(s))];
+            return ([.. schema.Lines, .. own], schema.OnlyNamesOfNotNull && own.Count == 0);
         }
-    }
-
-    private static string OneLine(string statement)
-    {
-        string line = statement.ReplaceLineEndings(" ");
-        return line.Length > 200 ? line[..200] + " ..." : line;
     }
 }

@@ -24,8 +24,8 @@ internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<Database
         string why;
         try
         {
-            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(10), clock, patience.Token);
-            await using PsqlSession ender = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(10), clock, patience.Token);
+            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(10), clock, patience.Token);
+            await using PsqlSession ender = await server.ConnectAsync(TimeSpan.FromSeconds(10), clock, patience.Token);
             Dictionary<string, long> copies = await NumbersAsync(session, patience.Token);
             string? refusal = null;
             for (int attempt = 0; attempt < Attempts; attempt++)
@@ -144,7 +144,7 @@ internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<Database
         try
         {
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60), clock);
-            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(45), clock, patience.Token);
+            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(45), clock, patience.Token);
             names = [.. (await session.QueryAsync("SELECT datname FROM pg_database", patience.Token)).Select(static r => r.GetProperty("datname").GetString()!)];
         }
         catch (Exception e) when (e is PgBackupException or OperationCanceledException)

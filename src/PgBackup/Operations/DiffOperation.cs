@@ -45,7 +45,7 @@ public sealed record DiffRequest
 /// </summary>
 public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeProvider clock, Progress progress)
 {
-    private readonly Catalog catalog = new(store);
+    private readonly Catalog catalog = new(store) { PassedOver = line => progress.Log($"note: {line}") };
 
     /// <summary>Compares. A living database that cannot be read is in the report.</summary>
     /// <exception cref="PgBackupException">
@@ -114,6 +114,7 @@ public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeP
             Proofs = manifest.Databases.ToDictionary(static p => p.Database!, static p => p.Proof, StringComparer.Ordinal),
             Missing = missing,
             Globals = manifest.Globals?.Proof,
+            Settings = manifest.DumpSettings,
         };
     }
 
@@ -146,5 +147,5 @@ public sealed class DiffOperation(BackupConfig config, IObjectStore store, TimeP
     }
 
     private Task<DiffContent> LiveAsync(IReadOnlyList<string> only, DiffContent other, CancellationToken cancel) =>
-        LiveProofs.ReadAsync(config, only, [.. other.Proofs.Keys], clock, progress, cancel);
+        LiveProofs.ReadAsync(config, only, [.. other.Proofs.Keys], other.Settings, clock, progress, cancel);
 }

@@ -17,6 +17,9 @@ public sealed record DiffReport
     /// <summary>Roles, memberships or tablespaces differ; null when one side has none, or other major versions word them differently.</summary>
     public bool? RolesChanged { get; init; }
 
+    /// <summary>Why tables may look changed that are not; null for no reason.</summary>
+    public string? Note { get; init; }
+
     /// <summary>Everything could be compared, and is the same.</summary>
     public bool IsSame => RolesChanged is not true && Databases.All(static d => d.Change == DatabaseDiff.Same);
 
@@ -39,6 +42,8 @@ public sealed record DiffReport
                 .Select(name => Compare(name, from, to, all)),
         ],
         RolesChanged = only.Count > 0 || from.Globals is not { } before || to.Globals is not { } after || before.DumpMajor != after.DumpMajor ? null : before.Schema != after.Schema,
+        Note = DumpSettings.Options(from.Settings) == DumpSettings.Options(to.Settings) ? null
+            : "the two were not dumped with the same settings (an older version set none): tables with times, bytes or money may look changed that are not.",
     };
 
     private static DatabaseDiff Compare(string name, DiffContent from, DiffContent to, bool all)
@@ -166,4 +171,7 @@ internal sealed record DiffContent
 
     /// <summary>The roles, if it has them.</summary>
     public Proof? Globals { get; init; }
+
+    /// <summary>The settings that its databases were dumped with; null when none were set.</summary>
+    public IReadOnlyDictionary<string, string>? Settings { get; init; }
 }

@@ -99,7 +99,8 @@ internal sealed class DrillChecks(PostgresServer server, Manifest manifest, Dril
         {
             foreach (JsonElement key in await session.QueryAsync(OlympusPack.UncheckedForeignKeys, cancel))
             {
-                long orphans = (await session.QueryRowAsync(key.GetProperty("query").GetString()!, cancel)).GetProperty("n").GetInt64();
+                long orphans = await session.QueryFirstAsync(key.GetProperty("query").GetString()!, cancel) is { } row
+                    ? row.GetProperty("n").GetInt64() : 0;
                 if (orphans > 0)
                 {
                     broken.Add(string.Create(CultureInfo.InvariantCulture, $"{key.GetProperty("name").GetString()} ({orphans} rows)"));

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -80,9 +81,11 @@ public sealed class DrillOperation(
         string target = "no server";
         double restoreSeconds;
         DrillServer? scratch = null;
+        GlobalNames? made = null;
         using var starting = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         using var fetching = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         Task<DrillServer>? start = null;
+        Task? ready = null;
         try
         {
             try
@@ -90,7 +93,9 @@ public sealed class DrillOperation(
                 PrivateFolder.Sweep();
                 // It starts while every stored byte is fetched, checked and decrypted; whichever of the two fails ends the other.
                 start = DrillServer.StartAsync(config, manifest, request.Keep, clock, starting.Token);
-                _ = start.ContinueWith(_ => fetching.Cancel(), CancellationToken.None, TaskContinuationOptions.NotOnRanToCompletion, TaskScheduler.Default);
+                ready = ReadyAsync(start);
+                _ = ready.ContinueWith(_ => fetching.Cancel(), CancellationToken.None, TaskContinuationOptions.NotOnRanToCompletion,
+                    TaskScheduler.Default);
                 var operation = new RestoreOperation(from, cipherFor, clock, progress);
                 int workers = Math.Clamp(Environment.ProcessorCount, 1, 8);
                 var wanted = new RestoreRequest
@@ -105,6 +110,13 @@ public sealed class DrillOperation(
                 };
                 await using PreparedRestore prepared = await operation.PrepareAsync(wanted, StartedAsync, fetching.Token);
                 End("read the schemas");
+                notes.AddRange(prepared.Plan.Beyond);
+                foreach (string beyond in prepared.Plan.Beyond)
+                {
+                    progress.Log(beyond);
+                }
+
+                made = prepared.Globals;
                 restore = await prepared.RunAsync(progress, cancel);
                 notes.AddRange(restore.Notes);
                 if (restore.Databases.Where(static d => d.Jobs > 1).ToList() is { Count: > 0 } fast)
@@ -113,7 +125,8 @@ public sealed class DrillOperation(
                 }
 
             }
-            catch (Exception e) when ((start?.Exception?.InnerException ?? e) is PgBackupException { Code: not ErrorCode.Cancelled } reason && !cancel.IsCancellationRequested)
+            catch (Exception e) when ((ready?.Exception?.InnerException ?? e) is PgBackupException { Code: not ErrorCode.Cancelled } reason
+                && !cancel.IsCancellationRequested)
             {
                 failures.Add($"{reason.CodeText}: {reason.Message}");
             }
@@ -131,12 +144,12 @@ public sealed class DrillOperation(
         }
         finally
         {
-            bool reached = scratch is not null;
+            bool reached = scratch is { Ready.IsCompletedSuccessfully: true };
             scratch ??= await AbandonAsync(start, starting);
             if (scratch is not null)
             {
                 // Nobody is told of a server that a stopped drill would leave.
-                Kept = await scratch.EndAsync(request.Keep && reached && !cancel.IsCancellationRequested, notes);
+                Kept = await scratch.EndAsync(request.Keep && reached && !cancel.IsCancellationRequested, made, notes);
                 End("remove the scratch server");
             }
         }
@@ -204,6 +217,8 @@ public sealed class DrillOperation(
             return scratch.Target;
         }
     }
+
+    private static async Task ReadyAsync(Task<DrillServer> start) => await (await start).Ready;
 
     // A server that nobody waits for any more; if it is there already, it has to be removed.
     private static async Task<DrillServer?> AbandonAsync(Task<DrillServer>? start, CancellationTokenSource starting)
@@ -350,7 +365,8 @@ public sealed class DrillOperation(
     {
         try
         {
-            return await new Catalog(request.From.Store).FindAsync(request.Snapshot, cancel);
+            return await new Catalog(request.From.Store) { PassedOver = line => progress.Log($"note: {line}") }.FindAsync(request.Snapshot,
+                cancel);
         }
         catch (PgBackupException e) when (e.Code is not (ErrorCode.Usage or ErrorCode.Cancelled) && !cancel.IsCancellationRequested)
         {

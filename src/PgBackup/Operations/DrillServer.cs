@@ -22,6 +22,9 @@ internal sealed class DrillServer
     /// <summary>For questions.</summary>
     public required PostgresServer Server { get; init; }
 
+    /// <summary>Ends when it takes connections; what is thrown is why it never will, and it has to be ended all the same.</summary>
+    public Task Ready => Target.Ready;
+
     private ScratchServer? Started { get; init; }
 
     private FoundTools? Tools { get; init; }
@@ -29,9 +32,10 @@ internal sealed class DrillServer
     // Of a server that the config names: what the drill makes there, and what was there before.
     private IReadOnlyList<string> Databases { get; init; } = [];
 
-    private Belongings? Before { get; init; }
+    private ServerBelongings? Before { get; init; }
 
-    /// <summary>Starts one as the config says, or connects to the one that it names.</summary>
+    /// <summary>Starts one as the config says, which may still be coming up then (<see cref="Ready"/>), or connects to the one that it
+    /// names.</summary>
     /// <exception cref="PgBackupException">
     /// <see cref="ErrorCode.ScratchFailed"/>, <see cref="ErrorCode.ToolMissing"/>; <see cref="ErrorCode.TargetNotEmpty"/> when the server that the
     /// config names has one of the databases. Nothing is left then.
@@ -45,25 +49,38 @@ internal sealed class DrillServer
         }
 
         int major = PostgresTools.MajorOf(manifest.ServerVersion);
+        long locks = manifest.Databases.Sum(static p => LockTable.AtMost(p.Proof));
+        // A server lets only its first superuser grant as the first superuser: one of the same name has the grants as they were.
+        string superuser = manifest.BootstrapSuperuser ?? "postgres";
         ScratchServer started = config.Scratch == "host"
-            ? await ScratchServer.OnHostAsync(clock, cancel, major)
+            ? await ScratchServer.OnHostAsync(locks, clock, cancel, major, superuser)
             : await ScratchServer.InContainerAsync(
-                new ContainerEngine(config.Scratch ?? "podman"), config.Image ?? string.Create(CultureInfo.InvariantCulture, $"docker.io/library/postgres:{major}"), keep, clock, cancel);
+                new ContainerEngine(config.Scratch ?? "podman"), config.Image
+                    ?? string.Create(CultureInfo.InvariantCulture, $"docker.io/library/postgres:{major}"), locks, keep, clock, cancel,
+                    superuser);
         return new DrillServer(clock)
         {
             Description = started.Description,
-            Server = started.Server,
+            Server = started.Server.ForSuperuser(major),
             Started = started,
             Target = started.Container is { } container
-                ? new RestoreTarget { Engine = started.Tools.Container!.EngineProgram, Container = container, Connection = started.Server.Connection }
+                ? new RestoreTarget
+                {
+                    Engine = started.Tools.Container!.EngineProgram,
+                    Container = container,
+                    Connection = started.Server.Connection,
+                    Entered = started.Tools.Tools,
+                    Ready = started.Ready,
+                }
                 : new RestoreTarget { Connection = started.Server.Connection },
         };
     }
 
     /// <summary>Removes the server, or what the drill made in it. With <paramref name="keep"/>, returns how to reach it and to remove it instead.</summary>
     /// <param name="keep">Leave it.</param>
+    /// <param name="made">What the restore was to make; null where it was never begun.</param>
     /// <param name="notes">What could not be removed, or is not as it was, is added here.</param>
-    public async Task<string?> EndAsync(bool keep, List<string> notes)
+    public async Task<string?> EndAsync(bool keep, GlobalNames? made, List<string> notes)
     {
         if (Started is { } started)
         {
@@ -71,7 +88,7 @@ internal sealed class DrillServer
             {
                 string engine = started.Tools.Container!.EngineProgram;
                 await started.LeaveAsync();
-                return $"The scratch server is still there: {engine} exec -it {container} psql -U postgres\nRemove it: {engine} rm --force --volumes {container}";
+                return $"The scratch server is still there: {engine} exec -it {container} psql -U {ShellText.Word(started.Server.Connection.User!)} -d postgres\nRemove it: {engine} rm --force --volumes {container}";
             }
 
             await started.DisposeAsync();
@@ -85,8 +102,10 @@ internal sealed class DrillServer
                 return $"The databases and roles are still in {Description}; drop them when you are done: the next drill there is refused while a database is there.";
             }
 
-            await using PsqlSession session = await Server.ConnectAsync(Server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, CancellationToken.None);
-            await RemoveAsync(session, notes);
+            if (made is not null)
+            {
+                notes.AddRange(await new DrillCleanup(Server, Databases, made, Before!, clock).RunAsync());
+            }
         }
         catch (PgBackupException e)
         {
@@ -105,8 +124,9 @@ internal sealed class DrillServer
         (FoundTools found, PostgresServer server) = await target.OpenAsync([], clock, cancel);
         try
         {
-            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
-            HashSet<string> there = await NamesAsync(session, "SELECT datname AS name FROM pg_database", cancel);
+            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(30), clock, cancel);
+            server = server.For(await PostgresServer.ReadFactsAsync(session, cancel));
+            HashSet<string> there = await RoleLimits.NamesAsync(session, "SELECT datname AS name FROM pg_database", cancel);
             IReadOnlyList<string> databases = [.. manifest.Databases.Select(static p => p.Database!)];
             List<string> inTheWay = [.. databases.Where(there.Contains)];
             return inTheWay.Count == 0
@@ -117,7 +137,7 @@ internal sealed class DrillServer
                     Server = server,
                     Tools = found,
                     Databases = databases,
-                    Before = await Belongings.ReadAsync(session, cancel),
+                    Before = await ServerBelongings.ReadAsync(session, cancel),
                 }
                 : throw new PgBackupException(
                     ErrorCode.TargetNotEmpty,
@@ -128,50 +148,6 @@ internal sealed class DrillServer
         {
             await found.DisposeAsync();
             throw;
-        }
-    }
-
-    // A restore that was stopped may have left backends: FORCE ends them.
-    private async Task RemoveAsync(PsqlSession session, List<string> notes)
-    {
-        foreach (string database in Databases)
-        {
-            await session.ExecuteAsync($"DROP DATABASE IF EXISTS {Sql.Name(database)} WITH (FORCE)", CancellationToken.None);
-        }
-
-        var now = await Belongings.ReadAsync(session, CancellationToken.None);
-        foreach (string tablespace in now.Tablespaces.Except(Before!.Tablespaces))
-        {
-            await session.ExecuteAsync($"DROP TABLESPACE {Sql.Name(tablespace)}", CancellationToken.None);
-        }
-
-        string made = string.Join(", ", now.Roles.Keys.Except(Before.Roles.Keys).Select(Sql.Name));
-        if (made.Length > 0)
-        {
-            // Their privileges on what is shared (settings, for instance) would hold them.
-            await session.ExecuteAsync($"DROP OWNED BY {made}", CancellationToken.None);
-            await session.ExecuteAsync($"DROP ROLE {made}", CancellationToken.None);
-        }
-
-        List<string> changed = [.. Before.Roles.Where(r => now.Roles.TryGetValue(r.Key, out string? digest) && digest != r.Value).Select(static r => r.Key)];
-        if (changed.Count > 0)
-        {
-            notes.Add($"these roles were in {Description} before, and have the attributes and passwords of the snapshot now: {string.Join(", ", changed)}");
-        }
-    }
-
-    private static async Task<HashSet<string>> NamesAsync(PsqlSession session, string select, CancellationToken cancel) =>
-        [.. (await session.QueryAsync(select, cancel)).Select(static r => r.GetProperty("name").GetString()!)];
-
-    private sealed record Belongings(IReadOnlyDictionary<string, string> Roles, IReadOnlySet<string> Tablespaces)
-    {
-        public static async Task<Belongings> ReadAsync(PsqlSession session, CancellationToken cancel)
-        {
-            bool whole = (await session.QueryRowAsync("SELECT has_table_privilege('pg_authid', 'SELECT') AS may", cancel)).GetProperty("may").GetBoolean();
-            IReadOnlyList<System.Text.Json.JsonElement> roles = await session.QueryAsync($"SELECT rolname AS name, md5(r::text) AS digest FROM {(whole ? "pg_authid" : "pg_roles")} r", cancel);
-            return new Belongings(
-                roles.ToDictionary(static r => r.GetProperty("name").GetString()!, static r => r.GetProperty("digest").GetString()!, StringComparer.Ordinal),
-                await NamesAsync(session, "SELECT spcname AS name FROM pg_tablespace", cancel));
         }
     }
 }

@@ -16,8 +16,8 @@ public static class DrillText
         bool restored = report.Databases.Count > 0;
         bool found = report.ServerVersion != DrillReport.Unknown;
         text.Append(plain, $"# Restore drill {report.Started:yyyy-MM-dd HH:mm} UTC: {(report.Passed ? "PASSED" : "FAILED")}\n\n");
-        text.Append(plain, $"The snapshot {report.Snapshot} of the cluster {Cell(report.Cluster)} (Postgres {report.ServerVersion}) was {(restored ? "" : "to be ")}restored from the store {Cell(report.Store)} ({Cell(report.Location)})\n");
-        text.Append(plain, $"into {Cell(report.Target)}, on the host {Cell(report.Host)}, by olympus-pgbackup {report.Tool}.\n\n");
+        text.Append(plain, $"The snapshot {Cell(report.Snapshot)} of the cluster {Cell(report.Cluster)} (Postgres {Cell(report.ServerVersion)}) was {(restored ? "" : "to be ")}restored from the store {Cell(report.Store)} ({Cell(report.Location)})\n");
+        text.Append(plain, $"into {Cell(report.Target)}, on the host {Cell(report.Host)}, by olympus-pgbackup {Cell(report.Tool)}.\n\n");
         foreach (string failure in report.Failures)
         {
             text.Append(plain, $"- **FAILED**: {Cell(failure)}\n");
@@ -38,7 +38,7 @@ public static class DrillText
         text.Append("## Databases, compared with the proof of the snapshot\n\n| database | tables | rows | restore | compare | verdict |\n|---|---:|---:|---:|---:|---|\n");
         foreach (DrillDatabase database in report.Databases)
         {
-            text.Append(plain, $"| {Cell(database.Name)} | {database.Tables} | {database.Rows} | {database.RestoreSeconds:0.0} s | {database.CompareSeconds:0.0} s | {database.Verdict} |\n");
+            text.Append(plain, $"| {Cell(database.Name)} | {database.Tables} | {database.Rows} | {database.RestoreSeconds:0.0} s | {database.CompareSeconds:0.0} s | {Cell(database.Verdict)} |\n");
         }
 
         foreach (DrillDatabase database in report.Databases.Where(static d => d.Problems.Count > 0))
@@ -71,7 +71,7 @@ public static class DrillText
         text.Append("\n## The last drills\n\n| drill | snapshot | store | restore | result |\n|---|---|---|---:|---|\n");
         foreach (DrillReport one in earlier.Prepend(report).Take(12))
         {
-            text.Append(plain, $"| {one.Started:yyyy-MM-dd HH:mm} | {one.Snapshot} | {Cell(one.Store)} | {(one.Databases.Count > 0 ? Span(one.RestoreSeconds) : "none")} | {(one.Passed ? "passed" : "FAILED")} |\n");
+            text.Append(plain, $"| {one.Started:yyyy-MM-dd HH:mm} | {Cell(one.Snapshot)} | {Cell(one.Store)} | {(one.Databases.Count > 0 ? Span(one.RestoreSeconds) : "none")} | {(one.Passed ? "passed" : "FAILED")} |\n");
         }
 
         return text.ToString();
@@ -82,16 +82,16 @@ public static class DrillText
         CultureInfo plain = CultureInfo.InvariantCulture;
         if (report.Recipients.Count == 0)
         {
-            text.Append(plain, $"Encryption: {report.Encryption}.\n");
+            text.Append(plain, $"Encryption: {Cell(report.Encryption)}.\n");
             return;
         }
 
-        text.Append(restored && report.DecryptedBy.Count > 0 ? $"Decrypted with the private key of {string.Join(" and of ", report.DecryptedBy.Select(static f => $"`{f}`"))}. It can be decrypted with the one of each of these:\n\n"
+        text.Append(restored && report.DecryptedBy.Count > 0 ? $"Decrypted with the private key of {string.Join(" and of ", report.DecryptedBy.Select(static f => $"`{Code(f)}`"))}. It can be decrypted with the one of each of these:\n\n"
             : $"{(restored ? "Decrypted with" : "To be decrypted with")} the private key of one of these:\n\n");
         foreach (var recipient in report.Recipients)
         {
             string tested = report.KeysTested.TryGetValue(recipient.Fingerprint, out DateTimeOffset last) ? string.Create(plain, $"last tested {last:yyyy-MM-dd}") : "never tested";
-            text.Append(plain, $"- `{recipient.Fingerprint}` ({Cell(recipient.Name)}){(recipient.Expires is { } expires ? $", expires {expires:yyyy-MM-dd}" : "")}, {tested}\n");
+            text.Append(plain, $"- `{Code(recipient.Fingerprint)}` ({Cell(recipient.Name)}){(recipient.Expires is { } expires ? $", expires {expires:yyyy-MM-dd}" : "")}, {tested}\n");
         }
     }
 
@@ -107,7 +107,7 @@ public static class DrillText
         text.Append("Do the keys in your secret store decrypt what the applications stored encrypted?\n\n| service | database | table | encrypted values | verdict | |\n|---|---|---|---:|---|---|\n");
         foreach (DrillKey key in keys)
         {
-            text.Append(CultureInfo.InvariantCulture, $"| {key.Service} | {Cell(key.Database)} | {Cell(key.Table)} | {key.Values} | {(key.Passed ? key.Verdict : $"**{key.Verdict}**")} | {Cell(key.Detail)} |\n");
+            text.Append(CultureInfo.InvariantCulture, $"| {Cell(key.Service)} | {Cell(key.Database)} | {Cell(key.Table)} | {key.Values} | {(key.Passed ? Cell(key.Verdict) : $"**{Cell(key.Verdict)}**")} | {Cell(key.Detail)} |\n");
         }
     }
 
@@ -118,5 +118,8 @@ public static class DrillText
         : seconds < 7200 ? string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s")
         : string.Create(CultureInfo.InvariantCulture, $"{seconds / 3600:0.0} h");
 
-    private static string Cell(string text) => text.ReplaceLineEndings(" ").Replace("|", "\\|", StringComparison.Ordinal);
+    private static string Cell(string text) => Foreign.Markdown(text);
+
+    // Within backquotes nothing is escaped.
+    private static string Code(string text) => Foreign.Line(text).Replace('`', '\'');
 }

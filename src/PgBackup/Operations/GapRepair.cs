@@ -81,7 +81,15 @@ public sealed class GapRepair(IReadOnlyList<BackupStore> stores, TimeProvider cl
                     return (from.Name, entry);
                 }
             }
-            catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.StoreUnavailable)
+            catch (PgBackupException e) when (e.IsFull)
+            {
+                // So it is for every other snapshot: once is enough, and what was begun takes room.
+                await RemoveBegunAsync(into.Store, id, held, cancel);
+                throw;
+            }
+            catch (PgBackupException e) when (
+                e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.StoreUnavailable
+                && !e.IsFull)
             {
                 tried = true;
                 problems.Add($"{id} could not be copied from {from.Name}: {e.Message}");

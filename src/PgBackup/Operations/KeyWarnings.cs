@@ -26,7 +26,7 @@ public static class KeyWarnings
         List<string> expiring = [.. recipients.Where(r => r.Expires is { } at && at - now < ExpiryNotice).OrderBy(static r => r.Expires).Select(r => Expiry(r, now))];
         if (expiring.Count > 0)
         {
-            warnings.Add($"{string.Join("; ", expiring)}: what is encrypted to an expired key can still be decrypted, but new snapshots cannot be made; have {(expiring.Count == 1 ? "its owner extend it" : "their owners extend them")} (gpg --quick-set-expire), and import the public key again");
+            warnings.Add($"{string.Join("; ", expiring)}: what is encrypted to an expired key can still be decrypted, but new snapshots cannot be made; have {(expiring.Count == 1 ? "its owner extend it" : "their owners extend them")} (gpg --quick-set-expire FINGERPRINT 2y, and the same with '*' behind it for the subkeys), and import the public key again");
         }
 
         return warnings;
@@ -57,6 +57,11 @@ public static class KeyWarnings
     /// <summary>That there is but one key.</summary>
     internal static string OneKey(string what, Recipient recipient) =>
         $"{what}encrypted to one key alone, that of {Name(recipient)}: when it is lost, so are the backups; add a second recipient, whose private key is kept elsewhere";
+
+    /// <summary>That snapshots need keys that are no longer in the config.</summary>
+    internal static string Retired(IReadOnlyList<string> snapshots) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{(snapshots.Count == 1 ? $"the snapshot {snapshots[0]} is" : $"{snapshots.Count} snapshots, the newest {snapshots[^1]}, are")} encrypted to no key of the config: keep the private keys of the recipients before, until {(snapshots.Count == 1 ? "it is" : "they are")} removed (`olympus-pgbackup list` says when)");
 
     /// <summary>A recipient in a line, by the name in the config; long ones (of SSH) shortened.</summary>
     public static string Name(Recipient recipient) => Short(recipient.Name);

@@ -21,6 +21,8 @@ internal sealed class KeysFolder(IObjectStore store)
     // A record has some 700 bytes. Whoever can write into the store could put anything there.
     private const int LargestRecord = 64 << 10;
 
+    private const string Canary = "canary-";
+    private const string Sum = ".sha256";
     private const string Tested = "tested-";
     private const string Json = ".json";
     private static readonly int TimeLength = SnapshotId.At(DateTimeOffset.UnixEpoch).ToString().Length;
@@ -29,7 +31,7 @@ internal sealed class KeysFolder(IObjectStore store)
     public static string CanaryName(IEnumerable<Recipient> recipients, string extension)
     {
         IEnumerable<string> keys = recipients.Select(static r => AgeKeys.WithoutComment(r.Fingerprint)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
-        return $"canary-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', keys))))[..12]}{extension}";
+        return $"{Canary}{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', keys))))[..12]}{extension}";
     }
 
     /// <summary>What a canary says.</summary>
@@ -54,8 +56,38 @@ internal sealed class KeysFolder(IObjectStore store)
         return new KeysListing(names, tests);
     }
 
-    /// <summary>Writes a canary.</summary>
-    public Task PutCanaryAsync(string name, byte[] encrypted, CancellationToken cancel) => PutAsync(name, encrypted, cancel);
+    /// <summary>A name is that of a canary; not that of its digest.</summary>
+    public static bool IsCanary(string name) => name.StartsWith(Canary, StringComparison.Ordinal) && CanaryOf(name) is null;
+
+    /// <summary>The name of a canary's digest.</summary>
+    public static string SumName(string canary) => canary + Sum;
+
+    /// <summary>The canary whose digest has this name; null for what is no digest of a canary.</summary>
+    public static string? CanaryOf(string name) =>
+        name.StartsWith(Canary, StringComparison.Ordinal) && name.EndsWith(Sum, StringComparison.Ordinal) ? name[..^Sum.Length] : null;
+
+    /// <summary>What stands beside a canary, for <c>sha256sum -c</c>.</summary>
+    public static string CanarySum(string name, byte[] encrypted) => $"{ManifestSum.Digest(encrypted)}  {name}\n";
+
+    /// <summary>Writes a canary, and then its digest: the next run writes one that stands alone anew.</summary>
+    public async Task PutCanaryAsync(string name, byte[] encrypted, CancellationToken cancel)
+    {
+        if (await store.FindAsync(KeyOf(SumName(name)), cancel) is not null)
+        {
+            await store.DeleteAsync(KeyOf(SumName(name)), cancel); // of another canary, should this end in between
+        }
+
+        await PutAsync(name, encrypted, cancel);
+        await PutAsync(SumName(name), Encoding.UTF8.GetBytes(CanarySum(name, encrypted)), cancel);
+    }
+
+    /// <summary>The bytes of a canary; null where they are too many for one.</summary>
+    public Task<byte[]?> ReadCanaryAsync(string name, CancellationToken cancel) => ReadAsync(name, LargestRecord, cancel);
+
+    /// <summary>What stands beside a canary; null where it has nothing beside it, as those of earlier versions.</summary>
+    public async Task<string?> ReadCanarySumAsync(string name, CancellationToken cancel) =>
+        await store.FindAsync(KeyOf(SumName(name)), cancel) is null ? null
+            : Encoding.UTF8.GetString(await ReadAsync(SumName(name), LargestRecord, cancel) ?? []);
 
     /// <summary>Opens a canary.</summary>
     public Task<Stream> OpenAsync(string name, CancellationToken cancel) => store.OpenAsync(KeyOf(name), cancel);
@@ -71,10 +103,7 @@ internal sealed class KeysFolder(IObjectStore store)
     /// <summary>The record of a key's test at a time; null where it cannot be understood.</summary>
     public async Task<KeyTest?> ReadAsync(string fingerprint, DateTimeOffset time, CancellationToken cancel)
     {
-        await using Stream stream = await OpenAsync(TestName(fingerprint, time), cancel);
-        byte[] json = new byte[LargestRecord + 1];
-        int length = await stream.ReadAtLeastAsync(json, json.Length, throwOnEndOfStream: false, cancel);
-        return length > LargestRecord ? null : KeyTest.TryRead(json[..length]);
+        return await ReadAsync(TestName(fingerprint, time), LargestRecord, cancel) is { } json ? KeyTest.TryRead(json) : null;
     }
 
     /// <summary>How a key is called in the names of its records.</summary>
@@ -98,6 +127,15 @@ internal sealed class KeysFolder(IObjectStore store)
 
     private static string KeyOf(string name) => $"{SnapshotLayout.Keys}/{name}";
 
+    // Null: it is larger than that.
+    private async Task<byte[]?> ReadAsync(string name, int most, CancellationToken cancel)
+    {
+        await using Stream stream = await OpenAsync(name, cancel);
+        byte[] bytes = new byte[most + 1];
+        int length = await stream.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancel);
+        return length > most ? null : bytes[..length];
+    }
+
     private async Task PutAsync(string name, byte[] bytes, CancellationToken cancel)
     {
         using var content = new MemoryStream(bytes);
@@ -110,6 +148,13 @@ internal sealed class KeysListing(IReadOnlySet<string> names, IReadOnlyDictionar
 {
     /// <summary>The names of its objects.</summary>
     public IReadOnlySet<string> Names => names;
+
+    /// <summary>The digests of canaries that are not there.</summary>
+    public IEnumerable<string> SumsAlone => names.Where(n => KeysFolder.CanaryOf(n) is { } canary && !names.Contains(canary))
+        .Order(StringComparer.Ordinal);
+
+    /// <summary>It holds a canary and its digest. Those of earlier versions have none.</summary>
+    public bool HasCanary(string name) => names.Contains(name) && names.Contains(KeysFolder.SumName(name));
 
     /// <summary>When a key was tested last; null for never, as far as this store knows.</summary>
     public DateTimeOffset? LastTestOf(string fingerprint) => tests.TryGetValue(KeysFolder.NameOf(fingerprint), out DateTimeOffset time) ? time : null;

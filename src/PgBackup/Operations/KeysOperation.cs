@@ -99,7 +99,7 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
         }
     }
 
-    /// <summary>The recipients of the config and of the newest complete snapshot, with their tests.</summary>
+    /// <summary>The recipients of the config, of the newest complete snapshot, and of all older ones, with their tests.</summary>
     /// <param name="configured">The cipher of the config.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Usage"/> when there are no keys; the error of the stores, when none can be read.</exception>
@@ -111,7 +111,8 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
         IReadOnlyList<Recipient>? inConfig = await RecipientsAsync(configured, warnings, cancel);
         IReadOnlyList<Recipient> current = inConfig ?? newest?.Recipients ?? [];
         IReadOnlyList<Recipient> inSnapshot = newest?.Recipients ?? [];
-        List<Recipient> all = [.. current.Concat(inSnapshot).DistinctBy(static r => KeysFolder.NameOf(r.Fingerprint))];
+        KeyHistory history = await KeyHistory.OfAsync(stores, warnings, cancel);
+        List<Recipient> all = [.. current.Concat(inSnapshot).Concat(history.Recipients).DistinctBy(static r => KeysFolder.NameOf(r.Fingerprint))];
         if (all.Count == 0)
         {
             throw warnings.Count > 0
@@ -125,9 +126,15 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
             warnings.Add(KeyWarnings.OneKey($"the newest snapshot {newest.Id} is ", inSnapshot[0]));
         }
 
+        if (inConfig is not null && history.SnapshotsWithout(inConfig) is { Count: > 0 } retired)
+        {
+            warnings.Add(KeyWarnings.Retired(retired));
+        }
+
         List<KeyState> keys = [];
         foreach (Recipient recipient in all)
         {
+            IReadOnlyList<string> snapshots = history.SnapshotsOf(recipient);
             keys.Add(new KeyState
             {
                 Fingerprint = recipient.Fingerprint,
@@ -135,6 +142,8 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
                 Expires = recipient.Expires,
                 InConfig = inConfig is null ? null : Has(inConfig, recipient),
                 InSnapshot = Has(inSnapshot, recipient),
+                Snapshots = snapshots.Count,
+                LastSnapshot = snapshots.Count > 0 ? snapshots[^1] : null,
                 LastTested = survey.LastTestOf(recipient.Fingerprint),
                 LastTest = await survey.ReadLastTestAsync(recipient.Fingerprint, cancel),
             });
@@ -143,7 +152,8 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
         return new KeysReport { Keys = keys, Snapshot = newest?.Id, Warnings = warnings };
     }
 
-    /// <summary>After a snapshot: writes the canary for its recipients where it is missing, and says what there is to worry about. Throws only when it is cancelled.</summary>
+    /// <summary>After a snapshot: writes the canary for its recipients where it or its digest is missing, and says what there is to worry
+    /// about. Throws only when it is cancelled.</summary>
     internal async Task<IReadOnlyList<string>> AfterRunAsync(Manifest manifest, ICipher cipher, CancellationToken cancel)
     {
         if (manifest.Recipients.Count == 0)
@@ -155,7 +165,7 @@ public sealed class KeysOperation(IReadOnlyList<IObjectStore> stores, TimeProvid
         List<string> notes = [.. survey.Problems];
         string canary = KeysFolder.CanaryName(manifest.Recipients, cipher.Extension);
         byte[]? encrypted = null;
-        foreach (IObjectStore store in survey.Without(canary))
+        foreach (IObjectStore store in survey.WithoutCanary(canary))
         {
             try
             {

@@ -3,7 +3,7 @@ namespace PgBackup.Operations;
 /// <summary>Whose keys decrypt the snapshots, and when each was last shown to.</summary>
 public sealed record KeysReport
 {
-    /// <summary>Each recipient of the config and of the newest complete snapshot.</summary>
+    /// <summary>Each recipient of the config, of the newest complete snapshot, and of any other snapshot.</summary>
     public required IReadOnlyList<KeyState> Keys { get; init; }
 
     /// <summary>The newest complete snapshot of all stores; null when there is none.</summary>
@@ -30,6 +30,12 @@ public sealed record KeyState
 
     /// <summary>The newest snapshot is encrypted to it.</summary>
     public required bool InSnapshot { get; init; }
+
+    /// <summary>How many snapshots are encrypted to it, in all stores together, each counted once.</summary>
+    public required int Snapshots { get; init; }
+
+    /// <summary>The newest snapshot that is encrypted to it; null for none. The key is needed for as long as that is kept.</summary>
+    public string? LastSnapshot { get; init; }
 
     /// <summary>When its private key last decrypted something; null for never.</summary>
     public DateTimeOffset? LastTested { get; init; }

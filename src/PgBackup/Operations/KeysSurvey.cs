@@ -52,8 +52,9 @@ internal sealed class KeysSurvey
         return null;
     }
 
-    /// <summary>The stores that could be read and lack an object.</summary>
-    public IEnumerable<IObjectStore> Without(string name) => found.Where(f => f.Listing?.Names.Contains(name) == false).Select(static f => f.Store);
+    /// <summary>The stores that could be read and lack a canary, or its digest.</summary>
+    public IEnumerable<IObjectStore> WithoutCanary(string name) => found.Where(f => f.Listing?.HasCanary(name) == false)
+        .Select(static f => f.Store);
 
     private static async Task<(IObjectStore, KeysListing?, string?)> ListAsync(IObjectStore store, DateTimeOffset now, CancellationToken cancel)
     {

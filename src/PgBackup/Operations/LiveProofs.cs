@@ -18,24 +18,27 @@ internal static class LiveProofs
     /// What the other side has. One of these that the config does not name may be there and is not read: it is missing, unless the server
     /// is known not to have it.
     /// </param>
+    /// <param name="settings">Those that the other side was dumped with.</param>
     /// <param name="clock">The time.</param>
     /// <param name="progress">For a display.</param>
     /// <param name="cancel">Gives up; the server's backends are ended.</param>
     /// <exception cref="PgBackupException">None of them could be opened.</exception>
     public static async Task<DiffContent> ReadAsync(
-        BackupConfig config, IReadOnlyList<string> only, IReadOnlyList<string> others, TimeProvider clock, Progress progress, CancellationToken cancel)
+        BackupConfig config, IReadOnlyList<string> only, IReadOnlyList<string> others, IReadOnlyDictionary<string, string>? settings,
+            TimeProvider clock, Progress progress, CancellationToken cancel)
     {
         var now = SnapshotId.At(clock.GetUtcNow());
         List<DatabaseConfig> wanted = [.. config.Databases.Where(d => only.Count == 0 || only.Contains(d.Name, StringComparer.Ordinal))];
         Dictionary<string, string> problems = new(StringComparer.Ordinal);
         Dictionary<string, Proof> proofs = new(StringComparer.Ordinal);
-        await using SourceCluster cluster = await SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup diff {now}", alone: false, clock, cancel);
+        await using SourceCluster cluster = await SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup diff {now}",
+            alone: false, config.Dump.LockTimeout, config.Dump.Jobs, clock, cancel);
         foreach (PartFailure failure in cluster.Failures)
         {
             problems[failure.Part] = $"{failure.Code}: {failure.Message}";
         }
 
-        using var slots = new SemaphoreSlim(config.Dump.Jobs);
+        using var slots = new SemaphoreSlim(cluster.Dumps);
         Proof? globals = null;
         bool finished = false;
         try
@@ -49,7 +52,7 @@ internal static class LiveProofs
             }
 
             await Task.WhenAll(reading);
-            globals = only.Count == 0 ? await TryReadGlobalsAsync(cluster, config.Dump.LockTimeout, progress, cancel) : null;
+            globals = only.Count == 0 ? await TryReadGlobalsAsync(cluster, config.Dump.LockTimeout, clock, progress, cancel) : null;
             cancel.ThrowIfCancellationRequested();
             finished = true;
         }
@@ -74,6 +77,7 @@ internal static class LiveProofs
             Missing = missing,
             Problems = problems,
             Globals = globals,
+            Settings = settings,
         };
 
         async Task ReadOneAsync(SourceDatabase database, PartProgress display, Task turn)
@@ -82,7 +86,9 @@ internal static class LiveProofs
             try
             {
                 display.State = "reading";
-                Proof proof = await ProofAsync(database, cluster.Tools.Major, config.Dump.LockTimeout, display, cancel);
+                Proof proof = await ProofAsync(database, cluster.Tools.Major, settings, config.Dump.LockTimeout, display, cancel);
+                await database.RequireUnchangedAsync(clock, cancel);
+                await database.ReleaseAsync(cancel);
                 display.State = "done";
                 lock (proofs)
                 {
@@ -104,11 +110,14 @@ internal static class LiveProofs
         }
     }
 
-    private static async Task<Proof> ProofAsync(SourceDatabase database, int major, TimeSpan lockTimeout, PartProgress display, CancellationToken cancel)
+    private static async Task<Proof> ProofAsync(
+        SourceDatabase database, int major, IReadOnlyDictionary<string, string>? settings, TimeSpan lockTimeout, PartProgress display,
+            CancellationToken cancel)
     {
-        using var script = new ScriptReader();
+        using var script = new ScriptReader { DatabaseTablespace = database.Tablespace };
         display.Follow(() => script.BytesRead);
-        ToolProcess dump = await database.Server.DumpScriptAsync(database.Name, database.Encoding, standardStrings: true, cancel, database.SnapshotName, lockTimeout);
+        ToolProcess dump = await database.Server.DumpScriptAsync(database.Name, database.Encoding, standardStrings: true, settings, cancel,
+            database.SnapshotName, lockTimeout);
         await using (ToolStream text = ToolStream.From(dump, cancel))
         {
             await ArchiveDecoder.ReadAsync(text, script, cancel);
@@ -117,12 +126,13 @@ internal static class LiveProofs
         return script.Finish(major);
     }
 
-    private static async Task<Proof?> TryReadGlobalsAsync(SourceCluster cluster, TimeSpan lockTimeout, Progress progress, CancellationToken cancel)
+    private static async Task<Proof?> TryReadGlobalsAsync(SourceCluster cluster, TimeSpan lockTimeout, TimeProvider clock,
+        Progress progress, CancellationToken cancel)
     {
         try
         {
             using var script = new ScriptReader();
-            await using (ToolStream text = ToolStream.From(await cluster.Server.DumpGlobalsAsync(cluster.Facts.ReadsPasswords, lockTimeout, cancel), cancel))
+            await using (Stream text = await cluster.Server.OpenGlobalsAsync(cluster.Facts.ReadsPasswords, lockTimeout, clock, cancel))
             {
                 await ArchiveDecoder.ReadAsync(text, script, cancel);
             }

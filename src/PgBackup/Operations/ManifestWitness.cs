@@ -31,7 +31,7 @@ internal static class ManifestWitness
         return null;
     }
 
-    // A store that is down, or whose copy is unreadable, says nothing; its own check does.
+    // A store that is down, or whose copy is unreadable or not the one that its digest names, says nothing; its own check does.
     private static async Task<byte[]?> ReadAsync(SnapshotId id, IObjectStore store, CancellationToken cancel)
     {
         try
@@ -43,9 +43,7 @@ internal static class ManifestWitness
                 return null;
             }
 
-            byte[] json = await catalog.ReadManifestBytesAsync(entry, cancel);
-            _ = Catalog.ParseManifest(id, json);
-            return json;
+            return (await catalog.ReadSealedAsync(entry, cancel)).Json;
         }
         catch (PgBackupException) when (!cancel.IsCancellationRequested)
         {

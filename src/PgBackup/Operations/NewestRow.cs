@@ -50,7 +50,7 @@ internal sealed record NewestRow
             await inside.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"SET statement_timeout = {(int)left.TotalMilliseconds}"), cancel);
             string[] columns = [.. table.GetProperty("columns").EnumerateArray().Select(static c => c.GetString()!)];
             bool[] zoned = [.. table.GetProperty("zoned").EnumerateArray().Select(static z => z.GetBoolean())];
-            PsqlReply reply = await inside.TryAsync(Question(name, columns, zoned), cancel);
+            PsqlReply reply = await inside.TryGivenAsync(Question(name, columns, zoned), cancel);
             if (!reply.Succeeded)
             {
                 newest = newest with { Untold = $"{name} could not be looked at: {reply.Message}" };

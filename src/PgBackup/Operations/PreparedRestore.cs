@@ -36,6 +36,9 @@ public sealed class PreparedRestore : IAsyncDisposable
     /// <summary>What is going to be done.</summary>
     public RestorePlan Plan { get; }
 
+    /// <summary>The roles, tablespaces and settings of all roles that it restores.</summary>
+    internal GlobalNames Globals => globals?.Names ?? GlobalNames.None;
+
     /// <summary>
     /// Carries the plan out; once. A database that was made and could not be filled stays for inspection; the report says how to remove it.
     /// Databases that were restored beside others take their places all together, or none of them does.
@@ -50,7 +53,7 @@ public sealed class PreparedRestore : IAsyncDisposable
         List<string> notes = [.. Plan.Left];
         if (globals is not null)
         {
-            notes.AddRange(await globals.RunAsync(server, session, cancel));
+            notes.AddRange(await globals.RunAsync(server, session, clock, cancel));
             progress.Log(string.Create(CultureInfo.InvariantCulture, $"globals: restored and equal ({Seconds(start):0.0} s)"));
         }
 

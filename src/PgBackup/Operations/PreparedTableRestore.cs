@@ -64,7 +64,7 @@ public sealed class PreparedTableRestore : IAsyncDisposable
             display.State = "restoring";
             await FillAsync(display, problems, cancel);
             display.State = "comparing";
-            restored = await CompareAsync(problems, cancel);
+            restored = await CompareAsync(display, problems, cancel);
             progress.Log(string.Create(CultureInfo.InvariantCulture, $"{Filled}: {restored.Rows:N0} rows in {restored.Tables.Count} tables restored and compared ({Seconds(start):0.0} s)"));
             if (problems.Count == 0 && Plan.Schema is { } schema)
             {
@@ -135,46 +135,50 @@ public sealed class PreparedTableRestore : IAsyncDisposable
         if (Plan.MakesDatabase || Plan.Beside is not null)
         {
             making = Filled;
-            await session.ExecuteAsync(WithoutTablespace(outline.DatabaseStatements.First(static s => s.Creates)).For(Filled), cancel);
+            await session.ExecuteGivenAsync(outline.DatabaseStatements.First(static s => s.Creates).WithoutTablespace().For(Filled), cancel);
             made = making;
             // Nobody comes in but who restores: privileges do not come along, and these rows were not for everybody.
             await session.ExecuteAsync($"REVOKE CONNECT ON DATABASE {Sql.Name(Filled)} FROM PUBLIC", cancel);
         }
 
+        // Its settings come before the rows: what is computed from these may depend on them.
+        foreach (DatabaseStatement setting in outline.DatabaseStatements.Where(static s => s.PrecedesRows
+            && s.Template.StartsWith("ALTER DATABASE ", StringComparison.Ordinal)))
+        {
+            PsqlReply reply = await session.TryGivenAsync(setting.For(Filled), cancel);
+            if (!reply.Succeeded)
+            {
+                notes.Add($"{reply.Message} in: {setting.For(Filled)}");
+            }
+        }
+
         using var list = new MemoryStream(Encoding.ASCII.GetBytes(selection.List));
-        await using StagedFile file = await server.Tools.Host.StageAsync(list, list.Length, cancel);
+        await using StagedFile file = await server.Tools.Host.StageAsync(list, list.Length, inMemoryOnly: false, cancel);
         var reading = new HashingStream(await part.OpenPlainAsync(cipher, cancel));
         display.Follow(() => part.Part.PlainSize == 0 ? 0 : (long)((double)reading.BytesRead / part.Part.PlainSize * part.Part.Proof.Bytes));
-        await using ToolProcess restore = await server.RestoreEntriesAsync(Filled, file.Path, cancel);
+        await using ToolProcess restore = await server.RestoreEntriesAsync(Filled, file.Path, part.Settings, cancel);
         await using (reading)
         {
             await ArchiveFeed.FeedAsync(reading, restore, cancel);
         }
 
         Judge(await restore.WaitAsync(cancel), restore.Errors, problems);
-        // Its settings word the values of its dump (times by zone, bytes). Read-only it would be in the way.
-        const string ReadOnly = "default_transaction_read_only";
-        foreach (DatabaseStatement setting in outline.DatabaseStatements.Where(static s => IsSetting(s) && !s.Template.Contains(ReadOnly, StringComparison.Ordinal)))
-        {
-            PsqlReply reply = await session.TryAsync(setting.For(Filled), cancel);
-            if (!reply.Succeeded)
-            {
-                notes.Add($"{reply.Message} in: {setting.For(Filled)}");
-            }
-        }
     }
 
     // The proof of the tables where they were restored; differences from the snapshot's are problems.
-    private async Task<Proof> CompareAsync(List<string> problems, CancellationToken cancel)
+    private async Task<Proof> CompareAsync(PartProgress display, List<string> problems, CancellationToken cancel)
     {
-        using var script = new ScriptReader();
-        await using (ToolStream dump = ToolStream.From(await server.DumpScriptAsync(Filled, part.Part.Encoding!, outline.StandardStrings, cancel), cancel))
+        Proof expected = selection.ProofOf(part.Part.Proof);
+        using RestoredProof read = await RestoredProof.ReadAsync(
+            server, Filled, part, outline.StandardStrings, p => ProofComparison.Of(expected, selection.ProofOf(p)), cipher, clock, display,
+                cancel);
+        if (read.Note is { } note)
         {
-            await ArchiveDecoder.ReadAsync(dump, script, cancel);
+            notes.Add(note);
         }
 
-        Proof now = selection.ProofOf(script.Finish(server.Tools.Major));
-        problems.AddRange(ProofComparison.Of(selection.ProofOf(part.Part.Proof), now).Differences.Select(static d => Differs + d));
+        Proof now = selection.ProofOf(read.Proof);
+        problems.AddRange(ProofComparison.Of(expected, now).Differences.Select(static d => Differs + d));
         return now;
     }
 
@@ -197,7 +201,7 @@ public sealed class PreparedTableRestore : IAsyncDisposable
             {
                 foreach (System.Text.Json.JsonElement row in await inside.QueryAsync(Movable(kind, schema), cancel))
                 {
-                    await inside.ExecuteAsync($"ALTER {kind} {row.GetProperty("name").GetString()} SET SCHEMA {Sql.Name(schema)}", cancel);
+                    await inside.ExecuteGivenAsync($"ALTER {kind} {row.GetProperty("name").GetString()} SET SCHEMA {Sql.Name(schema)}", cancel);
                 }
             }
         }
@@ -252,14 +256,6 @@ public sealed class PreparedTableRestore : IAsyncDisposable
         problems.AddRange(judged.Problems);
         notes.AddRange(judged.Notes);
     }
-
-    private static DatabaseStatement WithoutTablespace(DatabaseStatement create)
-    {
-        int at = create.Template.LastIndexOf(" TABLESPACE = ", StringComparison.Ordinal);
-        return at < 0 ? create : create with { Template = create.Template[..at] + ";" };
-    }
-
-    private static bool IsSetting(DatabaseStatement statement) => statement.For("x").StartsWith("ALTER DATABASE \"x\" SET ", StringComparison.Ordinal);
 
     private double Seconds(long start) => Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
 }

@@ -20,6 +20,9 @@ public sealed class Progress
         parts.Enqueue(part);
         return part;
     }
+
+    /// <summary>Forgets all parts: the operation begins again.</summary>
+    public void Clear() => parts.Clear();
 }
 
 /// <summary>One database (or the globals) on its way.</summary>

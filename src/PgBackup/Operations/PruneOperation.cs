@@ -18,6 +18,8 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromHours(1);
 
     private readonly Catalog catalog = new(target.Store);
+    // Told once, by whoever gets the report.
+    private readonly List<string> problems = [];
 
     /// <summary>Snapshots that stay for now, because another store should have them and lacks them.</summary>
     public IReadOnlySet<string> Awaited { get; init; } = new HashSet<string>();
@@ -53,22 +55,61 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         foreach (CatalogEntry entry in going)
         {
             held.RequireHeld();
-            if (await catalog.RemoveAsync(entry, cancel))
+            if (await RemoveAsync(entry, cancel))
             {
                 removed.Add(entry.Id.ToString());
-                progress.Log($"{target.Store.Name}: removed {entry.Id} ({ByteSize.Text(entry.Bytes)})");
-            }
-            else
-            {
-                progress.Log($"{target.Store.Name}: {entry.Id} stays, it was pinned a moment ago");
             }
         }
 
-        return Report(plan, removed, await SweepAsync([.. entries.Where(e => !unwanted.Contains(e.Id))], held, cancel));
+        int swept = 0;
+        try
+        {
+            swept = await SweepAsync([.. entries.Where(e => !unwanted.Contains(e.Id))], held, cancel);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.StoreUnavailable && !cancel.IsCancellationRequested)
+        {
+            problems.Add($"what interrupted runs left could not be removed: {e.Message}");
+        }
+
+        return Report(plan, removed, swept);
     }
 
-    private PruneReport Report(RetentionPlan plan, IReadOnlyList<string> removed, int swept) =>
-        new() { Store = target.Store.Name, Location = target.Store.Location, Plan = plan, Removed = removed, Swept = swept };
+    // What is gone is told, whatever comes after it; and one that cannot be removed keeps no other from it.
+    private async Task<bool> RemoveAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        try
+        {
+            if (!await catalog.RemoveAsync(entry, cancel))
+            {
+                progress.Log($"{target.Store.Name}: {entry.Id} stays, it was pinned a moment ago");
+                return false;
+            }
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.StoreUnavailable && !cancel.IsCancellationRequested)
+        {
+            if ((await catalog.ReadEntryAsync(entry.Id, cancel)).HasManifest)
+            {
+                problems.Add($"{entry.Id} could not be removed: {e.Message}");
+                return false;
+            }
+
+            problems.Add($"{entry.Id} is removed, and some of its objects are left; the next run removes them: {e.Message}");
+        }
+
+        progress.Log($"{target.Store.Name}: removed {entry.Id} ({ByteSize.Text(entry.Bytes)})");
+        return true;
+    }
+
+    private PruneReport Report(RetentionPlan plan, IReadOnlyList<string> removed, int swept) => new()
+    {
+        Store = target.Store.Name,
+        Location = target.Store.Location,
+        Plan = plan,
+        Removed = removed,
+        Swept = swept,
+        Problems = [.. problems],
+        Notes = target.Store.Notes,
+    };
 
     // The names say which would go; only of those the manifests are read, and the locks asked for. What turns out to be unreadable or
     // locked stays, which can only make others stay as well: then those that are left are looked at again.
@@ -95,6 +136,7 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
                 facts[entry.Id] = facts[entry.Id] with
                 {
                     IsReadable = error is null,
+                    IsDisputed = manifest is { IsComplete: true } && !entry.IsComplete,
                     IsComplete = facts[entry.Id].IsComplete && manifest is { IsComplete: true },
                     LockedUntil = locked,
                 };
@@ -114,7 +156,7 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
 
         foreach (CatalogEntry newest in entries.Reverse().Where(static e => e.IsComplete).Take(1))
         {
-            (Manifest? manifest, PgBackupException? error) = await catalog.TryReadManifestAsync(newest, cancel);
+            (Manifest? manifest, PgBackupException? error) = await catalog.TryReadSealedAsync(newest, cancel);
             string? problem = error?.Message
                 ?? (manifest!.IsComplete ? null : $"by its manifest it is incomplete, and it lacks the mark {SnapshotLayout.Incomplete}")
                 ?? manifest.Parts.Select(p => new StoredPart(target.Store, newest.Id, p)).Select(p => p.Compare(newest.Objects) is { } wrong ? $"{p.Key}: {wrong}" : null).FirstOrDefault(static p => p is not null);
@@ -173,4 +215,10 @@ public sealed record PruneReport
 
     /// <summary>Rests of interrupted runs that were removed.</summary>
     public required int Swept { get; init; }
+
+    /// <summary>What could not be removed, a sentence each.</summary>
+    public IReadOnlyList<string> Problems { get; init; } = [];
+
+    /// <summary>What the store cannot do and nothing depends on, a sentence each.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
 }

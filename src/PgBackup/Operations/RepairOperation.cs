@@ -1,3 +1,4 @@
+using System.Text;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -26,7 +27,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
     private async Task<List<SnapshotCheck>> MendStoreAsync(
         BackupStore damaged, List<SnapshotCheck> checks, IReadOnlyList<SnapshotCheck> found, string holder, CancellationToken cancel)
     {
-        if (checks.All(static c => c.Problems.Count == 0))
+        if (checks.All(static c => c.Problems.Count == 0 || c.IsOfNewerVersion))
         {
             return checks;
         }
@@ -40,7 +41,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
             for (; next < checks.Count; next++)
             {
                 SnapshotCheck check = checks[next];
-                if (check.Problems.Count == 0)
+                if (check.Problems.Count == 0 || check.IsOfNewerVersion)
                 {
                     continue;
                 }
@@ -50,7 +51,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
                 List<IObjectStore> Good(string name) => [.. stores.Select(static s => s.Store).Where(s => s.Name != damaged.Store.Name &&
                     !found.Any(f => f.Store == s.Name && f.Id == check.Id && f.Problems.Any(p => p.Object == name || p.Object == SnapshotLayout.Manifest)))];
                 var mend = new Mend(damaged.Store, catalog, id, damaged.LockUntil(id, entries), held, Good, progress);
-                checks[next] = check with { Problems = await mend.RunAsync(check.Problems, cancel) };
+                checks[next] = check with { Problems = await MendAsync(mend, check, damaged.Store.Name, cancel) };
             }
         }
         catch (PgBackupException e)
@@ -59,6 +60,21 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
         }
 
         return checks;
+    }
+
+    // A folder that cannot be looked into keeps no other from being mended; a lock that is lost does.
+    private async Task<IReadOnlyList<ObjectProblem>> MendAsync(Mend mend, SnapshotCheck check, string store, CancellationToken cancel)
+    {
+        try
+        {
+            return await mend.RunAsync(check.Problems, cancel);
+        }
+        catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable && !e.IsFull
+            && !cancel.IsCancellationRequested)
+        {
+            progress.Log($"{store}: {check.Id} is not mended ({e.CodeText}): {e.Message}");
+            return check.Problems;
+        }
     }
 
     // One snapshot in one store.
@@ -76,17 +92,50 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
             List<ObjectProblem> problems = [];
             foreach (ObjectProblem problem in found.OrderBy(static p => p.Object == SnapshotLayout.Manifest ? 0 : 1))
             {
-                string? from = problem.Object == SnapshotLayout.Manifest ? await MendManifestAsync(cancel) : await MendObjectAsync(problem.Object, cancel);
-                problems.Add(problem with { RepairedFrom = from });
+                if (problem.Object == SnapshotLayout.Manifest)
+                {
+                    problems.Add(problem with { RepairedFrom = await MendManifestAsync(cancel) });
+                }
+                else
+                {
+                    (string? from, string? alone) = await MendObjectAsync(problem.Object, cancel);
+                    problems.Add(problem with { RepairedFrom = from, Mended = alone });
+                }
             }
 
             return problems;
         }
 
-        private async Task<string?> MendObjectAsync(string name, CancellationToken cancel)
+        private async Task<(string? From, string? Alone)> MendObjectAsync(string name, CancellationToken cancel)
         {
             CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
-            return (await catalog.TryReadManifestAsync(entry, cancel)).Manifest is { } manifest ? await CopyAsync(manifest, name, cancel) : null;
+            if (!entry.HasManifest || name == SnapshotLayout.Proven)
+            {
+                return default;
+            }
+
+            byte[] json;
+            Manifest manifest;
+            try
+            {
+                json = await catalog.ReadManifestBytesAsync(entry, cancel);
+                manifest = Catalog.ParseManifest(id, json);
+            }
+            catch (PgBackupException e) when (e.Code is ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.ObjectDamaged)
+            {
+                return default;
+            }
+
+            if (name == SnapshotLayout.Incomplete && manifest.IsComplete)
+            {
+                // Only for a manifest that is known to be the one that was written.
+                return await catalog.ReadManifestSumAsync(entry, cancel) is { } sum
+                    && sum.AsSpan().SequenceEqual(ManifestSum.Of(json)) ? (null, await RemoveAsync(name, cancel)) : default;
+            }
+
+            string? from = await CopyAsync(manifest, name, cancel,
+                name == SnapshotLayout.ManifestSum ? ManifestSum.Digest(ManifestSum.Of(json)) : null);
+            return from is not null ? (from, null) : (null, await WriteAnewAsync(manifest, name, cancel));
         }
 
         private async Task<string?> MendManifestAsync(CancellationToken cancel)
@@ -95,6 +144,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
             {
                 byte[] json;
                 Manifest manifest;
+                bool isSealed;
                 try
                 {
                     var source = new Catalog(from);
@@ -104,8 +154,8 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
                         continue;
                     }
 
-                    json = await source.ReadManifestBytesAsync(there, cancel);
-                    manifest = Catalog.ParseManifest(id, json);
+                    (json, manifest) = await source.ReadSealedAsync(there, cancel);
+                    isSealed = there.Objects.ContainsKey(SnapshotLayout.ManifestSum);
                 }
                 catch (PgBackupException)
                 {
@@ -120,6 +170,11 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
                 }
 
                 held.RequireHeld();
+                if (isSealed || entry.Objects.ContainsKey(SnapshotLayout.ManifestSum))
+                {
+                    await SealAsync(entry, json, cancel);
+                }
+
                 await PutAsync(SnapshotLayout.Manifest, json, cancel);
                 return Log(SnapshotLayout.Manifest, from);
             }
@@ -138,9 +193,9 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
                 whole &= right || await CopyAsync(manifest, part.Object, cancel) is not null;
             }
 
-            foreach (string name in (string[])[SnapshotLayout.Sums, SnapshotLayout.Guide])
+            foreach (string name in SnapshotLayout.Texts)
             {
-                if (!entry.Objects.ContainsKey(name))
+                if (!entry.Objects.ContainsKey(name) || (manifest.DigestOf(name) is { } right && !await HasDigestAsync(name, right, cancel)))
                 {
                     await CopyAsync(manifest, name, cancel);
                 }
@@ -148,10 +203,65 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
 
             if (!manifest.IsComplete && !entry.Objects.ContainsKey(SnapshotLayout.Incomplete) && await CopyAsync(manifest, SnapshotLayout.Incomplete, cancel) is null)
             {
-                await PutAsync(SnapshotLayout.Incomplete, "incomplete, as its manifest says\n"u8.ToArray(), cancel);
+                await PutAsync(SnapshotLayout.Incomplete, Encoding.UTF8.GetBytes(manifest.Gaps), cancel);
             }
 
             return whole;
+        }
+
+        private async Task<string> RemoveAsync(string name, CancellationToken cancel)
+        {
+            held.RequireHeld();
+            await damaged.DeleteAsync(SnapshotLayout.Key(id, name), cancel);
+            progress.Log($"{damaged.Name}: {id}/{name} was removed");
+            return "removed";
+        }
+
+        // What follows from the manifest needs no other store.
+        private async Task<string?> WriteAnewAsync(Manifest manifest, string name, CancellationToken cancel)
+        {
+            string? text = name switch
+            {
+                SnapshotLayout.Incomplete => manifest.Gaps,
+                SnapshotLayout.Sums => manifest.Sums,
+                SnapshotLayout.Guide => RestoreGuide.Write(manifest),
+                _ => null,
+            };
+            if (text is null || (name != SnapshotLayout.Incomplete
+                && ManifestSum.Digest(Encoding.UTF8.GetBytes(text)) != manifest.DigestOf(name)))
+            {
+                return null;
+            }
+
+            held.RequireHeld();
+            await PutAsync(name, Encoding.UTF8.GetBytes(text), cancel);
+            progress.Log($"{damaged.Name}: {id}/{name} was written anew, from the manifest");
+            return "written anew, from the manifest";
+        }
+
+        // Before the manifest, as in a run: where there was none, the snapshot exists when all of it does.
+        private async Task SealAsync(CatalogEntry entry, byte[] json, CancellationToken cancel)
+        {
+            byte[] sum = ManifestSum.Of(json);
+            if (!entry.Objects.ContainsKey(SnapshotLayout.ManifestSum)
+                || !await HasDigestAsync(SnapshotLayout.ManifestSum, ManifestSum.Digest(sum), cancel))
+            {
+                await PutAsync(SnapshotLayout.ManifestSum, sum, cancel);
+            }
+        }
+
+        private async Task<bool> HasDigestAsync(string name, string right, CancellationToken cancel)
+        {
+            try
+            {
+                await using var content = new ExpectedStream(await damaged.OpenAsync(SnapshotLayout.Key(id, name), cancel), null, right, name);
+                await content.CopyToAsync(Stream.Null, cancel);
+                return true;
+            }
+            catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
+            {
+                return false;
+            }
         }
 
         private async Task<string?> ReadAsync(StoredPart stored, CancellationToken cancel)
@@ -172,7 +282,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
             }
         }
 
-        private async Task<string?> CopyAsync(Manifest manifest, string name, CancellationToken cancel)
+        private async Task<string?> CopyAsync(Manifest manifest, string name, CancellationToken cancel, string? sha256 = null)
         {
             string key = SnapshotLayout.Key(id, name);
             foreach (IObjectStore from in good(name))
@@ -190,14 +300,14 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
 
                 string what = $"{key} in the store {from.Name}";
                 await using Stream safe = manifest.Parts.FirstOrDefault(p => p.Object == name) is { } part ? new ExpectedStream(content, part.Size, part.Sha256, what)
-                    : name == SnapshotLayout.Sums ? CheckOperation.ExpectedSums(content, manifest, what)
+                    : (sha256 ?? manifest.DigestOf(name)) is { } right ? new ExpectedStream(content, null, right, what)
                     : content;
                 try
                 {
                     await damaged.PutAsync(key, safe, lockedUntil, cancel);
                     return Log(name, from);
                 }
-                catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
+                catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable && !e.IsFull)
                 {
                     progress.Log($"{damaged.Name}: {key} could not be copied from {from.Name}: {e.Message}");
                 }

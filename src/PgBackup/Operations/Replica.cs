@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
@@ -22,6 +23,7 @@ public sealed class Replica : IAsyncDisposable
     private readonly Channel<(SnapshotId Id, Part Part)> ahead = Channel.CreateUnbounded<(SnapshotId, Part)>();
     private readonly CancellationTokenSource stop;
     private readonly Task copying;
+    private readonly ConcurrentDictionary<SnapshotId, bool> abandoned = [];
     private readonly List<PgBackupException> errors = [];
     private IStoreLock? held;
     private IReadOnlyList<CatalogEntry> entries = [];
@@ -56,6 +58,9 @@ public sealed class Replica : IAsyncDisposable
 
     /// <summary>Tells it of a part that the primary has now.</summary>
     public void Offer(SnapshotId id, Part part) => ahead.Writer.TryWrite((id, part));
+
+    /// <summary>Tells it that a snapshot was given up: what the store has of it is no use, and is removed in the end.</summary>
+    public void Abandon(SnapshotId id) => abandoned[id] = true;
 
     /// <summary>Copies the snapshot of this run to its end, and whatever else the store lacks.</summary>
     /// <param name="newest">The snapshot of this run, or null when there is none.</param>
@@ -153,7 +158,7 @@ public sealed class Replica : IAsyncDisposable
             errors.Add(e);
             return false;
         }
-        catch (PgBackupException e) when (e.Code == ErrorCode.StoreUnavailable && !e.IsTransient)
+        catch (PgBackupException e) when (e.Code == ErrorCode.StoreUnavailable && !e.IsTransient && !e.IsFull)
         {
             errors.Add(e);
             await replica.Store.CheckWritableAsync(cancel); // which throws where it is this store that failed
@@ -184,7 +189,7 @@ public sealed class Replica : IAsyncDisposable
             bool broken = false;
             await foreach ((SnapshotId id, Part part) in ahead.Reader.ReadAllAsync(stop.Token))
             {
-                broken = broken || !await CopyAheadAsync(id, part);
+                broken = broken || (!abandoned.ContainsKey(id) && !await CopyAheadAsync(id, part));
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -204,6 +209,10 @@ public sealed class Replica : IAsyncDisposable
         {
             await copy.RunAheadAsync(id, part, replica.LockUntil(id, entries), stop.Token);
             return true;
+        }
+        catch (PgBackupException) when (abandoned.ContainsKey(id))
+        {
+            return true; // the primary removes it meanwhile
         }
         catch (PgBackupException e) when (e.IsTransient || IsDamage(e))
         {
@@ -226,7 +235,10 @@ public sealed class Replica : IAsyncDisposable
         holding.RequireHeld();
         foreach (SnapshotId left in await catalog.RemoveLeftoversAsync(entries, e => gaps.Contains(e.Id), cancel))
         {
-            progress.Log($"{replica.Store.Name}: removed what a killed run left of {left}");
+            if (!abandoned.ContainsKey(left))
+            {
+                progress.Log($"{replica.Store.Name}: removed what a killed run left of {left}");
+            }
         }
 
         return gaps;

@@ -1,10 +1,11 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using PgBackup.Postgres;
 
 namespace PgBackup.Operations;
 
 /// <summary>What a target has to have so that a database can be restored into it; asked before anything is changed.</summary>
-internal static class RestoreNeeds
+internal static partial class RestoreNeeds
 {
     /// <summary>Refuses a role that may not make databases, where one has to be made.</summary>
     /// <param name="what">What has to be made.</param>
@@ -79,6 +80,30 @@ internal static class RestoreNeeds
                 "Install what provides it where that server runs (a package such as postgresql-17-NAME, or an image that has it). Tables that do not use it can be restored alone: --table.");
         }
     }
+
+    /// <summary>A server makes no database with a locale that its operating system lacks.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
+    public static async Task RequireLocalesAsync(string name, ScriptReader schema, PsqlSession session, CancellationToken cancel)
+    {
+        string[] locales = [.. schema.Statements.Where(static s => s.StartsWith("CREATE DATABASE ", StringComparison.Ordinal))
+            .SelectMany(static s => Locale().Matches(s)).Select(static m => m.Groups[1].Value).Distinct(StringComparer.Ordinal)];
+        foreach (string locale in locales)
+        {
+            // The one setting that takes any locale which the operating system has, and changes nothing outside of its transaction.
+            PsqlReply reply = await session.TryAsync($"SELECT set_config('lc_monetary', '{locale}', true)", cancel);
+            if (!reply.Succeeded && reply.SqlState == "22023")
+            {
+                throw new PgBackupException(
+                    ErrorCode.TargetInvalid,
+                    $"the operating system of the target's server has no locale {locale.Replace("''", "'", StringComparison.Ordinal)}, which {name} needs; nothing was changed.",
+                    "Install it where that server runs (Debian: the package locales, and dpkg-reconfigure locales) and restart the server, or use a server in the image of the original one; for a drill, drill.scratch.");
+            }
+        }
+    }
+
+    // As pg_dump writes them: of the operating system whoever provides the collations.
+    [GeneratedRegex(" (?:LOCALE|LC_COLLATE|LC_CTYPE) = '((?:[^']|'')*)'")]
+    private static partial Regex Locale();
 
     /// <summary>What the restoring role, no superuser, is known to be refused: a sentence, or none.</summary>
     public static async Task<IReadOnlyList<string>> BeyondAsync(

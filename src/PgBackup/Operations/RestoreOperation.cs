@@ -68,8 +68,9 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
     internal async Task<PreparedRestore> PrepareAsync(RestoreRequest request, Func<CancellationToken, Task<RestoreTarget>> asked, CancellationToken cancel)
     {
         long start = clock.GetTimestamp();
-        (SnapshotId id, Manifest manifest) = await new Catalog(store).FindAsync(request.Snapshot, cancel);
-        List<StoredPart> parts = [.. Select(request, manifest).Select(p => new StoredPart(store, id, p))];
+        (SnapshotId id, Manifest manifest) =
+            await new Catalog(store) { PassedOver = line => progress.Log($"note: {line}") }.FindAsync(request.Snapshot, cancel);
+        List<StoredPart> parts = [.. Select(request, manifest).Select(p => new StoredPart(store, id, p, manifest.DumpSettings))];
         RequireAnotherServer(request);
         StoredPart? globals = request.Globals
             ? new StoredPart(store, id, manifest.Globals ?? throw new PgBackupException(
@@ -85,8 +86,10 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
             RestoreTarget target = await asked(cancel);
             (found, PostgresServer server) = await target.OpenAsync(names, clock, cancel);
             await using var schemas = new SchemaReading(parts, cipher, server.Tools, request.DatabasesAtOnce, cancel);
-            session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
+            await target.Ready.WaitAsync(cancel);
+            session = await server.ConnectAsync(TimeSpan.FromSeconds(30), clock, cancel);
             ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
+            server = server.For(facts);
             RequireVersion(manifest, facts, server);
             ToolFinder.RequireFit(server.Tools, facts, server.Description);
             if (request is { Jobs: > 1, JobsInMemoryOnly: false })
@@ -126,7 +129,10 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 restores.Add(await DatabaseRestore.PrepareAsync(part, await schemas.OfAsync(part), step, there, server, session, facts, request.Globals, clock, cipher, cancel));
             }
 
-            var globalsRestore = globals is null ? null : await GlobalsRestore.PrepareAsync(globals, cipher, facts, cancel);
+            string? tooFewLocks = await LockTable.ForetellAsync([.. parts.Select(static p => (p.Part.Database!, p.Part.Proof))], session,
+                cancel);
+            var globalsRestore = globals is null ? null
+                : await GlobalsRestore.PrepareAsync(globals, manifest.BootstrapSuperuser, cipher, facts, cancel);
             double verified = Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
             string readable = manifest.Encryption switch
             {
@@ -143,8 +149,9 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
                 Target = server.Description,
                 Globals = globals is not null,
                 Databases = [.. restores.Select(static r => r.Step)],
-                Beyond = [.. restores.SelectMany(static r => r.Beyond)],
-                Left = request.WhenNotEmpty == WhenNotEmpty.Swap ? LeftBySwaps(names, present) : [],
+                Beyond = [.. restores.SelectMany(static r => r.Beyond), .. tooFewLocks is null ? Array.Empty<string>() : [tooFewLocks]],
+                Kept = globalsRestore?.Kept ?? [],
+                Left = LeftBySwaps(present),
             };
             return new PreparedRestore(plan, request, restores, globalsRestore, server, found, session, cipher, clock, verified);
         }
@@ -180,23 +187,30 @@ public sealed class RestoreOperation(IObjectStore store, Func<Manifest, ICipher>
         return time;
     }
 
-    private static IReadOnlyList<string> LeftBySwaps(IReadOnlyList<string> names, HashSet<string> present)
+    // Of every database, since an interrupted restore of several leaves them all. A name that was cut has no whole one before it.
+    private static IReadOnlyList<string> LeftBySwaps(IEnumerable<string> present)
     {
+        const int TimeLength = 16;
         List<string> left = [];
-        foreach (string name in names)
+        foreach (string name in present.Order(StringComparer.Ordinal))
         {
-            left.AddRange(Dated(name, "restore").Select(d =>
-                $"{d} was left by an earlier restore beside {name}, and is not in use, unless another restore is under way. To drop it: DROP DATABASE {Sql.Name(d)};"));
-            left.AddRange(Dated(name, "before").Select(d => $"{d} is what an earlier swap replaced. To drop it: DROP DATABASE {Sql.Name(d)};"));
+            if (name.Length <= TimeLength || SnapshotId.TryParse(name[^TimeLength..]) is null)
+            {
+                continue;
+            }
+
+            string stem = name[..^TimeLength];
+            if (stem.EndsWith("_restore_", StringComparison.Ordinal))
+            {
+                left.Add($"{name} was left by an earlier restore beside {stem[..^"_restore_".Length]}, and is not in use, unless another restore is under way. To drop it: DROP DATABASE {Sql.Name(name)};");
+            }
+            else if (stem.EndsWith("_before_", StringComparison.Ordinal))
+            {
+                left.Add($"{name} is what an earlier swap replaced. To drop it: DROP DATABASE {Sql.Name(name)};");
+            }
         }
 
         return left;
-
-        IEnumerable<string> Dated(string name, string word)
-        {
-            string stem = RestoreStep.DatedStem(name, word);
-            return present.Where(p => p.StartsWith(stem, StringComparison.Ordinal) && SnapshotId.TryParse(p[stem.Length..]) is not null).Order(StringComparer.Ordinal);
-        }
     }
 
     private static List<Part> Select(RestoreRequest request, Manifest manifest)

@@ -43,8 +43,11 @@ public sealed record RestorePlan
     /// <summary>Databases at the target that earlier swaps kept or left, and what can be done with each.</summary>
     public required IReadOnlyList<string> Left { get; init; }
 
-    /// <summary>What the target's role may not do, and so is known to fail; everything else is restored.</summary>
+    /// <summary>What the target's role may not do or its server cannot hold, and so is known to fail; everything else is restored.</summary>
     public IReadOnlyList<string> Beyond { get; init; } = [];
+
+    /// <summary>What roles of the target keep though the snapshot says otherwise, so that the restore is not locked out.</summary>
+    public IReadOnlyList<string> Kept { get; init; } = [];
 
     /// <summary>The databases that are replaced though they have rows later than the snapshot.</summary>
     [JsonIgnore]

@@ -18,6 +18,12 @@ public sealed record RestoreTarget
     /// <summary>An image whose client tools are used for a URL, or null for the usual choice.</summary>
     public string? ToolsImage { get; init; }
 
+    /// <summary>Tools that are at work there already, and outlive the restore; null to open others.</summary>
+    internal PostgresTools? Entered { get; init; }
+
+    /// <summary>Ends when the server takes connections; what is thrown is why it never will.</summary>
+    internal Task Ready { get; init; } = Task.CompletedTask;
+
     /// <summary>Reads <c>podman:NAME</c>, <c>podman:USER@NAME</c>, <c>docker:...</c> or a libpq URL.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Usage"/> or <see cref="ErrorCode.ConnectionRefusedByPolicy"/>.</exception>
     public static RestoreTarget Parse(string text, bool acceptWeakTls = false)
@@ -70,12 +76,17 @@ public sealed record RestoreTarget
     internal async Task<(FoundTools Found, PostgresServer Server)> OpenAsync(IReadOnlyList<string> replaced, TimeProvider clock, CancellationToken cancel)
     {
         PgConnection connection = Engine is null ? Connection.WithSurroundings() : Connection;
-        FoundTools found = Engine is not null
+        FoundTools found = Entered is not null ? new FoundTools { Tools = Entered }
+            : Engine is not null
             ? await ToolFinder.InContainerAsync(Engine, Container!, cancel)
             : await ToolFinder.ForUrlAsync(connection, ToolsImage, hostOnly: false, TimeSpan.FromSeconds(Connection.IsRemote ? 60 : 0), clock, cancel);
         string[] maintenance = [connection.Database ?? "postgres", "postgres", "template1"];
         string database = maintenance.FirstOrDefault(m => !replaced.Contains(m, StringComparer.Ordinal)) ?? maintenance[0];
-        return (found, new PostgresServer(found.Tools, database == maintenance[0] ? connection : connection.With("PGDATABASE", database), "olympus-pgbackup restore"));
+        return (found, new PostgresServer(found.Tools, database == maintenance[0] ? connection : connection.With("PGDATABASE", database),
+            "olympus-pgbackup restore")
+        {
+            OtherDatabases = [.. maintenance[1..].Where(m => !replaced.Contains(m, StringComparer.Ordinal))],
+        }.AsTarget());
     }
 
     private static PgBackupException Invalid(string text, string why)

@@ -53,13 +53,16 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
         List<Replica> replicas = [.. stores.Skip(1).Select(s => Replica.Start(stores, s, config.Cluster, holder, clock, progress, cancel))];
         Manifest manifest;
         ReplicaReport[] reports;
+        string? first;
         try
         {
             var backup = new BackupOperation(config, stores[0], cipher, clock, progress)
             {
                 PartStored = (id, part) => replicas.ForEach(r => r.Offer(id, part)),
+                Abandoned = id => replicas.ForEach(r => r.Abandon(id)),
             };
             manifest = await backup.RunAsync(request.Databases, request.Pin, cancel);
+            first = backup.First;
             reports = await Task.WhenAll(replicas.Select(r => r.CatchUpAsync(SnapshotId.TryParse(manifest.Id), cancel)));
         }
         finally
@@ -71,7 +74,7 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
         }
 
         IReadOnlyList<PruneReport> pruned = [];
-        List<string> notes = [.. reports.Select(static r => r.Note).OfType<string>()];
+        List<string> notes = [.. ((string?[])[first, .. reports.Select(static r => r.Note)]).OfType<string>()];
         if (request.Prune && manifest.Failures.Count > 0)
         {
             notes.Add("nothing was removed from any store, because part of the backup failed");
@@ -117,6 +120,7 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
                 var prune = new PruneOperation(store, clock, progress) { Awaited = isPrimary ? awaited : [] };
                 PruneReport report = await prune.RunAsync(dryRun: false, unattended: true, cancel);
                 pruned.Add(report);
+                notes.AddRange([.. report.Problems.Select(p => $"{store.Store.Name}: {p}"), .. report.Notes]);
                 List<string> spared = [.. report.Plan.Kept.Where(static d => d.Reasons is [{ Kind: KeepReasonKind.Awaited }]).Select(static d => d.Snapshot.Id.ToString())];
                 if (spared.Count > 0)
                 {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -12,6 +13,9 @@ namespace PgBackup.Operations;
 internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvider clock, Progress progress)
 {
     private const int Attempts = 3;
+
+    // SHA256SUMS of a thousand databases comes to some 300 KB.
+    private const int LargestText = 16 << 20;
 
     private readonly Catalog source = new(from);
     private readonly Catalog target = new(to);
@@ -28,23 +32,27 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
     public async Task RunAsync(SnapshotId id, DateTimeOffset? lockedUntil, IStoreLock held, CancellationToken cancel)
     {
         CatalogEntry entry = await RetryAsync(() => source.ReadEntryAsync(id, cancel), cancel);
-        byte[] json = await RetryAsync(() => source.ReadManifestBytesAsync(entry, cancel), cancel);
-        Manifest manifest = Catalog.ParseManifest(id, json);
+        (byte[] json, Manifest manifest) = await RetryAsync(() => source.ReadSealedAsync(entry, cancel), cancel);
         CatalogEntry there = await BeginAsync(id, cancel);
-        foreach (Part part in manifest.Parts.Where(p => there.Objects.GetValueOrDefault(p.Object, -1) != p.Size))
+        bool lost = IsWithoutMark(there);
+        foreach (Part part in manifest.Parts)
         {
-            await CopyPartAsync(id, part, lockedUntil, cancel);
+            // What a copy left is whole or absent. What lies in a folder that lost its manifest was left by nobody knows whom.
+            if (there.Objects.GetValueOrDefault(part.Object, -1) != part.Size || (lost && await ReadAsync(id, part, cancel) is not null))
+            {
+                await CopyPartAsync(id, part, lockedUntil, cancel);
+            }
         }
 
         HashSet<string> parts = [.. manifest.Parts.Select(static p => p.Object)];
         foreach (string name in entry.Objects.Keys.Where(n => n is not (SnapshotLayout.Manifest or SnapshotLayout.InProgress) && !parts.Contains(n)))
         {
-            await RetryAsync(() => CopySmallAsync(id, name, lockedUntil, cancel), cancel);
+            await RetryAsync(() => CopySmallAsync(manifest, id, name, lockedUntil, cancel), cancel);
         }
 
         if (!manifest.IsComplete && !entry.Objects.ContainsKey(SnapshotLayout.Incomplete))
         {
-            await RetryAsync(() => PutAsync(id, SnapshotLayout.Incomplete, "incomplete, as its manifest says\n"u8.ToArray(), lockedUntil, cancel), cancel);
+            await RetryAsync(() => PutAsync(id, SnapshotLayout.Incomplete, Encoding.UTF8.GetBytes(manifest.Gaps), lockedUntil, cancel), cancel);
         }
 
         CatalogEntry stored = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
@@ -113,16 +121,35 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         }
 
         await using Stream mark = await to.OpenAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), cancel);
-        using var text = new MemoryStream();
-        await mark.CopyToAsync(text, cancel);
-        return text.ToArray().AsSpan().SequenceEqual(CopyMark);
+        byte[] text = new byte[CopyMark.Length + 1];
+        int length = await mark.ReadAtLeastAsync(text, text.Length, throwOnEndOfStream: false, cancel);
+        return text.AsSpan(0, length).SequenceEqual(CopyMark);
+    }
+
+    // A snapshot that lost its manifest. A mark would make it the rest of a killed run, which the next one removes; it may hold the last
+    // good parts.
+    private static bool IsWithoutMark(CatalogEntry there) => !there.HasManifest && there.Objects.Count > 0
+        && !there.Objects.ContainsKey(SnapshotLayout.InProgress);
+
+    private async Task<string?> ReadAsync(SnapshotId id, Part part, CancellationToken cancel)
+    {
+        PartProgress display = progress.Add($"{to.Name}: {part.Database ?? part.Kind}", part.Size);
+        display.State = "checking";
+        try
+        {
+            return await new StoredPart(to, id, part).ReadThroughAsync(display, cancel);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ObjectDamaged)
+        {
+            return e.Message;
+        }
     }
 
     // What is there, with the mark that says that it is not all.
     private async Task<CatalogEntry> BeginAsync(SnapshotId id, CancellationToken cancel)
     {
         CatalogEntry there = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
-        if (!there.Objects.ContainsKey(SnapshotLayout.InProgress))
+        if (!there.Objects.ContainsKey(SnapshotLayout.InProgress) && !IsWithoutMark(there))
         {
             await RetryAsync(() => PutAsync(id, SnapshotLayout.InProgress, CopyMark.ToArray(), null, cancel), cancel);
         }
@@ -154,7 +181,8 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         }
     }
 
-    private async Task<long> CopySmallAsync(SnapshotId id, string name, DateTimeOffset? lockedUntil, CancellationToken cancel)
+    private async Task<long> CopySmallAsync(Manifest manifest, SnapshotId id, string name, DateTimeOffset? lockedUntil,
+        CancellationToken cancel)
     {
         string key = SnapshotLayout.Key(id, name);
         bool pin = name == SnapshotLayout.Pinned;
@@ -163,8 +191,66 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
             return 0; // unpinned a moment ago
         }
 
+        string? right = manifest.DigestOf(name);
+        byte[] text;
+        try
+        {
+            text = await ReadTextAsync(key, right, cancel);
+        }
+        catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable && !e.IsTransient
+            && !cancel.IsCancellationRequested)
+        {
+            return right is null ? await PutMarkAsync(manifest, id, name, e, pin ? null : lockedUntil, cancel)
+                : await PutAnewAsync(manifest, id, name, right, e, lockedUntil, cancel);
+        }
+
+        return await PutAsync(id, name, text, pin ? null : lockedUntil, cancel);
+    }
+
+    // To its end, before anything of it is written: an error is then the source's for certain.
+    private async Task<byte[]> ReadTextAsync(string key, string? right, CancellationToken cancel)
+    {
         await using Stream content = await from.OpenAsync(key, cancel);
-        return await to.PutAsync(key, content, pin ? null : lockedUntil, cancel);
+        await using Stream whole = right is null ? content : new ExpectedStream(content, null, right, $"{key} in the store {from.Name}");
+        using var text = new MemoryStream();
+        byte[] buffer = new byte[64 << 10];
+        int count;
+        while ((count = await whole.ReadAsync(buffer, cancel)) > 0)
+        {
+            if (text.Length + count > LargestText)
+            {
+                throw new PgBackupException(ErrorCode.ObjectDamaged, $"{key} in the store {from.Name} is larger than any text of a snapshot.");
+            }
+
+            await text.WriteAsync(buffer.AsMemory(0, count), cancel);
+        }
+
+        return text.ToArray();
+    }
+
+    // A mark tells by its name; one whose text cannot be read keeps nothing else from being copied. What is not ours is left out then.
+    private async Task<long> PutMarkAsync(Manifest manifest, SnapshotId id, string name, PgBackupException damage,
+        DateTimeOffset? lockedUntil, CancellationToken cancel)
+    {
+        progress.Log($"{to.Name}: {SnapshotLayout.Key(id, name)} cannot be read in {from.Name}, and is copied without its text or not at all: {damage.Message}");
+        string? text = name switch
+        {
+            SnapshotLayout.Incomplete => manifest.Gaps,
+            SnapshotLayout.Pinned => "the reason could not be read when it was copied\n",
+            _ => null,
+        };
+        return text is null ? 0 : await PutAsync(id, name, Encoding.UTF8.GetBytes(text), lockedUntil, cancel);
+    }
+
+    // A damaged text is not copied, and keeps nothing else from being copied: it can be written from the manifest, as this version writes it.
+    private async Task<long> PutAnewAsync(
+        Manifest manifest, SnapshotId id, string name, string right, PgBackupException damage, DateTimeOffset? lockedUntil,
+            CancellationToken cancel)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(name == SnapshotLayout.Sums ? manifest.Sums : RestoreGuide.Write(manifest));
+        bool same = ManifestSum.Digest(text) == right;
+        progress.Log($"{to.Name}: {id}/{name} was {(same ? "written anew, from the manifest" : "left out")}: {damage.Message}");
+        return same ? await PutAsync(id, name, text, lockedUntil, cancel) : 0;
     }
 
     private async Task UnmarkAsync(SnapshotId id, CancellationToken cancel)

@@ -6,8 +6,8 @@ using PgBackup.Snapshots;
 namespace PgBackup.Operations;
 
 /// <summary>
-/// The cluster at one moment: a session for each database, each in a REPEATABLE READ, READ ONLY transaction whose snapshot is
-/// exported. All of them are opened before any dump starts, and stay open until disposed.
+/// The cluster at one moment: a session for each database, each in a READ COMMITTED, READ ONLY transaction whose snapshot is
+/// exported, and whose later statements see later states. All of them are opened before any dump starts, and stay open until disposed.
 /// </summary>
 internal sealed class SourceCluster : IAsyncDisposable
 {
@@ -17,8 +17,7 @@ internal sealed class SourceCluster : IAsyncDisposable
     private readonly FoundTools found;
     private readonly string applicationName;
     private readonly TimeProvider clock;
-    private ErrorCode? firstCode;
-    private string? firstRemedy;
+    private readonly List<PgBackupException> reasons = [];
 
     private SourceCluster(FoundTools found, string applicationName, TimeProvider clock)
     {
@@ -33,7 +32,7 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <summary>The server of the source itself, for globals.</summary>
     public PostgresServer Server { get; private set; } = null!;
 
-    /// <summary>What the first session told.</summary>
+    /// <summary>What a session told, of the server of the source itself if one is there.</summary>
     public ServerFacts Facts { get; private set; } = null!;
 
     /// <summary>The databases whose snapshot was exported, largest first.</summary>
@@ -45,6 +44,12 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <summary>All databases of the server that somebody can connect to; null where each database is on a server of its own.</summary>
     public IReadOnlyList<string>? ServerDatabases { get; private set; }
 
+    /// <summary>How many dumps the server has connections for at the same time: as many as are wanted, or fewer.</summary>
+    public int Dumps { get; private set; }
+
+    /// <summary>The time just before the moment: the snapshots see everything that was committed until then.</summary>
+    public DateTimeOffset Moment { get; private set; }
+
     /// <summary>An upper bound of the time between the moments of any two databases.</summary>
     public TimeSpan Skew { get; private set; }
 
@@ -53,11 +58,16 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <param name="databases">The databases.</param>
     /// <param name="applicationName">What the server calls the sessions.</param>
     /// <param name="alone">Take the lock that keeps a second backup away; a reader that keeps nothing needs none.</param>
+    /// <param name="lockTimeout">How long migrations that hold tables are waited for before the moment; 0 for ever.</param>
+    /// <param name="dumps">How many dumps are to run at the same time.</param>
     /// <param name="clock">The time.</param>
     /// <param name="cancel">Gives up.</param>
-    /// <exception cref="PgBackupException">No database could be opened, the tools do not fit, or another run is under way.</exception>
+    /// <exception cref="PgBackupException">No database could be opened, the tools do not fit, another run is under way, or no connection is
+    /// left for a dump.</exception>
     public static async Task<SourceCluster> OpenAsync(
-        SourceConfig source, IReadOnlyList<DatabaseConfig> databases, string applicationName, bool alone, TimeProvider clock, CancellationToken cancel)
+        SourceConfig source, IReadOnlyList<DatabaseConfig> databases, string applicationName, bool alone, TimeSpan lockTimeout, int dumps,
+            TimeProvider clock,
+        CancellationToken cancel)
     {
         PgConnection connection = source.Connection.WithPasswordOf(source.PasswordFile);
         connection = source.Engine is null ? connection.WithSurroundings() : connection;
@@ -66,7 +76,10 @@ internal sealed class SourceCluster : IAsyncDisposable
             : await ToolFinder.ForUrlAsync(connection, source.ToolsImage, source.HostToolsOnly, source.ConnectRetry, clock, cancel);
         var cluster = new SourceCluster(found, applicationName, clock)
         {
-            Server = new PostgresServer(found.Tools, connection, applicationName),
+            Server = new PostgresServer(found.Tools, connection, applicationName)
+            {
+                OtherDatabases = [.. databases.Where(static d => d.Connection is null).Select(static d => d.Name), "template1"],
+            },
         };
         try
         {
@@ -76,7 +89,9 @@ internal sealed class SourceCluster : IAsyncDisposable
                 await cluster.LockAsync(cancel);
             }
 
-            await cluster.ExportAsync(cancel);
+            await cluster.CountConnectionsAsync(dumps, cancel);
+
+            await cluster.ExportAsync(lockTimeout, cancel);
             return cluster;
         }
         catch
@@ -94,7 +109,7 @@ internal sealed class SourceCluster : IAsyncDisposable
         {
             try
             {
-                await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, patience.Token);
+                await using PsqlSession session = await server.ConnectAsync(TimeSpan.Zero, clock, patience.Token);
                 await session.ExecuteAsync(
                     $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = {Sql.Literal(applicationName)} AND pid <> pg_backend_pid()",
                     patience.Token);
@@ -109,7 +124,7 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await Task.WhenAll(Databases.Select(static d => d.Session.DisposeAsync().AsTask()));
+        await Task.WhenAll(Databases.Select(static d => d.DisposeAsync().AsTask()));
         await found.DisposeAsync();
     }
 
@@ -131,15 +146,8 @@ internal sealed class SourceCluster : IAsyncDisposable
         SourceDatabase?[] opened = await Task.WhenAll(opening);
         Databases = [.. opened.OfType<SourceDatabase>().OrderByDescending(static d => d.Bytes)];
         cancel.ThrowIfCancellationRequested();
-        if (Databases.Count == 0)
-        {
-            throw new PgBackupException(
-                firstCode ?? ErrorCode.BackupFailed,
-                $"no database can be opened.\n{string.Join("\n", Failures.Select(static f => $"  {f.Part}: {f.Message}").Distinct())}",
-                firstRemedy);
-        }
-
-        Facts = Databases[0].Facts;
+        RequireSome();
+        Facts = (Databases.FirstOrDefault(d => d.Server == Server) ?? Databases[0]).Facts;
     }
 
     private async Task<SourceDatabase?> TryOpenAsync(SourceConfig source, DatabaseConfig database, CancellationToken cancel)
@@ -165,13 +173,7 @@ internal sealed class SourceCluster : IAsyncDisposable
                 await session.DisposeAsync();
             }
 
-            lock (Failures)
-            {
-                firstCode ??= e.Code;
-                firstRemedy ??= e.Remedy;
-                Failures.Add(new PartFailure { Part = database.Name, Code = e.CodeText, Message = e.Remedy is null ? e.Message : $"{e.Message}\n  what to do: {e.Remedy}" });
-            }
-
+            Fail(database.Name, e);
             return null;
         }
     }
@@ -192,18 +194,67 @@ internal sealed class SourceCluster : IAsyncDisposable
         }
     }
 
-    private async Task ExportAsync(CancellationToken cancel)
+    // The sessions that hold the moment must leave some for the dumps, or nothing is dumped at all.
+    private async Task CountConnectionsAsync(int dumps, CancellationToken cancel)
     {
-        await Task.WhenAll(Databases.Select(d => d.Session.ExecuteAsync("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", cancel)));
-        // The snapshot of a transaction is that of its first query. All are sent at once; each is taken between its request and its reply.
+        List<SourceDatabase> here = [.. Databases.Where(d => d.Server == Server)];
+        int wanted = Math.Min(dumps, here.Count);
+        int found = here.Count == 0 ? 0 : await Connections.DumpsAsync(here.Count, wanted, Server, here[0].Session, clock, cancel);
+        Dumps = found < wanted ? found : dumps;
+    }
+
+    private async Task ExportAsync(TimeSpan lockTimeout, CancellationToken cancel)
+    {
+        IReadOnlyDictionary<SourceDatabase, PgBackupException> locked = await TableLocks.TakeAsync(Databases, lockTimeout, clock, cancel);
+        foreach ((SourceDatabase database, PgBackupException error) in locked)
+        {
+            Fail(database.Name, error);
+            await database.DisposeAsync();
+        }
+
+        Databases = [.. Databases.Where(d => !locked.ContainsKey(d))];
+        RequireSome();
+        // All are sent at once; each snapshot is taken between its request and its reply. A server's own clock knows it closer, where there is but one.
+        Moment = clock.GetUtcNow();
         long start = clock.GetTimestamp();
-        await Task.WhenAll(Databases.Select(d => d.ExportAsync(cancel)));
+        CatalogWatch[] moments = await Task.WhenAll(Databases.Select(d => d.ExportAsync(cancel)));
         Skew = clock.GetElapsedTime(start);
+        TimeSpan byServer = TimeSpan.FromSeconds(moments.Max(static m => m.Taken) - moments.Min(static m => m.Asked));
+        if (byServer > TimeSpan.Zero && byServer < Skew && Databases.All(d => d.Server == Server))
+        {
+            Skew = byServer;
+        }
+
         if (Databases.FirstOrDefault(d => d.Server == Server) is { } here)
         {
             IReadOnlyList<JsonElement> rows = await here.Session.QueryAsync(
                 "SELECT datname FROM pg_database WHERE NOT datistemplate AND datallowconn ORDER BY datname COLLATE \"C\"", cancel);
             ServerDatabases = [.. rows.Select(static r => r.GetProperty("datname").GetString()!)];
+        }
+    }
+
+    private void RequireSome()
+    {
+        if (Databases.Count > 0)
+        {
+            return;
+        }
+
+        // One remedy for all is told once, below them.
+        string? remedy = reasons.Select(static r => r.Remedy).Distinct().Count() == 1 ? reasons[0].Remedy : null;
+        IEnumerable<string> lines = remedy is null ? Failures.Select(static f => $"  {f.Part}: {f.Message}")
+            : Failures.Zip(reasons, static (f, r) => $"  {f.Part}: {r.Message}");
+        throw new PgBackupException(
+            reasons.FirstOrDefault()?.Code ?? ErrorCode.BackupFailed, $"no database can be opened.\n{string.Join("\n", lines.Distinct())}",
+                remedy);
+    }
+
+    private void Fail(string database, PgBackupException e)
+    {
+        lock (Failures)
+        {
+            reasons.Add(e);
+            Failures.Add(new PartFailure { Part = database, Code = e.CodeText, Message = e.Remedy is null ? e.Message : $"{e.Message}\n  what to do: {e.Remedy}" });
         }
     }
 }

@@ -7,8 +7,11 @@ using PgBackup.Tools;
 namespace PgBackup.Operations;
 
 /// <summary>One part of a snapshot in a store: verified, opened, decrypted, decoded.</summary>
-internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part)
+internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part, IReadOnlyDictionary<string, string>? settings = null)
 {
+    /// <summary>The settings that it was dumped with (<see cref="Manifest.DumpSettings"/>); null when none were set.</summary>
+    public IReadOnlyDictionary<string, string>? Settings => settings;
+
     /// <summary>The record of it.</summary>
     public Part Part => part;
 

@@ -29,18 +29,32 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
             Snapshots = [.. snapshots.Select(c => c with { Problems = [.. c.Problems.Select(p => p with { GoodCopies = GoodCopies(snapshots, c, p) })] })],
             Gaps = [.. Gaps(found, idOrLatest)],
             OnlyInReplicas = [.. OnlyInReplicas(found, idOrLatest)],
+            StoreProblems = [.. found.SelectMany(static f => f.Problems)],
             KeyWarnings = snapshots.LastOrDefault(static c => c.Recipients.Count > 0) is { } newest ? KeyWarnings.Of(newest.Recipients, clock.GetUtcNow()) : [],
         };
     }
 
+    private static ObjectProblem WrongSum { get; } =
+        new() { Object = SnapshotLayout.ManifestSum, Problem = "it is not the digest of the manifest, which other stores confirm" };
+
     private static IReadOnlyList<string> GoodCopies(List<SnapshotCheck> all, SnapshotCheck of, ObjectProblem problem) =>
         [.. all.Where(c => c.Id == of.Id && c.Store != of.Store && c.Problems.All(p => p.Object != problem.Object && p.Object != SnapshotLayout.Manifest)).Select(static c => c.Store)];
 
-    // A manifest is never edited, so it is the same in every store. Of two that differ, the one that its parts agree with is right, if
-    // they were read and the other's do not; else nobody knows: copies that were made of one another are no witnesses.
+    // A manifest is never edited, so it is the same in every store. Of two that differ, the one whose digest stands beside it is right, if
+    // the other's does not; then the one that its parts agree with, if they were read and the other's do not; else nobody knows: copies
+    // that were made of one another prove nothing.
     private static IEnumerable<SnapshotCheck> CompareManifests(List<SnapshotCheck> of)
     {
         List<SnapshotCheck> read = [.. of.Where(static c => c.ManifestSha256 is not null)];
+        string? known = Only(read.Where(static c => c.IsSealed));
+        if (known is not null)
+        {
+            return of.Select(c => c.ManifestSha256 is null || c.IsSealed ? c
+                : c.ManifestSha256 == known ? c with { Problems = [.. c.Problems.Select(static p => p.Object == SnapshotLayout.Manifest ? WrongSum : p)] }
+                : c.Problems.Any(static p => p.Object == SnapshotLayout.Manifest) ? c
+                : c with { Problems = [Differs(c), .. c.Problems] });
+        }
+
         if (read.DistinctBy(static c => c.ManifestSha256, StringComparer.Ordinal).Count() < 2)
         {
             return of;
@@ -51,15 +65,16 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
         {
             Problems =
             [
-                new ObjectProblem
-                {
-                    Object = SnapshotLayout.Manifest,
-                    Problem = $"it differs from that in {string.Join(", ", read.Where(o => o.ManifestSha256 != c.ManifestSha256).Select(static o => o.Store))}"
-                        + (right is null ? ", and which one is right cannot be told from here: `check --identity` compares with what was dumped" : ""),
-                },
-                .. c.Problems,
+                right is not null ? Differs(c) : Differs(c) with { Problem = Differs(c).Problem + ", and which one is right cannot be told from here: `check --identity` compares with what was dumped" },
+                .. c.Problems.Where(static p => p.Object != SnapshotLayout.Manifest),
             ],
         });
+
+        ObjectProblem Differs(SnapshotCheck c) => new()
+        {
+            Object = SnapshotLayout.Manifest,
+            Problem = $"it differs from that in {string.Join(", ", read.Where(o => o.ManifestSha256 != c.ManifestSha256).Select(static o => o.Store))}",
+        };
 
         static string? Only(IEnumerable<SnapshotCheck> checks) => checks.Select(static c => c.ManifestSha256).Distinct(StringComparer.Ordinal).ToList() is [string one] ? one : null;
     }
@@ -71,8 +86,9 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
         {
             entries = await new Catalog(store.Store).ListAsync(cancel);
             await new Catalog(store.Store).RequireClusterAsync(cluster, entries, cancel);
-            IReadOnlyList<SnapshotCheck> checks = await checkOf(store.Store).RunAsync(idOrLatest, depth, cancel);
-            return new StoreFindings { Store = store, Entries = entries, Checks = checks };
+            CheckOperation check = checkOf(store.Store);
+            IReadOnlyList<SnapshotCheck> checks = await check.RunAsync(idOrLatest, depth, cancel);
+            return new StoreFindings { Store = store, Entries = entries, Checks = checks, Problems = await check.CheckCanariesAsync(depth, clock, cancel) };
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.StoreUnavailable or ErrorCode.SnapshotMissing or ErrorCode.StoreOfAnotherCluster or ErrorCode.ToolMissing)
         {
@@ -129,6 +145,8 @@ public sealed class StoresCheck(IReadOnlyList<BackupStore> stores, string cluste
 
         public required IReadOnlyList<SnapshotCheck> Checks { get; init; }
 
+        public IReadOnlyList<StoreProblem> Problems { get; init; } = [];
+
         public PgBackupException? Error { get; init; }
 
         // One that merely lacks the snapshot was read.
@@ -148,11 +166,15 @@ public sealed record CheckReport
     /// <summary>What stores lack that only replicas hold: no failure, since runs copy from the primary alone.</summary>
     public required IReadOnlyList<StoreGap> OnlyInReplicas { get; init; }
 
+    /// <summary>What is wrong in stores apart from their snapshots.</summary>
+    public IReadOnlyList<StoreProblem> StoreProblems { get; init; } = [];
+
     /// <summary>What may keep the recipients of the newest one from decrypting it one day: no failure.</summary>
     public IReadOnlyList<string> KeyWarnings { get; init; } = [];
 
     /// <summary>Something was checked, all of it is right, and nothing had to be, or could not be, repaired.</summary>
-    public bool IsRight => Snapshots.Count > 0 && Gaps.Count == 0 && Snapshots.All(static s => s.Problems.Count == 0)
+    public bool IsRight => Snapshots.Count > 0 && Gaps.Count == 0 && StoreProblems.Count == 0
+        && Snapshots.All(static s => s.Problems.Count == 0)
         && OnlyInReplicas.All(static g => g.Filled.Count == 0 && g.NotFilled.Count == 0);
 }
 

@@ -43,8 +43,9 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
                 ErrorCode.Usage, "--table restores beside what is there, and does not know where.", "Add --into-schema NAME (a new schema in the same database), or --as NAME (a database of their own).");
         }
 
-        (SnapshotId id, Manifest manifest) = await new Catalog(store).FindAsync(request.Snapshot, cancel);
-        var part = new StoredPart(store, id, RestoreOperation.PartOf(manifest, request.Database));
+        (SnapshotId id, Manifest manifest) =
+            await new Catalog(store) { PassedOver = line => progress.Log($"note: {line}") }.FindAsync(request.Snapshot, cancel);
+        var part = new StoredPart(store, id, RestoreOperation.PartOf(manifest, request.Database), manifest.DumpSettings);
         ICipher cipher = cipherFor(manifest);
         FoundTools? found = null;
         PsqlSession? session = null;
@@ -53,8 +54,9 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
             await new PartsCheck(store, cipher, progress).RunAsync(id, [part], 1, cancel);
             string into = request.As ?? request.Database;
             (found, PostgresServer server) = await target.OpenAsync([], clock, cancel);
-            session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
+            session = await server.ConnectAsync(TimeSpan.FromSeconds(30), clock, cancel);
             ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
+            server = server.For(facts);
             RestoreOperation.RequireVersion(manifest, facts, server);
             ToolFinder.RequireFit(server.Tools, facts, server.Description);
             RequireList(server);

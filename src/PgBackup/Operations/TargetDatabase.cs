@@ -116,7 +116,7 @@ internal sealed record TargetDatabase
         string drop = $"Before the next try: DROP DATABASE {Sql.Name(name)};";
         try
         {
-            await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.Zero, clock, patience.Token);
+            await using PsqlSession session = await server.ConnectAsync(TimeSpan.Zero, clock, patience.Token);
             PsqlReply reply = await session.TryAsync($"ALTER DATABASE {Sql.Name(name)} CONNECTION LIMIT 0", patience.Token);
             return reply.Succeeded
                 ? $"{name} was left for inspection, open to superusers only (CONNECTION LIMIT 0). {drop}"

@@ -26,7 +26,7 @@ public sealed record TargetSurvey
     {
         (FoundTools found, PostgresServer server) = await target.OpenAsync([], clock, cancel);
         await using FoundTools tools = found;
-        await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, TimeSpan.FromSeconds(30), clock, cancel);
+        await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(30), clock, cancel);
         ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
         List<SurveyedDatabase> surveyed = [];
         foreach (string name in databases)

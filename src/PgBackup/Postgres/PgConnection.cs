@@ -41,6 +41,34 @@ public sealed record PgConnection
         ["application_name"] = "PGAPPNAME",
     };
 
+    // Parameters of a connection URI without an environment variable, and what they are for a server behind a network: one that is gone
+    // without a word (a firewall that forgot the connection, a host that lost its power) is noticed within two minutes.
+    private static readonly Dictionary<string, string> Watching = new(StringComparer.Ordinal)
+    {
+        ["keepalives"] = "1",
+        ["keepalives_idle"] = "60",
+        ["keepalives_interval"] = "15",
+        ["keepalives_count"] = "4",
+        ["tcp_user_timeout"] = "120000",
+    };
+
+    // The parameters that have but a few values (PostgreSQL manual, "Parameter Key Words").
+    private static readonly Dictionary<string, string[]> Values = new(StringComparer.Ordinal)
+    {
+        ["sslmode"] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+        ["channel_binding"] = ["require", "prefer", "disable"],
+        ["sslnegotiation"] = ["postgres", "direct"],
+        ["sslsni"] = ["0", "1"],
+        ["ssl_min_protocol_version"] = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"],
+        ["ssl_max_protocol_version"] = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"],
+        ["gssencmode"] = ["disable", "prefer", "require"],
+        ["target_session_attrs"] = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"],
+        ["load_balance_hosts"] = ["disable", "random"],
+    };
+
+    // As said in the URI.
+    private IReadOnlyDictionary<string, string> Own { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     // The bundles of Debian and of Red Hat; as a file they serve every version of libpq, and images that have none.
     private static readonly string[] SystemCertificates = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
@@ -53,6 +81,11 @@ public sealed record PgConnection
 
     /// <summary>The libpq variables of this connection, password included.</summary>
     public required IReadOnlyDictionary<string, string> Settings { get; init; }
+
+    /// <summary>The parameters that libpq takes only in a connection string; empty for a connection without a network.</summary>
+    public IReadOnlyDictionary<string, string> Parameters => Host is null or "" or ['/' or '@', ..] && !Settings.ContainsKey("PGHOSTADDR")
+        ? Own
+        : Watching.ToDictionary(static w => w.Key, w => Own.GetValueOrDefault(w.Key, w.Value), StringComparer.Ordinal);
 
     /// <summary>Host name, socket folder, or null for libpq's default.</summary>
     public string? Host => Settings.GetValueOrDefault("PGHOST");
@@ -112,6 +145,7 @@ public sealed record PgConnection
 
         string rest = url[(schemeEnd + 3)..];
         var settings = new Dictionary<string, string>(StringComparer.Ordinal);
+        var own = new Dictionary<string, string>(StringComparer.Ordinal);
         int question = rest.IndexOf('?', StringComparison.Ordinal);
         string query = question < 0 ? "" : rest[(question + 1)..];
         rest = question < 0 ? rest : rest[..question];
@@ -137,10 +171,23 @@ public sealed record PgConnection
                 throw Wrong($"the parameter \"{parts[0]}\" has no value");
             }
 
+            if (Watching.ContainsKey(parts[0]))
+            {
+                own[parts[0]] = int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out _)
+                    ? parts[1]
+                    : throw Wrong($"the parameter \"{parts[0]}\" is no number: \"{parts[1]}\"");
+                continue;
+            }
+
             string name = parts[0] == "ssl" && parts[1] == "true" ? "sslmode" : parts[0];
             if (!Variables.TryGetValue(name, out string? variable))
             {
-                throw Wrong($"the parameter \"{name}\" is not supported; supported are {string.Join(", ", Variables.Keys)}");
+                throw Wrong($"the parameter \"{name}\" is not supported; supported are {string.Join(", ", Variables.Keys.Concat(Watching.Keys))}");
+            }
+
+            if (name == parts[0] && Values.TryGetValue(name, out string[]? values) && !values.Contains(parts[1], StringComparer.Ordinal))
+            {
+                throw Wrong($"{name} has no value \"{parts[1]}\"; it has {string.Join(", ", values)}");
             }
 
             Set(settings, variable, name == parts[0] ? parts[1] : "require");
@@ -152,7 +199,7 @@ public sealed record PgConnection
             throw Wrong($"the port \"{port}\" is no number from 1 to 65535");
         }
 
-        return new PgConnection { Settings = settings };
+        return new PgConnection { Settings = settings, Own = own };
 
         // With a / or ? in a password, what looks like a port or a parameter is a piece of it.
         FormatException Wrong(string what) =>
@@ -161,7 +208,7 @@ public sealed record PgConnection
 
     /// <summary>The same connection with one variable set.</summary>
     public PgConnection With(string variable, string value) =>
-        new() { Settings = new Dictionary<string, string>(Settings, StringComparer.Ordinal) { [variable] = value } };
+        this with { Settings = new Dictionary<string, string>(Settings, StringComparer.Ordinal) { [variable] = value } };
 
     /// <summary>The same connection with the password that a file holds (its line end does not count); unchanged for null.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Connection"/>: the file cannot be read.</exception>
@@ -172,9 +219,10 @@ public sealed record PgConnection
             return this;
         }
 
+        TrustedFile.Require(file, "password file");
         try
         {
-            return With("PGPASSWORD", File.ReadAllText(file).TrimEnd('\r', '\n'));
+            return With("PGPASSWORD", SmallFile.Text(file).TrimEnd('\r', '\n'));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

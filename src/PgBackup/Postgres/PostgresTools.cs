@@ -29,11 +29,20 @@ public sealed partial record PostgresTools
         await using ToolProcess tool = await host.StartAsync(new ToolCommand("pg_dump", "--version"), cancel);
         ToolResult result = await tool.FinishAsync(null, cancel);
         Match match = VersionPattern().Match(result.Output);
+        // Of podman and docker, 127 says that the tool is missing; 125, 126 and 255 that nothing was started (podman-exec(1), "Exit Codes").
+        if (result.ExitCode is 125 or 126 or 255 && host is ContainerTools inside)
+        {
+            throw new PgBackupException(
+                ErrorCode.ContainerUnavailable,
+                $"nothing can be started {host.Place}: {Quotation.Joined(result.Errors, 2, " ")}",
+                $"Try it by hand: {inside.EngineProgram} exec {ShellText.Word(inside.Container)} pg_dump --version. A low `ulimit -n` of whoever starts the backup is one reason.");
+        }
+
         return result.ExitCode == 0 && match.Success
             ? new PostgresTools { Host = host, Version = match.Groups[1].Value }
             : throw new PgBackupException(
                 ErrorCode.ToolMissing,
-                $"there is no pg_dump {host.Place}: {string.Join(" ", result.Errors.TakeLast(2))}",
+                $"there is no pg_dump {host.Place}: {Quotation.Joined(result.Errors, 2, " ")}",
                 "Install the client tools of Postgres there (pg_dump, pg_restore, pg_dumpall, psql).");
     }
 

@@ -5,6 +5,9 @@ namespace PgBackup.Postgres;
 /// <summary>What differs between the proof of a snapshot and that of what was restored from it.</summary>
 public sealed record ProofComparison
 {
+    /// <summary>The first word of the difference that statements of the schema are.</summary>
+    public const string Schema = "schema";
+
     /// <summary>One sentence for each difference; empty when both are equal.</summary>
     public required IReadOnlyList<string> Differences { get; init; }
 
@@ -14,6 +17,9 @@ public sealed record ProofComparison
     /// <summary>False when statements of the schema, or of the database itself, are among the differences.</summary>
     public required bool StatementsEqual { get; init; }
 
+    /// <summary>False when a table has as many rows as expected, and others.</summary>
+    public required bool ContentsEqual { get; init; }
+
     /// <summary>Both are equal, as far as they could be compared.</summary>
     public bool IsEqual => Differences.Count == 0;
 
@@ -21,6 +27,7 @@ public sealed record ProofComparison
     public static ProofComparison Of(Proof expected, Proof found)
     {
         List<string> differences = [];
+        bool contentsEqual = true;
         foreach (string table in expected.Tables.Keys.Union(found.Tables.Keys).Order(StringComparer.Ordinal))
         {
             bool isExpected = expected.Tables.TryGetValue(table, out TableProof? e);
@@ -31,6 +38,7 @@ public sealed record ProofComparison
             }
             else if (e != f)
             {
+                contentsEqual &= e!.Rows != f!.Rows;
                 differences.Add(e!.Rows != f!.Rows
                     ? string.Create(CultureInfo.InvariantCulture, $"table {table}: {e.Rows} rows expected, {f.Rows} found")
                     : string.Create(CultureInfo.InvariantCulture, $"table {table}: the {e.Rows} rows have other contents"));
@@ -57,12 +65,12 @@ public sealed record ProofComparison
         bool comparable = expected.DumpMajor == found.DumpMajor;
         if (comparable)
         {
-            Compare(differences, "schema", expected.Schema, found.Schema);
+            Compare(differences, Schema, expected.Schema, found.Schema);
             Compare(differences, "settings, owner or privileges of the database itself", expected.Database, found.Database);
         }
 
         bool statementsDiffer = comparable && (expected.Schema != found.Schema || expected.Database != found.Database);
-        return new ProofComparison { Differences = differences, SchemaCompared = comparable, StatementsEqual = !statementsDiffer };
+        return new ProofComparison { Differences = differences, SchemaCompared = comparable, StatementsEqual = !statementsDiffer, ContentsEqual = contentsEqual };
     }
 
     private static void Compare(List<string> differences, string what, StatementsProof expected, StatementsProof found)

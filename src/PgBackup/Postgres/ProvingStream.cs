@@ -10,6 +10,9 @@ internal sealed class ProvingStream(Stream dump, ArchiveDecoder decoder) : Forwa
 {
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
+    /// <summary>Asked when the dump has ended, beside the end of its reading; the stream ends only if it does not throw.</summary>
+    public Func<CancellationToken, Task> Confirm { get; init; } = static _ => Task.CompletedTask;
+
     /// <summary>The proof, after the end of the stream.</summary>
     public Proof? Proof { get; private set; }
 
@@ -36,8 +39,20 @@ internal sealed class ProvingStream(Stream dump, ArchiveDecoder decoder) : Forwa
         }
         else
         {
+            Task confirming = Confirm(cancellationToken);
+            Proof proof;
+            try
+            {
+                proof = await decoder.FinishAsync(cancellationToken);
+            }
+            finally
+            {
+                await confirming.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            await confirming;
             Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset());
-            Proof = await decoder.FinishAsync(cancellationToken);
+            Proof = proof;
         }
 
         return count;

@@ -24,8 +24,12 @@ public sealed partial class PsqlSession : IAsyncDisposable
         reader = new StreamReader(psql.Output, new UTF8Encoding(false), false, 64 * 1024);
     }
 
+    /// <summary>Who logged in is a superuser; then the session is that role's, whatever the database's settings say.</summary>
+    public bool LoginIsSuperuser { get; private set; }
+
     /// <summary>
-    /// Connects, and takes all time limits off the session: it may sit in its transaction for as long as the longest dump.
+    /// Connects, and takes all time limits off the session: it may sit in its transaction for as long as the longest dump. Names are quoted
+    /// where they need it and nowhere else, as pg_dump does it, whatever the server, the database or the role set.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Connection"/> or <see cref="ErrorCode.DatabaseMissing"/>.</exception>
     internal static async Task<PsqlSession> OpenAsync(ToolProcess psql, string where, CancellationToken cancel)
@@ -33,19 +37,7 @@ public sealed partial class PsqlSession : IAsyncDisposable
         var session = new PsqlSession(psql, where);
         try
         {
-            await session.ExecuteAsync(
-                """
-                SELECT set_config('client_encoding', 'UTF8', false), set_config('standard_conforming_strings', 'on', false),
-                    set_config('search_path', 'pg_catalog', false), set_config('DateStyle', 'ISO', false), set_config('row_security', 'off', false),
-                    set_config('client_min_messages', 'warning', false)
-                """,
-                cancel);
-            await session.ExecuteAsync(
-                """
-                SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
-                    'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')
-                """,
-                cancel);
+            await session.SetUpAsync(cancel);
             return session;
         }
         catch
@@ -53,6 +45,40 @@ public sealed partial class PsqlSession : IAsyncDisposable
             await session.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Makes the session what it is for statements of this program. To be called again after statements of others, which may have set something
+    /// for themselves: the role, the path in which names are looked for, how literals are read.
+    /// </summary>
+    internal async Task SettleAsync(CancellationToken cancel)
+    {
+        foreach (string reset in (string[])["RESET SESSION AUTHORIZATION", "RESET ROLE", "RESET ALL"])
+        {
+            await ExecuteAsync(reset, cancel);
+        }
+
+        await SetUpAsync(cancel);
+    }
+
+    private async Task SetUpAsync(CancellationToken cancel)
+    {
+        await ExecuteAsync(
+            """
+            SELECT set_config('client_encoding', 'UTF8', false), set_config('standard_conforming_strings', 'on', false),
+                set_config('search_path', 'pg_catalog', false), set_config('DateStyle', 'ISO', false), set_config('row_security', 'off', false),
+                set_config('client_min_messages', 'warning', false), set_config('quote_all_identifiers', 'off', false)
+            """,
+            cancel);
+        // A setting of the database or role may make its sessions run as another role, and see less. A superuser who logged in stays one.
+        JsonElement login = await QueryRowAsync(
+            """
+            SELECT (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+                'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')) AS timeouts,
+              (SELECT set_config('role', 'none', false) FROM pg_roles WHERE rolname = session_user AND rolsuper) IS NOT NULL AS superuser
+            """,
+            cancel);
+        LoginIsSuperuser = login.GetProperty("superuser").GetBoolean();
     }
 
     /// <summary>Runs a query and returns its rows as JSON objects.</summary>
@@ -64,6 +90,20 @@ public sealed partial class PsqlSession : IAsyncDisposable
     }
 
     /// <summary>
+    /// Prepares a query under a name, and has the server plan it now, so that running it takes no longer than it must.
+    /// </summary>
+    /// <exception cref="PgBackupException">As for <see cref="QueryAsync"/>.</exception>
+    public async Task PrepareAsync(string name, string select, CancellationToken cancel)
+    {
+        await ExecuteAsync($"PREPARE {name} AS SELECT pg_catalog.row_to_json(q) FROM (\n{select}\n) q", cancel);
+        await ExecuteAsync($"EXPLAIN EXECUTE {name}", cancel);
+    }
+
+    /// <summary>Runs a query that was prepared, and returns its rows as JSON objects.</summary>
+    /// <exception cref="PgBackupException">As for <see cref="QueryAsync"/>.</exception>
+    public async Task<IReadOnlyList<JsonElement>> QueryPreparedAsync(string name, CancellationToken cancel) => Rows(await SendAsync($"EXECUTE {name}", cancel), name);
+
+    /// <summary>
     /// The first row of a query that somebody else wrote; null when it has none. psql hands it on without reading it: a quote that is never
     /// closed is an error of the server's, and a backslash or a colon is no command of psql's. The server carries out all of it, since an
     /// error in a later row is one too, and keeps the other rows to itself, however many there are.
@@ -71,14 +111,30 @@ public sealed partial class PsqlSession : IAsyncDisposable
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was lost.</exception>
     public async Task<JsonElement?> QueryFirstAsync(string select, CancellationToken cancel)
     {
-        string mark = Guid.NewGuid().ToString("N");
-        string quote = $"$q{mark}$";
         // The first row's number of all rows is known after the last one; OFFSET 0 has every column of these computed.
         string first = $"SELECT w.r FROM (SELECT pg_catalog.row_to_json(q.*) AS r, pg_catalog.count(*) OVER () AS n FROM (SELECT * FROM (\n{select}\n) s OFFSET 0) q) w WHERE w.n > 0 LIMIT 1";
-        PsqlReply reply = await SendAsync(
-            $"\\set VERBOSITY verbose\nSELECT {quote}{first}{quote}", cancel, $"\\gexec\n\\if :ERROR\n\\warn {mark}\n\\endif\n\\set VERBOSITY default");
-        return Rows(reply.Succeeded || reply.Message.Length > 0 ? reply : await ReadErrorAsync(reply, mark, cancel), select) is [var row, ..] ? row : null;
+        return Rows(await TryGivenAsync(first, cancel), select) is [var row, ..] ? row : null;
     }
+
+    /// <summary>
+    /// Runs a statement that somebody else wrote (it comes out of a store, or from a server) and returns the server's verdict. psql hands it
+    /// on without reading it, so that a backslash in it is no command that psql would carry out where it runs, and a colon no variable.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Connection"/> when the connection was lost.</exception>
+    public async Task<PsqlReply> TryGivenAsync(string statement, CancellationToken cancel)
+    {
+        string mark = Guid.NewGuid().ToString("N");
+        string quote = $"$q{mark}$";
+        PsqlReply reply = await SendAsync(
+            $"\\set VERBOSITY verbose\nSELECT {quote}{statement}{quote}", cancel,
+                $"\\gexec\n\\if :ERROR\n\\warn {mark}\n\\endif\n\\set VERBOSITY default");
+        return reply.Succeeded || reply.Message.Length > 0 ? reply : await ReadErrorAsync(reply, mark, cancel);
+    }
+
+    /// <summary>The same; a refusal is an error.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/> with the server's message.</exception>
+    public async Task ExecuteGivenAsync(string statement, CancellationToken cancel) => Require(await TryGivenAsync(statement, cancel),
+        statement);
 
     // Of what \gexec carried out, psql's variables know that it failed and not why: that is on stderr, before the mark.
     private async Task<PsqlReply> ReadErrorAsync(PsqlReply reply, string mark, CancellationToken cancel)
@@ -89,7 +145,7 @@ public sealed partial class PsqlSession : IAsyncDisposable
         }
 
         Match? error = psql.Errors.TakeWhile(l => l != mark).Select(static l => ErrorLine().Match(l)).LastOrDefault(static m => m.Success);
-        return error is null ? reply : reply with { SqlState = error.Groups[1].Value, Message = error.Groups[2].Value };
+        return error is null ? reply : reply with { SqlState = error.Groups[1].Value, Message = Quotation.Line(error.Groups[2].Value) };
     }
 
     private List<JsonElement> Rows(PsqlReply reply, string select)
@@ -143,13 +199,20 @@ public sealed partial class PsqlSession : IAsyncDisposable
     {
         if (!reply.Succeeded)
         {
-            string text = statement.Length > 300 ? statement[..300] + " ..." : statement;
-            throw new PgBackupException(ErrorCode.SqlFailed, $"{where}: {reply.Message} (SQLSTATE {reply.SqlState}) in: {text}");
+            throw new PgBackupException(ErrorCode.SqlFailed,
+                $"{where}: {reply.Message} (SQLSTATE {reply.SqlState}) in: {Quotation.Line(statement, 300)}");
         }
     }
 
     private async Task<PsqlReply> SendAsync(string statement, CancellationToken cancel, string end = ";")
     {
+        if (statement.Contains('\0', StringComparison.Ordinal))
+        {
+            // psql would take what follows on the line for nothing, and wait for the end of a quote.
+            throw new PgBackupException(ErrorCode.SqlFailed,
+                $"{where}: a statement has a zero byte in it, which no name or text of Postgres can have.");
+        }
+
         // psql resets :ERROR at an empty statement: exactly one semicolon may follow.
         string text = $"{statement.TrimEnd().TrimEnd(';')}\n{end}\n\\echo {marker} :ERROR :LAST_ERROR_SQLSTATE\n\\echo :LAST_ERROR_MESSAGE\n\\echo {marker}\n";
         try
@@ -182,7 +245,7 @@ public sealed partial class PsqlSession : IAsyncDisposable
             {
                 Succeeded = state is [_, "false", ..],
                 SqlState = state.Length > 2 ? state[2] : "",
-                Message = message.ToString().Trim(),
+                Message = Quotation.Line(message.ToString().Trim()),
                 Lines = lines,
             };
         }
@@ -206,7 +269,7 @@ public sealed partial class PsqlSession : IAsyncDisposable
             psql.Kill();
         }
 
-        string reason = string.Join("\n  ", psql.Errors.Where(static line => line.Length > 0).TakeLast(6));
+        string reason = Quotation.Joined(psql.Errors.Where(static line => line.Length > 0), 6);
         bool missing = reason.Contains("database \"", StringComparison.Ordinal) && reason.Contains("does not exist", StringComparison.Ordinal);
         return new PgBackupException(
             missing ? ErrorCode.DatabaseMissing : ErrorCode.Connection,

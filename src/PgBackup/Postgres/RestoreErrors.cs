@@ -1,4 +1,5 @@
 using System.Globalization;
+using PgBackup.Tools;
 
 namespace PgBackup.Postgres;
 
@@ -19,9 +20,17 @@ internal sealed class RestoreErrors
         ("must be able to SET ROLE", Powerless), ("must be superuser", Powerless), ("Must be superuser", Powerless), ("must be owner of", Powerless), ("permission denied", Powerless),
         ("must be member of role", Powerless), ("Only roles with privileges of", Powerless),
         ("is not available", "Install the extension where the target's server runs (its package, or an image that has it), then restore again."),
+        ("permission denied for schema", "Where the role that restores is no superuser, it and every new owner need CREATE on the schema: let its owner GRANT CREATE ON SCHEMA the_schema TO each of them."),
+        ("violates check constraint", "A check that looks into other tables finds them empty while rows are loaded, so no dump of it can be restored. At the source: ALTER TABLE ... DROP CONSTRAINT, and ADD it again NOT VALID, or write a trigger instead. " +
+            "For this snapshot, by hand: pg_restore with --section=pre-data, drop the constraint, --section=data, --section=post-data, and add the constraint NOT VALID."),
+        (NoFunction, "If the dump has this function, another one calls it without its schema, and a restore looks in no schema by itself. At the source: ALTER FUNCTION caller(...) SET search_path = public, pg_catalog. " +
+            "For this snapshot, by hand: pg_restore with --section=pre-data, that ALTER FUNCTION, then --section=data and --section=post-data."),
         ("does not exist", "What is missing has to be there first: roles by --globals, anything else was refused above it."),
         ("No space left on device", "Make room on the target's disk, then restore again."),
+        ("max_locks_per_transaction", LockTable.Remedy),
     ];
+
+    private const string NoFunction = "function ";
 
     private const string Powerless =
         "The role that restores may not do this. Restore as a superuser; where there is none (a managed service), let an administrator make these things. What is not listed was restored.";
@@ -68,11 +77,27 @@ internal sealed class RestoreErrors
 
         List<(string Message, string Statement)> real = [.. errors.Except(harmless)];
         int all = Math.Max(real.Count, (counted ?? 0) - harmless.Count);
-        List<string> problems = [$"pg_restore failed with exit code {exitCode} and {all} error{(all == 1 ? "" : "s")}{(all > Shown ? $"; the first {Math.Min(Shown, real.Count)}" : "")}:"];
-        problems.AddRange(real.Count == 0 && counted is null ? lines.TakeLast(6) : real.Take(Shown).Select(static e => e.Statement.Length == 0 ? e.Message : $"{e.Message} (in: {Short(e.Statement)})"));
-        problems.AddRange(Advices.Where(a => real.Exists(e => e.Message.Contains(a.Word, StringComparison.Ordinal))).Select(static a => "what to do: " + a.Advice).Distinct());
+        List<string> problems = [$"pg_restore failed with exit code {exitCode} and {all} error{(all == 1 ? "" : "s")}{(all > Shown ? $"; {Math.Min(Shown, real.Count)} of them" : "")}:"];
+        problems.AddRange(real.Count == 0 && counted is null ? Quotation.Lines(lines, 6)
+            : real.Take(Shown).Select(static e => Quotation.Line(e.Message)
+            + (e.Statement.Length == 0 ? "" : $" (in: {Short(e.Statement)})")));
+        problems.AddRange(Advices.Where(a => real.Exists(e => Fits(a.Word, e.Message))).Select(static a => "what to do: " + a.Advice)
+            .Distinct());
         return new RestoreErrors { Problems = problems, Notes = notes };
     }
 
-    private static string Short(string statement) => statement.Length > 120 ? statement[..120] + " ..." : statement;
+    // Of functions, only that there is none; and what is said of functions is not said of everything else that is missing.
+    private static bool Fits(string word, string message)
+    {
+        const string Missing = "does not exist";
+        bool function = message.Contains(NoFunction, StringComparison.Ordinal) && message.Contains(Missing, StringComparison.Ordinal);
+        return word switch
+        {
+            NoFunction => function,
+            Missing => !function && message.Contains(Missing, StringComparison.Ordinal),
+            _ => message.Contains(word, StringComparison.Ordinal),
+        };
+    }
+
+    private static string Short(string statement) => Quotation.Line(statement, 120);
 }

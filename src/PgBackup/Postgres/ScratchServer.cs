@@ -15,6 +15,8 @@ public sealed class ScratchServer : IAsyncDisposable
         "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off",
     ];
 
+    private const string DefaultSuperuser = "postgres";
+
     private readonly Func<ValueTask> remove;
 
     private ScratchServer(string description, FoundTools tools, PostgresServer server, Func<ValueTask> remove)
@@ -34,17 +36,26 @@ public sealed class ScratchServer : IAsyncDisposable
     /// <summary>The tools of it.</summary>
     public FoundTools Tools { get; }
 
-    /// <summary>The server; its superuser is <c>postgres</c>, and no password is asked for.</summary>
+    /// <summary>The server, as its superuser; no password is asked for.</summary>
     public PostgresServer Server { get; }
 
-    /// <summary>Starts one in a container of an image with the contract of the official one.</summary>
+    /// <summary>Ends when the server takes connections. Its tools that need none can be used before.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>; it has to be disposed all the same.</exception>
+    public Task Ready { get; private init; } = Task.CompletedTask;
+
+    /// <summary>Starts one in a container of an image with the contract of the official one, and returns while it comes up: see <see
+    /// cref="Ready"/>.</summary>
     /// <param name="engine">podman or docker.</param>
     /// <param name="image">The image.</param>
+    /// <param name="locks">How many locks it must be able to hold at once.</param>
     /// <param name="keep">It may stay when this process has ended; see <see cref="LeaveAsync"/>.</param>
     /// <param name="clock">The time.</param>
     /// <param name="cancel">Gives up, and leaves nothing.</param>
+    /// <param name="superuser">The role that it begins with.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
-    public static async Task<ScratchServer> InContainerAsync(ContainerEngine engine, string image, bool keep, TimeProvider clock, CancellationToken cancel)
+    public static async Task<ScratchServer> InContainerAsync(
+        ContainerEngine engine, string image, long locks, bool keep, TimeProvider clock, CancellationToken cancel,
+            string superuser = DefaultSuperuser)
     {
         await SweepAsync(engine, cancel);
         string name = $"olympus-pgbackup-scratch-{Guid.NewGuid():N}"[..36];
@@ -61,7 +72,9 @@ public sealed class ScratchServer : IAsyncDisposable
                     ["run", "--detach", "--rm", "--stop-signal", "SIGKILL", "--name", name,
                     "--label", $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}", "--label", $"{ContainerEngine.Label}.pid={pid}",
                     "--label", $"{ContainerEngine.Label}.process={ProcessMark.Own}",
-                    "--network", "none", .. SharedMemory(), "--env", "POSTGRES_PASSWORD", "--env", "POSTGRES_INITDB_ARGS=--no-sync", image, .. Settings.SelectMany(static s => (string[])["-c", s])])
+                    "--network", "none", .. SharedMemory(), "--env", "POSTGRES_PASSWORD", "--env", $"POSTGRES_USER={superuser}", "--env",
+                        "POSTGRES_DB=postgres",
+                    "--env", "POSTGRES_INITDB_ARGS=--no-sync", image, .. SettingsFor(locks).SelectMany(static s => (string[])["-c", s])])
                 {
                     Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
                 },
@@ -69,22 +82,26 @@ public sealed class ScratchServer : IAsyncDisposable
             if (run.ExitCode != 0)
             {
                 throw new PgBackupException(
-                    ErrorCode.ScratchFailed, $"no scratch server of the image {image} can be started:\n  {string.Join("\n  ", run.Errors.TakeLast(4))}",
+                    ErrorCode.ScratchFailed, $"no scratch server of the image {image} can be started:\n  {Quotation.Joined(run.Errors, 4)}",
                     $"Try it by hand: {engine.Program} run --rm {image} postgres --version");
             }
 
             tools = await ToolFinder.InContainerAsync(engine.Program, name, cancel);
-            var server = new PostgresServer(tools.Tools, PgConnection.InContainer("postgres", null), "olympus-pgbackup scratch");
-            await WaitAsync(server, "127.0.0.1", clock, cancel);
-            await CompressFastAsync(server, cancel);
+            var server = new PostgresServer(tools.Tools, PgConnection.InContainer(superuser, null), "olympus-pgbackup scratch");
             FoundTools held = tools;
+            var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            Task ready = ReadyAsync(server, "127.0.0.1", clock, stop.Token);
             return new ScratchServer($"container {name}", held, server, async () =>
             {
+                await stop.CancelAsync();
+                await ready.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                stop.Dispose();
                 await held.DisposeAsync();
                 await RemoveAsync();
             })
             {
                 Container = name,
+                Ready = ready,
             };
         }
         catch
@@ -100,11 +117,14 @@ public sealed class ScratchServer : IAsyncDisposable
     }
 
     /// <summary>Starts one from the server binaries of this host. Root steps down to the account <c>postgres</c>, as the server demands.</summary>
+    /// <param name="locks">How many locks it must be able to hold at once.</param>
     /// <param name="clock">The time.</param>
     /// <param name="cancel">Gives up, and leaves nothing.</param>
     /// <param name="major">The major version that is wanted; without one of it, the newest is taken.</param>
+    /// <param name="superuser">The role that it begins with.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
-    public static async Task<ScratchServer> OnHostAsync(TimeProvider clock, CancellationToken cancel, int? major = null)
+    public static async Task<ScratchServer> OnHostAsync(long locks, TimeProvider clock, CancellationToken cancel, int? major = null,
+        string superuser = DefaultSuperuser)
     {
         PostgresTools tools = (await PostgresTools.OnHostAsync(cancel)).Where(static t => t.Host is HostTools { Folder: { } f } && File.Exists(Path.Combine(f, "initdb")))
             .OrderByDescending(t => t.Major == major).ThenByDescending(static t => t.Major).FirstOrDefault()
@@ -119,8 +139,10 @@ public sealed class ScratchServer : IAsyncDisposable
             return new ToolCommand(all[0], all[1..]);
         }
 
-        string data = Path.Combine(folder.Path, "data");
-        string log = Path.Combine(folder.Path, "log");
+        // The account of the server has a folder of its own within ours, which stays ours: so the next run may remove it after a crash.
+        string own = Path.Combine(folder.Path, "s");
+        string data = Path.Combine(own, "data");
+        string log = Path.Combine(own, "log");
         async ValueTask RemoveAsync()
         {
             if (File.Exists(Path.Combine(data, "postmaster.pid")))
@@ -133,19 +155,22 @@ public sealed class ScratchServer : IAsyncDisposable
 
         try
         {
+            Directory.CreateDirectory(own, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             if (stepDown.Length > 0)
             {
-                await ToolProcess.ReadAsync(new ToolCommand("chown", "postgres", folder.Path), cancel);
+                await ToolProcess.ReadAsync(new ToolCommand("chown", "postgres", own), cancel);
+                File.SetUnixFileMode(folder.Path, File.GetUnixFileMode(folder.Path) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute); // to pass through
             }
 
-            await ToolProcess.ReadAsync(As(Path.Combine(bin, "initdb"), "--pgdata", data, "--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"), cancel);
-            string options = $"-c listen_addresses='' -c unix_socket_directories='{folder.Path}' {string.Join(' ', Settings.Select(static s => "-c " + s))}";
+            await ToolProcess.ReadAsync(As(Path.Combine(bin, "initdb"), "--pgdata", data, $"--username={superuser}", "--auth=trust",
+                "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"), cancel);
+            string options = $"-c listen_addresses='' -c unix_socket_directories='{own}' {string.Join(' ', SettingsFor(locks).Select(static s => "-c " + s))}";
             await ToolProcess.ReadAsync(
                 As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--wait", "--silent", "--log", log, "--options", options, "start"), cancel);
-            PgConnection connection = PgConnection.InContainer("postgres", null).With("PGHOST", folder.Path);
+            PgConnection connection = PgConnection.InContainer(superuser, null).With("PGHOST", own);
             var server = new PostgresServer(tools, connection, "olympus-pgbackup scratch");
             await CompressFastAsync(server, cancel);
-            return new ScratchServer($"a server on the socket in {folder.Path}", new FoundTools { Tools = tools }, server, RemoveAsync);
+            return new ScratchServer($"a server on the socket in {own}", new FoundTools { Tools = tools }, server, RemoveAsync);
         }
         catch (PgBackupException e)
         {
@@ -166,6 +191,14 @@ public sealed class ScratchServer : IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => remove();
 
+    private static IEnumerable<string> SettingsFor(long locks) => Settings.Concat(LockTable.ScratchSettings(locks));
+
+    private static async Task ReadyAsync(PostgresServer server, string host, TimeProvider clock, CancellationToken cancel)
+    {
+        await WaitAsync(server, host, clock, cancel);
+        await CompressFastAsync(server, cancel);
+    }
+
     // The image's first start makes the cluster with a server on the socket only: over TCP answers the real one.
     private static async Task WaitAsync(PostgresServer server, string host, TimeProvider clock, CancellationToken cancel)
     {
@@ -184,7 +217,7 @@ public sealed class ScratchServer : IAsyncDisposable
                 throw new PgBackupException(ErrorCode.ScratchFailed, "the scratch server did not come up within a minute.", "Start the image by hand, and look at what it prints.");
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(100), clock, cancel);
+            await Task.Delay(TimeSpan.FromMilliseconds(30), clock, cancel);
         }
     }
 

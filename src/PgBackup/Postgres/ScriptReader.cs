@@ -11,7 +11,7 @@ namespace PgBackup.Postgres;
 /// </summary>
 internal sealed class ScriptReader : IDisposable
 {
-    private const int ExcerptLength = 400;
+    private const int ExcerptLength = 16 * 1024;
 
     private readonly IncrementalHash row = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly IncrementalHash largeObject = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -25,6 +25,7 @@ internal sealed class ScriptReader : IDisposable
     private readonly Table largeObjects = new();
     private readonly Dictionary<string, List<string>>? excerpts;
     private readonly List<byte> line = [];
+    private string? authorization;
 
     private readonly HashSet<string> inheriting = new(StringComparer.Ordinal);
     private readonly List<byte> sortedRow = [];
@@ -34,7 +35,8 @@ internal sealed class ScriptReader : IDisposable
     private long rowLength;
     private byte rowFirst, rowSecond;
 
-    /// <summary>A reader; <paramref name="keepExcerpts"/> keeps the start of every schema statement, to name differences.</summary>
+    /// <summary>A reader; <paramref name="keepExcerpts"/> keeps every schema statement (of a longer one its first 16 KiB), to name
+    /// differences.</summary>
     public ScriptReader(bool keepExcerpts = false)
     {
         excerpts = keepExcerpts ? new Dictionary<string, List<string>>(StringComparer.Ordinal) : null;
@@ -48,6 +50,12 @@ internal sealed class ScriptReader : IDisposable
 
     /// <summary>Keeps the text of every statement (for globals, which are small).</summary>
     public bool KeepStatements { get; init; }
+
+    /// <summary>
+    /// The tablespace that the database lies in, quoted where SQL needs it, if it is not the default one: a script without tablespaces is
+    /// then read as an archive words it, which always names that of the database itself.
+    /// </summary>
+    public string? DatabaseTablespace { get; init; }
 
     /// <summary>Is told each line of comment that stands between two statements.</summary>
     public Action<string>? Comment { get; init; }
@@ -123,7 +131,7 @@ internal sealed class ScriptReader : IDisposable
         }
     }
 
-    /// <summary>Schema statements that this script has and the other lacks: their first words. Both must keep excerpts.</summary>
+    /// <summary>Schema statements that this script has and the other lacks. Both must keep excerpts.</summary>
     public IReadOnlyList<string> StatementsMissingIn(ScriptReader other)
     {
         List<string> missing = [];
@@ -240,6 +248,15 @@ internal sealed class ScriptReader : IDisposable
             lexer.StandardStrings = false;
         }
 
+        if (text.StartsWith("SET SESSION AUTHORIZATION "u8))
+        {
+            authorization = text.SequenceEqual("SET SESSION AUTHORIZATION DEFAULT;"u8) ? null : Text(text);
+        }
+        else if (text.SequenceEqual("RESET SESSION AUTHORIZATION;"u8))
+        {
+            authorization = null;
+        }
+
         if (KeepStatements)
         {
             Statements.Add(Text(text));
@@ -247,7 +264,9 @@ internal sealed class ScriptReader : IDisposable
 
         if (DatabaseStatement.MayBe(text) && DatabaseStatement.Read(Text(text)) is { } own)
         {
-            DatabaseStatements.Add(own);
+            own = DatabaseTablespace is { } place
+                && own.Creates ? own with { Template = $"{own.Template.TrimEnd(';')} TABLESPACE = {place};" } : own;
+            DatabaseStatements.Add(own with { Authorization = authorization });
             database.AddContent(Encoding.UTF8.GetBytes(own.Template));
             return;
         }

@@ -5,6 +5,9 @@ internal sealed class ScriptStream(Stream inner, int dumpMajor) : ForwardStream
 {
     private readonly ScriptReader script = new();
 
+    /// <summary>Called at the end of the stream.</summary>
+    public Action Ended { get; init; } = static () => { };
+
     /// <summary>The proof, after the end of the stream.</summary>
     public Proof? Proof { get; private set; }
 
@@ -19,6 +22,7 @@ internal sealed class ScriptStream(Stream inner, int dumpMajor) : ForwardStream
         else
         {
             Proof ??= script.Finish(dumpMajor);
+            Ended();
         }
 
         return count;

@@ -134,7 +134,7 @@ public static class ToolFinder
         PostgresTools tools, PgConnection connection, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
     {
         var server = new PostgresServer(tools, connection, "olympus-pgbackup");
-        await using PsqlSession session = await server.ConnectAsync(server.MaintenanceDatabase, patience, clock, cancel);
+        await using PsqlSession session = await server.ConnectAsync(patience, clock, cancel);
         return await PostgresServer.ReadFactsAsync(session, cancel);
     }
 

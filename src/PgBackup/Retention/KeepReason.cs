@@ -26,6 +26,7 @@ public sealed record KeepReason
             KeepReasonKind.NewestProven => "the newest proven one",
             KeepReasonKind.Newest => "the newest one",
             KeepReasonKind.Unreadable => "its manifest cannot be read",
+            KeepReasonKind.Disputed => "its mark contradicts its manifest",
             KeepReasonKind.FromTheFuture => "from the future",
             KeepReasonKind.Locked => "locked",
             KeepReasonKind.Awaited => "a replica lacks it",
@@ -70,6 +71,9 @@ public enum KeepReasonKind
 
     /// <summary>Nothing is known about it.</summary>
     Unreadable,
+
+    /// <summary>Its mark says that it is incomplete, its manifest that it is complete.</summary>
+    Disputed,
 
     /// <summary>Its id is later than now: one of two clocks was wrong, and its age is not known. Ends at the time of its id.</summary>
     FromTheFuture,

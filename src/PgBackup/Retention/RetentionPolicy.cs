@@ -54,6 +54,7 @@ public static class RetentionPolicy
             Add(newestProven.Contains(snapshot.Id), KeepReasonKind.NewestProven);
             Add(newest.Contains(snapshot.Id), KeepReasonKind.Newest);
             Add(!snapshot.IsReadable, KeepReasonKind.Unreadable);
+            Add(snapshot.IsDisputed, KeepReasonKind.Disputed);
             Add(snapshot.Id.Time > now, KeepReasonKind.FromTheFuture, snapshot.Id.Time);
             Add(snapshot.LockedUntil > now, KeepReasonKind.Locked, snapshot.LockedUntil);
             Add(snapshot.IsAwaited, KeepReasonKind.Awaited);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using PgBackup.Storage;
 
 namespace PgBackup.Snapshots;
@@ -14,11 +15,19 @@ public sealed class Catalog(IObjectStore store)
     // Hosts that share a store do not agree to the minute.
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
 
+    // One byte more than a right one has.
+    private const int LongestSum = 64 + 2 + 13 + 1 + 1;
+
     // Of a pin's note, what is shown.
     private const int LongestNote = 1000;
 
     /// <summary>The store.</summary>
     public IObjectStore Store => store;
+
+    private readonly ConcurrentDictionary<SnapshotId, bool> told = [];
+
+    /// <summary>Is told, a sentence each and each once, of snapshots that are passed over because they cannot be read.</summary>
+    public Action<string> PassedOver { get; init; } = static _ => { };
 
     /// <summary>Tells which snapshots are from the future.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
@@ -28,17 +37,25 @@ public sealed class Catalog(IObjectStore store)
     {
         SortedDictionary<SnapshotId, Dictionary<string, long>> found = [];
         Dictionary<SnapshotId, DateTimeOffset> written = [];
+        Dictionary<SnapshotId, string> unreadable = [];
         await foreach (StoredObject one in store.ListAsync("", cancel))
         {
-            int slash = one.Key.IndexOf('/', StringComparison.Ordinal);
-            if (slash > 0 && SnapshotId.TryParse(one.Key[..slash]) is { } id)
+            // What has the name of a snapshot and is no folder (a link, a file) is an object without a name.
+            int slash = one.Key.IndexOf('/', StringComparison.Ordinal) is var first and >= 0 ? first : one.Key.Length;
+            if (SnapshotId.TryParse(one.Key[..slash]) is { } id)
             {
                 if (!found.TryGetValue(id, out Dictionary<string, long>? objects))
                 {
                     found[id] = objects = new Dictionary<string, long>(StringComparer.Ordinal);
                 }
 
-                string name = one.Key[(slash + 1)..];
+                string name = slash < one.Key.Length ? one.Key[(slash + 1)..] : "";
+                if (name.Length == 0)
+                {
+                    unreadable[id] = one.Unreadable
+                        ?? "a link or a file stands where the snapshot's folder should: nothing is read or written through it; remove it";
+                }
+
                 objects[name] = one.Size;
                 if (name != SnapshotLayout.InProgress && one.Modified > written.GetValueOrDefault(id))
                 {
@@ -47,7 +64,7 @@ public sealed class Catalog(IObjectStore store)
             }
         }
 
-        return [.. found.Select(pair => new CatalogEntry { Id = pair.Key, Objects = pair.Value, Written = written.GetValueOrDefault(pair.Key) })];
+        return [.. found.Select(pair => new CatalogEntry { Id = pair.Key, Objects = pair.Value, Written = written.GetValueOrDefault(pair.Key), Unreadable = unreadable.GetValueOrDefault(pair.Key) })];
     }
 
     /// <summary>One snapshot by its id, or the newest complete one by the word <c>latest</c>.</summary>
@@ -82,12 +99,24 @@ public sealed class Catalog(IObjectStore store)
     public async Task<(SnapshotId Id, Manifest Manifest)> LatestAsync(CancellationToken cancel)
     {
         DateTimeOffset now = Clock.GetUtcNow() + ClockTolerance;
-        foreach (CatalogEntry entry in (await ListAsync(cancel)).Reverse().Where(static e => e.IsComplete).OrderBy(e => e.Id.Time > now ? 1 : 0))
+        PgBackupException? passed = null;
+        foreach (CatalogEntry entry in (await ListAsync(cancel)).Reverse().Where(static e => e.IsComplete || e.Unreadable is not null)
+            .OrderBy(e => e.Id.Time > now ? 1 : 0))
         {
-            if ((await TryReadManifestAsync(entry, cancel)).Manifest is { IsComplete: true } manifest)
+            (Manifest? found, PgBackupException? error) = await ReadOrPassAsync(entry, cancel);
+            passed ??= error;
+            if (found is { IsComplete: true } manifest)
             {
                 return (entry.Id, manifest);
             }
+        }
+
+        if (passed is { } newest)
+        {
+            throw new PgBackupException(
+                newest.Code == ErrorCode.ManifestTooNew ? ErrorCode.ManifestTooNew : ErrorCode.SnapshotMissing,
+                $"the store {store.Name} ({store.Location}) has no complete snapshot that can be read: {newest.Message}",
+                newest.Remedy);
         }
 
         throw new PgBackupException(
@@ -103,9 +132,9 @@ public sealed class Catalog(IObjectStore store)
     /// <summary>The same among those of a listing.</summary>
     internal async Task<(SnapshotId Id, Manifest Manifest)?> BeforeAsync(SnapshotId other, IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
     {
-        foreach (CatalogEntry entry in entries.Reverse().Where(e => e.IsComplete && e.Id < other))
+        foreach (CatalogEntry entry in entries.Reverse().Where(e => (e.IsComplete || e.Unreadable is not null) && e.Id < other))
         {
-            if ((await TryReadManifestAsync(entry, cancel)).Manifest is { IsComplete: true } manifest)
+            if ((await ReadOrPassAsync(entry, cancel)).Manifest is { IsComplete: true } manifest)
             {
                 return (entry.Id, manifest);
             }
@@ -127,7 +156,29 @@ public sealed class Catalog(IObjectStore store)
     }
 
     /// <summary>The manifest of a snapshot, or what is wrong with it; both null when it has none.</summary>
-    public async Task<(Manifest? Manifest, PgBackupException? Error)> TryReadManifestAsync(CatalogEntry entry, CancellationToken cancel)
+    public Task<(Manifest? Manifest, PgBackupException? Error)> TryReadManifestAsync(CatalogEntry entry, CancellationToken cancel) =>
+        TryAsync(entry, () => ReadManifestAsync(entry, cancel), cancel);
+
+    /// <summary>The same; a manifest that is not the one that <c>manifest.sha256</c> names is an error too.</summary>
+    internal Task<(Manifest? Manifest, PgBackupException? Error)> TryReadSealedAsync(CatalogEntry entry, CancellationToken cancel) =>
+        TryAsync(entry, async () => (await ReadSealedAsync(entry, cancel)).Manifest, cancel);
+
+    private async Task<(Manifest? Manifest, PgBackupException? Error)> ReadOrPassAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        (Manifest? manifest, PgBackupException? error) = await TryReadManifestAsync(entry, cancel);
+        error ??= entry.Unreadable is { } unreadable
+            ? new PgBackupException(ErrorCode.ObjectUnreadable, $"{unreadable}.",
+            "Look at the disk (`dmesg`), and at the owner and the mode of the folder.") : null;
+        if (error is not null && told.TryAdd(entry.Id, true))
+        {
+            PassedOver($"the snapshot {entry.Id} in {store.Name} cannot be read, and is passed over: {error.CodeText}: {error.Message}");
+        }
+
+        return (manifest, error);
+    }
+
+    private async Task<(Manifest? Manifest, PgBackupException? Error)> TryAsync(CatalogEntry entry, Func<Task<Manifest>> read,
+        CancellationToken cancel)
     {
         if (!entry.HasManifest)
         {
@@ -136,11 +187,37 @@ public sealed class Catalog(IObjectStore store)
 
         try
         {
-            return (await ReadManifestAsync(entry, cancel), null);
+            return (await read(), null);
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.ObjectDamaged)
         {
             return (null, e);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.StoreUnavailable && !cancel.IsCancellationRequested)
+        {
+            // A bad sector under one file, or rights that it lacks, are one finding; a store that is gone is another matter.
+            if (!await IsListedAsync(entry, cancel))
+            {
+                throw;
+            }
+
+            return (null, new PgBackupException(
+                ErrorCode.ObjectUnreadable,
+                $"the manifest {SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest)} in the store {store.Name} ({store.Location}) cannot be read: {e.InnerException?.Message ?? e.Message}",
+                "Look at the disk (`dmesg`), and at the owner and the mode of the file; `olympus-pgbackup check --repair` copies a good one of another store over it.",
+                e));
+        }
+    }
+
+    private async Task<bool> IsListedAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        try
+        {
+            return (await ReadEntryAsync(entry.Id, cancel)).HasManifest;
+        }
+        catch (PgBackupException) when (!cancel.IsCancellationRequested)
+        {
+            return false;
         }
     }
 
@@ -219,7 +296,7 @@ public sealed class Catalog(IObjectStore store)
     {
         foreach (CatalogEntry entry in entries.Reverse())
         {
-            if ((await TryReadManifestAsync(entry, cancel)).Manifest is { } manifest)
+            if ((await ReadOrPassAsync(entry, cancel)).Manifest is { } manifest)
             {
                 return manifest.Cluster == cluster
                     ? manifest
@@ -263,6 +340,33 @@ public sealed class Catalog(IObjectStore store)
         return json.ToArray();
     }
 
+    /// <summary>What <c>manifest.sha256</c> says, or null where there is none.</summary>
+    internal async Task<byte[]?> ReadManifestSumAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        if (!entry.Objects.ContainsKey(SnapshotLayout.ManifestSum))
+        {
+            return null;
+        }
+
+        await using Stream stream = await store.OpenAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.ManifestSum), cancel);
+        byte[] text = new byte[LongestSum];
+        return text[..await stream.ReadAtLeastAsync(text, text.Length, throwOnEndOfStream: false, cancel)];
+    }
+
+    /// <summary>The manifest and its bytes, which are those that <c>manifest.sha256</c> names, where that is there.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ObjectDamaged"/> where they are others, and those of <see
+    /// cref="ReadManifestAsync"/>.</exception>
+    internal async Task<(byte[] Json, Manifest Manifest)> ReadSealedAsync(CatalogEntry entry, CancellationToken cancel)
+    {
+        byte[] json = await ReadManifestBytesAsync(entry, cancel);
+        Manifest manifest = ParseManifest(entry.Id, json);
+        return await ReadManifestSumAsync(entry, cancel) is not { } sum
+            || sum.AsSpan().SequenceEqual(ManifestSum.Of(json)) ? (json, manifest) : throw new PgBackupException(
+            ErrorCode.ObjectDamaged,
+            $"the manifest {SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest)} in the store {store.Name} is not the one that {SnapshotLayout.ManifestSum} beside it names.",
+            "`olympus-pgbackup check --read-data --repair` copies a good one of another store over it.");
+    }
+
     /// <summary>Reads a manifest's bytes, which must be those of this snapshot.</summary>
     internal static Manifest ParseManifest(SnapshotId id, byte[] json)
     {
@@ -287,6 +391,9 @@ public sealed record CatalogEntry
     /// <summary>When the newest of them was written, by the store's clock, the mark of an unfinished run apart; the least time where that is not known.</summary>
     public DateTimeOffset Written { get; init; }
 
+    /// <summary>Why nothing is known of what is in it; null where that is known. It is kept, and nothing is copied into it.</summary>
+    public string? Unreadable { get; init; }
+
     /// <summary>There is a manifest: the snapshot exists. Whether it can be read is another question.</summary>
     public bool HasManifest => Objects.ContainsKey(SnapshotLayout.Manifest);
 
@@ -299,12 +406,18 @@ public sealed record CatalogEntry
     /// <summary>A drill restored it and found it equal.</summary>
     public bool IsProven => IsComplete && Objects.ContainsKey(SnapshotLayout.Proven);
 
+    /// <summary>A link, or a file, stands where its folder should.</summary>
+    public bool IsNoFolder => Objects.ContainsKey("");
+
     /// <summary>The bytes of all its objects.</summary>
-    public long Bytes => Objects.Values.Sum();
+    public long Bytes => (long)Math.Min(Objects.Values.Sum(static size => (decimal)size), LargestSum);
+
+    // A file with holes may claim any size; sums over all snapshots must not end because of it.
+    private const decimal LargestSum = 1L << 50;
 
     /// <summary>The databases in it, by the names of its objects.</summary>
     public int Databases => Objects.Keys.Count(name => name.StartsWith($"{Id}-", StringComparison.Ordinal) && name.Contains(".dump", StringComparison.Ordinal));
 
     /// <summary>The rest of a run that was killed (or one that is under way): no snapshot, and never taken for one.</summary>
-    public bool IsLeftover => !HasManifest && (Objects.Count == 0 || Objects.ContainsKey(SnapshotLayout.InProgress));
+    public bool IsLeftover => !HasManifest && Unreadable is null && (Objects.Count == 0 || Objects.ContainsKey(SnapshotLayout.InProgress));
 }

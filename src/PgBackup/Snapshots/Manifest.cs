@@ -1,7 +1,11 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
+using PgBackup.Tools;
 
 namespace PgBackup.Snapshots;
 
@@ -9,7 +13,7 @@ namespace PgBackup.Snapshots;
 /// A snapshot's record, <c>manifest.json</c>: written last, removed first, never edited. A snapshot exists when its manifest does.
 /// Times are UTC, sizes bytes, digests SHA-256 in lower-case hexadecimal.
 /// </summary>
-public sealed record Manifest
+public sealed partial record Manifest
 {
     /// <summary>The format that this version writes, and the newest that it reads.</summary>
     public const int CurrentFormat = 1;
@@ -31,6 +35,12 @@ public sealed record Manifest
 
     /// <summary>The version of pg_dump.</summary>
     public required string DumpVersion { get; init; }
+
+    /// <summary>
+    /// The settings that word values and definitions, with which the databases were dumped; null in older snapshots, which have those of
+    /// the server, role and database that they were taken of.
+    /// </summary>
+    public IReadOnlyDictionary<string, string>? DumpSettings { get; init; }
 
     /// <summary>Where it was taken from, without secrets.</summary>
     public required string Source { get; init; }
@@ -68,8 +78,17 @@ public sealed record Manifest
     /// <summary>The databases that the server had, whether a backup takes them or not; null where that was not asked.</summary>
     public IReadOnlyList<string>? ServerDatabases { get; init; }
 
+    /// <summary>The superuser that initdb made at the source (oid 10), which grants roles to others; null where that was not asked.</summary>
+    public string? BootstrapSuperuser { get; init; }
+
     /// <summary>What it has less of than the last complete snapshot before it, or than the server: nothing failed, and somebody should look.</summary>
     public IReadOnlyList<string> Warnings { get; init => field = value ?? []; } = [];
+
+    /// <summary>SHA-256 of <c>SHA256SUMS</c>; null in snapshots of earlier versions.</summary>
+    public string? SumsSha256 { get; init; }
+
+    /// <summary>SHA-256 of <c>RESTORE.md</c>; null in snapshots of earlier versions.</summary>
+    public string? GuideSha256 { get; init; }
 
     /// <summary>Everything that the config names is in it.</summary>
     [JsonIgnore]
@@ -91,8 +110,30 @@ public sealed record Manifest
     [JsonIgnore]
     public string Sums => string.Concat(Parts.Select(static p => $"{p.Sha256}  {p.Object}\n"));
 
+    /// <summary>What stands in the mark <c>INCOMPLETE</c>: what failed, and what was left out.</summary>
+    [JsonIgnore]
+    public string Gaps =>
+        string.Concat(Failures.Select(static f => $"failed: {Foreign.Line(f.Part)} ({f.Code})\n"))
+            + string.Concat(LeftOut.Select(static d => $"left out: {Foreign.Line(d)}\n"));
+
+    /// <summary>The SHA-256 that a text beside the parts must have; null where that is not known.</summary>
+    public string? DigestOf(string name) => name switch
+    {
+        SnapshotLayout.Sums => SumsSha256 ?? ManifestSum.Digest(Encoding.UTF8.GetBytes(Sums)),
+        SnapshotLayout.Guide => GuideSha256,
+        _ => null,
+    };
+
+    /// <summary>The same record with the digests of the texts that are written beside it.</summary>
+    public Manifest WithDigests(string guide) =>
+        this with { SumsSha256 = ManifestSum.Digest(Encoding.UTF8.GetBytes(Sums)), GuideSha256 = ManifestSum.Digest(Encoding.UTF8.GetBytes(guide)) };
+
     /// <summary>As JSON in UTF-8.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, ManifestJson.Default.Manifest);
+
+    // What a store says is data: nothing else is printed.
+    [GeneratedRegex(@"^[0-9A-Za-z.+-]{1,40}$")]
+    private static partial Regex Version();
 
     /// <summary>Reads a manifest.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ManifestUnreadable"/> or <see cref="ErrorCode.ManifestTooNew"/>.</exception>
@@ -104,27 +145,37 @@ public sealed record Manifest
             int format = document.RootElement.GetProperty("format").GetInt32();
             if (format > CurrentFormat)
             {
+                string? newer = document.RootElement.TryGetProperty("tool", out JsonElement tool) && tool.ValueKind == JsonValueKind.String
+                    && Version().IsMatch(tool.GetString()!) && tool.GetString() != ProductVersion.Text ? tool.GetString() : null;
                 throw new PgBackupException(
                     ErrorCode.ManifestTooNew,
-                    $"{where} has format {format}; this version of olympus-pgbackup reads up to {CurrentFormat}.",
-                    "Use a newer olympus-pgbackup, or the stock commands in the RESTORE.md beside it.");
+                    $"{where} was made by a newer version of olympus-pgbackup{(newer is null ? "" : $", {newer}")}: it has format {format}, and this version ({ProductVersion.Text}) reads up to {CurrentFormat}.",
+                    $"Use {(newer is null ? "that version" : $"version {newer}")} or later, or the stock commands in the RESTORE.md beside it. Nothing was changed.");
             }
 
             Manifest manifest = document.RootElement.Deserialize(ManifestJson.Default.Manifest) ?? throw new JsonException("it is null");
-            bool sane = format > 0 && manifest.Parts.All(static p => p is { Size: >= 0, PlainSize: >= 0, Proof: not null }) &&
-                manifest.Recipients.All(static r => r is not null) && manifest.Failures.All(static f => f is not null) &&
-                manifest.Parts.Select(static p => p.Object).Distinct(StringComparer.Ordinal).Count() == manifest.Parts.Count;
-            return sane ? manifest : throw new JsonException("it has parts, recipients or failures that cannot be");
+            return ManifestRules.Problem(manifest) is { } problem ? throw new JsonException(problem) : manifest;
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException or OverflowException)
         {
             throw new PgBackupException(
                 ErrorCode.ManifestUnreadable,
-                $"{where} cannot be read: {e.Message}",
+                $"{where} cannot be read: {Reason(e)}.",
                 "Its parts may be whole all the same: SHA256SUMS and RESTORE.md beside it do not need the manifest.",
                 e);
         }
     }
+
+    // In words of the file, not of the library that reads it.
+    private static string Reason(Exception e) => e switch
+    {
+        JsonException { LineNumber: { } line, Path: null } => string.Create(CultureInfo.InvariantCulture, $"line {line + 1} is no JSON"),
+        JsonException { Path: { } path } => $"{Quotation.Line(path)} is missing, or of another kind than a manifest has there",
+        JsonException => e.Message.TrimEnd('.'),
+        KeyNotFoundException => "it does not say its format",
+        InvalidOperationException => "it is no object with a number as its format",
+        _ => e.Message.TrimEnd('.'),
+    };
 }
 
 /// <summary>One stored object of a snapshot.</summary>
@@ -162,6 +213,9 @@ public sealed record Part
 
     /// <summary>The database's encoding; null for globals.</summary>
     public string? Encoding { get; init; }
+
+    /// <summary>Whose the database's extensions were, by name: a dump does not say it. Null when it has none, and in older manifests.</summary>
+    public IReadOnlyDictionary<string, string>? ExtensionOwners { get; init; }
 
     /// <summary>What a restored database must equal; for globals only its schema statements count.</summary>
     public required Proof Proof { get; init; }

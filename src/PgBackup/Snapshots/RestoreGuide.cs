@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using PgBackup.Postgres;
 
 namespace PgBackup.Snapshots;
 
@@ -10,11 +11,11 @@ public static class RestoreGuide
     public static string Write(Manifest manifest)
     {
         var text = new StringBuilder();
-        string major = manifest.DumpVersion.Split('.')[0];
+        string major = OneLine(manifest.DumpVersion.Split('.')[0]);
         text.Append(CultureInfo.InvariantCulture, $"""
             # Restore of the snapshot {manifest.Id}
 
-            Cluster {OneLine(manifest.Cluster)}, Postgres {manifest.ServerVersion}, taken {manifest.Started:yyyy-MM-dd HH:mm:ss} UTC by olympus-pgbackup {manifest.Tool}.
+            Cluster {OneLine(manifest.Cluster)}, Postgres {OneLine(manifest.ServerVersion)}, taken {manifest.Started:yyyy-MM-dd HH:mm:ss} UTC by olympus-pgbackup {OneLine(manifest.Tool)}.
             {Contents(manifest)}
             With olympus-pgbackup at hand, `olympus-pgbackup restore {manifest.Id} --target ...` does all of this and proves the result.
             Without it, the commands below need only {Tools(manifest.Encryption)} and the client tools of Postgres {major} or later
@@ -44,12 +45,25 @@ public static class RestoreGuide
                 "role ... already exists" is expected for the roles that the server has; every other error is not. Roles that exist get
                 the attributes and the password of the snapshot, the superuser too: know that password before you go on.
 
+                Can anyone else write to this folder? Then look before you restore. psql runs what follows a backslash on the machine where
+                psql runs, and a dump can make the server run programs. `{Decrypt(manifest.Encryption, globals.Object)} | grep -F '\'`
+                must show nothing but \restrict, \unrestrict and backslashes inside quotes. Restore into a server that you can throw away.
+
                 ```sh
                 {Decrypt(manifest.Encryption, globals.Object)} | psql --no-psqlrc --dbname=postgres
                 ```
 
 
                 """);
+            if (manifest.BootstrapSuperuser is { } superuser and not "postgres")
+            {
+                text.Append(CultureInfo.InvariantCulture, $"""
+                    The first superuser of the original was {OneLine(Sql.Name(superuser))} (initdb's --username, POSTGRES_USER of an image). Give the new server one of the
+                    same name: another refuses the memberships that this one granted ("permission denied to grant privileges as role").
+
+
+                    """);
+            }
         }
 
         text.Append(CultureInfo.InvariantCulture, $"""
@@ -61,16 +75,20 @@ public static class RestoreGuide
             ```sh
 
             """);
+        // Amounts of money are read as they were written.
+        string options = "-c default_transaction_read_only=off" + DumpSettings.ReadingOptions(manifest.DumpSettings);
         foreach (Part part in manifest.Databases)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{Decrypt(manifest.Encryption, part.Object)} | PGOPTIONS='-c default_transaction_read_only=off' pg_restore --create --dbname=postgres\n");
+            text.Append(CultureInfo.InvariantCulture,
+                $"{Decrypt(manifest.Encryption, part.Object)} | PGOPTIONS='{options}' pg_restore --create --dbname=postgres\n");
         }
 
         text.Append("""
             ```
 
             Under another name: make it with `createdb --template=template0 NAME`, and use `--dbname=NAME` without `--create`; the database's own owner, settings,
-            privileges and comment are then not restored. If the server lacks a tablespace of the original, add `--no-tablespaces`.
+            privileges and comment are then not restored. If the server lacks a tablespace of the original, add `--no-tablespaces`. If CREATE DATABASE
+            itself names such a tablespace, that does not help: make the database by hand, as above, under its own name.
 
             """);
         text.Append('\n').Append("## What must be there afterwards\n\n| database | tables | rows | bytes of rows |\n|---|---|---|---|\n");
@@ -82,12 +100,6 @@ public static class RestoreGuide
         return text.ToString();
     }
 
-    /// <summary>A word of a POSIX shell, quoted if it needs to be.</summary>
-    public static string ShellWord(string word) =>
-        word.Length > 0 && word.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '/' or ':' or '=' or '@' or '+' or ',')
-            ? word
-            : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
-
     private static string Contents(Manifest manifest)
     {
         var text = new StringBuilder();
@@ -95,7 +107,7 @@ public static class RestoreGuide
         text.Append(manifest.IsComplete ? ": it is complete.\n" : ": it is INCOMPLETE.\n");
         foreach (PartFailure failure in manifest.Failures)
         {
-            text.Append(CultureInfo.InvariantCulture, $"Missing: {OneLine(failure.Part)} ({failure.Code}).\n");
+            text.Append(CultureInfo.InvariantCulture, $"Missing: {OneLine(failure.Part)} ({OneLine(failure.Code)}).\n");
         }
 
         foreach (string database in manifest.LeftOut)
@@ -122,7 +134,7 @@ public static class RestoreGuide
         text.Append(manifest.Encryption == "age" ? ", in the file named by $AGE_IDENTITY:\n\n" : ", in the keyring of gpg:\n\n");
         foreach (var recipient in manifest.Recipients)
         {
-            text.Append(CultureInfo.InvariantCulture, $"- `{recipient.Fingerprint}`{(recipient.Name == recipient.Fingerprint ? "" : $" ({OneLine(recipient.Name)})")}\n");
+            text.Append(CultureInfo.InvariantCulture, $"- `{Foreign.Line(recipient.Fingerprint).Replace('`', '\'')}`{(recipient.Name == recipient.Fingerprint ? "" : $" ({OneLine(recipient.Name)})")}\n");
         }
 
         text.Append('\n');
@@ -130,12 +142,12 @@ public static class RestoreGuide
 
     private static string Decrypt(string encryption, string name) => encryption switch
     {
-        "gpg" => $"gpg --decrypt {ShellWord(name)}",
-        "age" => $"age --decrypt --identity \"$AGE_IDENTITY\" {ShellWord(name)}",
-        _ => $"cat {ShellWord(name)}",
+        "gpg" => $"gpg --decrypt {ShellText.Word(name)}",
+        "age" => $"age --decrypt --identity \"$AGE_IDENTITY\" {ShellText.Word(name)}",
+        _ => $"cat {ShellText.Word(name)}",
     };
 
     private static string Tools(string encryption) => encryption is "gpg" or "age" ? encryption : "cat";
 
-    private static string OneLine(string text) => text.ReplaceLineEndings(" ").Replace("|", "\\|", StringComparison.Ordinal);
+    private static string OneLine(string text) => Foreign.Markdown(text);
 }

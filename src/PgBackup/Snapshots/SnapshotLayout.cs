@@ -9,6 +9,9 @@ public static class SnapshotLayout
     /// <summary>The record that makes a snapshot exist.</summary>
     public const string Manifest = "manifest.json";
 
+    /// <summary>The manifest's digest, for <c>sha256sum -c</c>. Written before the manifest; snapshots of earlier versions have none.</summary>
+    public const string ManifestSum = "manifest.sha256";
+
     /// <summary>The folder of the reports of drills, at the root of a store.</summary>
     public const string Drills = "drills";
 
@@ -20,6 +23,9 @@ public static class SnapshotLayout
 
     /// <summary>The stock commands to restore it.</summary>
     public const string Guide = "RESTORE.md";
+
+    /// <summary>What is written for people and their tools beside the parts; the manifest names the digests.</summary>
+    internal static readonly string[] Texts = [Sums, Guide];
 
     /// <summary>
     /// Stands beside the manifest of a snapshot that lacks something, and says what: so that a listing of names, without the manifests,
@@ -38,6 +44,9 @@ public static class SnapshotLayout
     /// it and no manifest is the rest of a run that was killed, and may be removed by the next one that holds the lock.
     /// </summary>
     public const string InProgress = "IN-PROGRESS";
+
+    /// <summary>Everything that may stand in a snapshot's folder beside its parts.</summary>
+    internal static readonly string[] Own = [Manifest, ManifestSum, Sums, Guide, Incomplete, Pinned, Proven, InProgress];
 
     /// <summary>The key of an object.</summary>
     public static string Key(SnapshotId id, string name) => $"{id}/{name}";

@@ -13,6 +13,9 @@ public interface IObjectStore
     /// <summary>For messages: the folder or URL, without secrets.</summary>
     string Location { get; }
 
+    /// <summary>What the store could not do and nothing depends on, a sentence each, since it was made.</summary>
+    IReadOnlyList<string> Notes => [];
+
     /// <summary>Checks that objects can be written as the config demands (encrypted, locked), by writing one and removing it.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.StoreNotEncrypting"/>, where encryption by the store is demanded.</exception>
     Task CheckWritableAsync(CancellationToken cancel);
@@ -37,7 +40,8 @@ public interface IObjectStore
 
     /// <summary>
     /// The whole objects of one folder (the key up to a slash), or with an empty folder those of the whole store, whatever their
-    /// depth; in no order. Hidden and half-written things are not listed.
+    /// depth; in no order. Hidden and half-written things are not listed. Of the whole store, a folder that cannot be looked into is listed
+    /// too, with the reason (<see cref="StoredObject.Unreadable"/>): it is no reason to go without the others.
     /// </summary>
     IAsyncEnumerable<StoredObject> ListAsync(string folder, CancellationToken cancel);
 
@@ -86,6 +90,12 @@ public sealed record StoredObject
 
     /// <summary>How the store says it encrypts it (<c>AES256</c>, <c>aws:kms</c>); only from <see cref="IObjectStore.FindAsync"/>.</summary>
     public string? ProviderEncryption { get; init; }
+
+    /// <summary>
+    /// Why a folder cannot be looked into, though the store as a whole can; then the key is the folder's, and nothing is known of what is
+    /// in it. Null for objects.
+    /// </summary>
+    public string? Unreadable { get; init; }
 
     /// <summary>Until when it cannot be removed; only from <see cref="IObjectStore.FindAsync"/>.</summary>
     public DateTimeOffset? LockedUntil { get; init; }

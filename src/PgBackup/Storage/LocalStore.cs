@@ -1,22 +1,19 @@
-using System.Runtime.CompilerServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace PgBackup.Storage;
 
 /// <summary>
 /// A folder on this host (or mounted on it). Files have mode 0600, folders 0700. An object is written under a hidden temporary
-/// name, synchronised, renamed, and its folder synchronised.
+/// name, synchronised, renamed, and its folder synchronised. The folder itself may be a link; links below it are never followed.
 /// </summary>
-public sealed class LocalStore : IObjectStore
+public sealed partial class LocalStore : IObjectStore
 {
     private const string LockName = ".olympus-pgbackup.lock";
-    private const UnixFileMode FileMode0600 = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const UnixFileMode FolderMode0700 = FileMode0600 | UnixFileMode.UserExecute;
+    private const UnixFileMode FolderMode0700 = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const int BufferBytes = 1 << 20;
-
-    private static readonly EnumerationOptions Here = new() { AttributesToSkip = FileAttributes.Hidden, IgnoreInaccessible = false };
-    private static readonly EnumerationOptions Below = new() { AttributesToSkip = FileAttributes.Hidden | FileAttributes.ReparsePoint, IgnoreInaccessible = false, RecurseSubdirectories = true };
-    private static readonly EnumerationOptions Everything = new() { AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = false, RecurseSubdirectories = true };
+    private const int NoSpace = 28; // ENOSPC
+    private const int NoQuota = 122; // EDQUOT
 
     private readonly string root;
 
@@ -33,6 +30,9 @@ public sealed class LocalStore : IObjectStore
     /// <inheritdoc/>
     public string Location => root;
 
+    /// <summary>The folder is not made by a first write: one that is not there is a disk that is not mounted.</summary>
+    public bool MustExist { get; init; }
+
     /// <inheritdoc/>
     public async Task CheckWritableAsync(CancellationToken cancel)
     {
@@ -45,28 +45,24 @@ public sealed class LocalStore : IObjectStore
     /// <inheritdoc/>
     public async Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
-        string path = PathOf(key);
-        string folder = Path.GetDirectoryName(path)!;
-        string partial = Path.Combine(folder, $".{Path.GetFileName(path)}.partial");
-        if (Path.GetFileName(partial).Length > 200)
-        {
-            partial = Path.Combine(folder, $".{Guid.NewGuid():N}.partial");
-        }
-
+        OpenFolder? opened = null;
+        string name = NameOf(key);
+        Guard(() => opened = Enter(key, make: true));
+        using OpenFolder folder = opened!;
+        string partial = Encoding.UTF8.GetByteCount(name) > 180 ? $".{Guid.NewGuid():N}.partial" : $".{name}.partial";
         try
         {
-            Guard(() => MakeFolder(folder));
-            long size = await WriteAsync(partial, content, cancel);
+            long size = await WriteAsync(folder, partial, content, cancel);
             Guard(() =>
             {
-                File.Move(partial, path, overwrite: true);
-                Posix.SyncFolder(folder);
+                folder.Rename(partial, name);
+                folder.Sync();
             });
             return size;
         }
         catch
         {
-            RemoveQuietly(partial);
+            RemoveQuietly(folder, partial);
             throw;
         }
     }
@@ -74,23 +70,28 @@ public sealed class LocalStore : IObjectStore
     /// <inheritdoc/>
     public async Task<Stream> OpenAsync(string key, CancellationToken cancel)
     {
-        string path = PathOf(key);
         try
         {
-            if (!File.Exists(path))
+            using OpenFolder? folder = Enter(key, make: false);
+            if (folder?.TryOpenFile(NameOf(key)) is not { } handle)
             {
                 throw new PgBackupException(ErrorCode.ObjectDamaged, $"the store {Name} has no object {key}.");
             }
 
-            // Not through a link, and no pipe or device, which would be read for ever.
-            var file = new FileStream(Posix.OpenToRead(path), FileAccess.Read, bufferSize: 0);
+            // No pipe or device, which would be read for ever.
+            var file = new FileStream(handle, FileAccess.Read, bufferSize: 0);
             if (!file.CanSeek)
             {
                 await file.DisposeAsync();
                 throw new PgBackupException(ErrorCode.ObjectDamaged, $"{key} in the store {Name} is no regular file.");
             }
 
-            return new StoredFile(this, file);
+            return new StoredFile(this, key, file);
+        }
+        catch (LinkException e)
+        {
+            throw new PgBackupException(ErrorCode.ObjectDamaged, $"{key} cannot be read from the store {Name}: {e.Message}.",
+                "Remove the link; a store has none.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -99,44 +100,26 @@ public sealed class LocalStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<StoredObject> ListAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
-    {
-        await Task.CompletedTask;
-        bool whole = folder.Length == 0;
-        string start = whole ? root : PathOf(folder);
-        if (!Directory.Exists(root))
-        {
-            throw new PgBackupException(
-                ErrorCode.StoreUnavailable, $"the folder of the store {Name} ({root}) does not exist.", "Mount its disk, or take a first backup, which makes the folder.");
-        }
-
-        foreach (FileInfo file in Enumerate(() => new DirectoryInfo(start).EnumerateFiles("*", whole ? Below : Here)))
-        {
-            cancel.ThrowIfCancellationRequested();
-            if (file.Exists) // it may have been renamed or removed since
-            {
-                yield return Describe(file);
-            }
-        }
-    }
-
-    /// <inheritdoc/>
     public Task<StoredObject?> FindAsync(string key, CancellationToken cancel)
     {
-        var file = new FileInfo(PathOf(key));
-        return Task.FromResult(file.Exists ? Describe(file) : null);
+        StoredObject? found = null;
+        Guard(() =>
+        {
+            using OpenFolder? folder = Enter(key, make: false);
+            found = folder?.Look(NameOf(key)) is { IsFolder: false, IsLink: false } facts ? Describe(key, facts) : null;
+        });
+        return Task.FromResult(found);
     }
 
     /// <inheritdoc/>
     public Task DeleteAsync(string key, CancellationToken cancel)
     {
-        string path = PathOf(key);
         Guard(() =>
         {
-            if (File.Exists(path))
+            using OpenFolder? folder = Enter(key, make: false);
+            if (folder?.Remove(NameOf(key)) == true)
             {
-                File.Delete(path);
-                Posix.SyncFolder(Path.GetDirectoryName(path)!);
+                folder.Sync();
             }
         });
         return Task.CompletedTask;
@@ -145,73 +128,56 @@ public sealed class LocalStore : IObjectStore
     /// <inheritdoc/>
     public Task DeleteFolderAsync(string folder, CancellationToken cancel)
     {
-        string path = PathOf(folder);
         Guard(() =>
         {
-            if (Directory.Exists(path))
+            using OpenFolder? above = Enter(folder, make: false);
+            if (above?.Look(NameOf(folder)) is not null)
             {
-                Directory.Delete(path, recursive: true);
-                Posix.SyncFolder(root);
+                above.RemoveTree(NameOf(folder));
+                above.Sync();
             }
         });
         return Task.CompletedTask;
     }
 
     /// <inheritdoc/>
-    public Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel)
-    {
-        int removed = 0;
-        if (!Directory.Exists(root))
-        {
-            return Task.FromResult(removed);
-        }
-
-        Guard(() =>
-        {
-            foreach (FileInfo file in new DirectoryInfo(root).GetFiles(".*.partial", Everything).Where(f => f.LastWriteTimeUtc < olderThan))
-            {
-                cancel.ThrowIfCancellationRequested();
-                file.Delete();
-                removed++;
-            }
-
-            foreach (DirectoryInfo folder in new DirectoryInfo(root).GetDirectories().Where(d => d.LastWriteTimeUtc < olderThan && !d.EnumerateFileSystemInfos().Any()))
-            {
-                folder.Delete();
-                removed++;
-            }
-        });
-        return Task.FromResult(removed);
-    }
-
-    /// <inheritdoc/>
     /// <remarks>An advisory lock (flock) on a hidden file: the kernel drops it when the process ends, however it ends.</remarks>
     public async Task<IStoreLock> LockAsync(string holder, CancellationToken cancel)
     {
-        string path = Path.Combine(root, LockName);
-        Guard(() => MakeFolder(root));
-        FileStream stream;
-        try
+        SafeFileHandle? handle = null;
+        int refused = 0;
+        string mark = "";
+        Guard(() =>
         {
-            stream = new FileStream(path, new FileStreamOptions
+            MakeRoot();
+            using OpenFolder top = OpenFolder.TryOpen(root) ?? throw new DirectoryNotFoundException($"{root} is gone again");
+            handle = top.OpenOrMakeFile(LockName);
+            refused = Posix.LockWhole(handle);
+            mark = $"local {top.Look().Place}";
+            if (refused != Posix.WouldBlock)
             {
-                Mode = FileMode.OpenOrCreate,
-                Access = FileAccess.ReadWrite,
-                Share = FileShare.None,
-                UnixCreateMode = FileMode0600,
-            });
-        }
-        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException) && File.Exists(path))
+                HeldLocks.Add(mark, Name); // at once: whatever comes next may be the end of this call
+            }
+        });
+        var stream = new FileStream(handle!, FileAccess.ReadWrite, bufferSize: 0);
+        // Some network file systems know no locks: any other refusal is theirs, and no other run's.
+        if (refused == Posix.WouldBlock)
         {
+            string other;
+            await using (stream)
+            {
+                other = await HolderAsync(stream, cancel);
+            }
+
+            if (HeldLocks.Same(mark, Name, root) is { } same)
+            {
+                throw same;
+            }
+
             throw new PgBackupException(
                 ErrorCode.AlreadyRunning,
-                $"another run works in the store {Name} ({root}): {await HolderAsync(path, cancel)}.",
-                "Wait for it to end, or stop it. A lock of a run that was killed is free by itself.",
-                e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Unavailable(e);
+                $"another run works in the store {Name} ({root}): {other}.",
+                "Wait for it to end, or stop it. A lock of a run that was killed is free by itself.");
         }
 
         try
@@ -219,32 +185,62 @@ public sealed class LocalStore : IObjectStore
             stream.SetLength(0);
             await stream.WriteAsync(Encoding.UTF8.GetBytes(holder), cancel);
             await stream.FlushAsync(cancel);
-            return new FileLock(stream);
+            return new FileLock(stream, mark);
         }
-        catch (IOException e)
+        catch (Exception e)
         {
+            HeldLocks.Remove(mark);
             await stream.DisposeAsync();
-            throw Unavailable(e);
+            if (e is IOException)
+            {
+                throw Unavailable(e);
+            }
+
+            throw;
         }
     }
 
-    private StoredObject Describe(FileInfo file) =>
-        new() { Key = Path.GetRelativePath(root, file.FullName), Size = file.Length, Modified = file.LastWriteTimeUtc };
+    private static StoredObject Describe(string key, FileFacts facts) => new() { Key = key, Size = facts.Size, Modified = facts.Modified };
 
-    private static async Task<string> HolderAsync(string path, CancellationToken cancel)
+    private static async Task<string> HolderAsync(FileStream file, CancellationToken cancel)
     {
         try
         {
-            // Any FileStream that opens a file by its path asks for a lock of it, which the holder has.
-            await using var stream = new FileStream(Posix.OpenToRead(path), FileAccess.Read);
-            using var reader = new StreamReader(stream);
-            string holder = await reader.ReadToEndAsync(cancel);
-            return holder.Length > 0 ? holder : "it has just started";
+            using var reader = new StreamReader(file, leaveOpen: true);
+            char[] holder = new char[1000];
+            int length = await reader.ReadBlockAsync(holder, cancel);
+            return length > 0 ? new string(holder, 0, length) : "it has just started";
         }
         catch (IOException)
         {
             return "its holder is not known";
         }
+    }
+
+    // Neither a link whose target is gone nor a file can become a folder, and what the system says of it is no help.
+    private static void RequireNothing(string path)
+    {
+        if (new FileInfo(path).LinkTarget is { } target)
+        {
+            throw new IOException($"{path} is a link to {target}, where nothing is: is its disk mounted?");
+        }
+
+        if (File.Exists(path))
+        {
+            throw new IOException($"{path} is a file, and no folder");
+        }
+    }
+
+    private void MakeRoot()
+    {
+        if (MustExist && !Directory.Exists(root))
+        {
+            RequireNothing(root);
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable, $"the folder of the store {Name} ({root}) does not exist, and must_exist: true forbids to make it.", "Mount its disk. Make the folder of a new store by hand (`mkdir`, mode 0700).");
+        }
+
+        MakeFolder(root);
     }
 
     private static void MakeFolder(string folder)
@@ -254,6 +250,8 @@ public sealed class LocalStore : IObjectStore
             return;
         }
 
+        RequireNothing(folder);
+
         // One by one: the mode is that of the last folder only.
         string parent = Path.GetDirectoryName(folder) ?? "/";
         MakeFolder(parent);
@@ -261,11 +259,11 @@ public sealed class LocalStore : IObjectStore
         Posix.SyncFolder(parent);
     }
 
-    private static void RemoveQuietly(string path)
+    private static void RemoveQuietly(OpenFolder folder, string name)
     {
         try
         {
-            File.Delete(path);
+            folder.Remove(name);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -273,21 +271,13 @@ public sealed class LocalStore : IObjectStore
         }
     }
 
-    private async Task<long> WriteAsync(string path, Stream content, CancellationToken cancel)
+    private async Task<long> WriteAsync(OpenFolder folder, string name, Stream content, CancellationToken cancel)
     {
         byte[] buffer = new byte[BufferBytes];
         FileStream? file = null;
         try
         {
-            Guard(() => file = new FileStream(path, new FileStreamOptions
-            {
-                Mode = FileMode.Create,
-                Access = FileAccess.Write,
-                Share = FileShare.Read,
-                BufferSize = 0,
-                Options = FileOptions.Asynchronous,
-                UnixCreateMode = FileMode0600,
-            }));
+            Guard(() => file = new FileStream(folder.MakeFile(name), FileAccess.Write, bufferSize: 0));
             long size = 0;
             while (true)
             {
@@ -307,9 +297,9 @@ public sealed class LocalStore : IObjectStore
                 {
                     await file!.WriteAsync(buffer.AsMemory(0, filled), cancel);
                 }
-                catch (IOException e)
+                catch (Exception e) when (FileError.Of(e) is { } error)
                 {
-                    throw Unavailable(e);
+                    throw Unavailable(error);
                 }
 
                 size += filled;
@@ -327,31 +317,25 @@ public sealed class LocalStore : IObjectStore
         }
     }
 
-    private string PathOf(string key)
-    {
-        string? path = key.Contains('\0', StringComparison.Ordinal) ? null : Path.GetFullPath(Path.Combine(root, key));
-        return path is not null && path.StartsWith(root.EndsWith('/') ? root : root + "/", StringComparison.Ordinal) && path.Length > root.Length + 1
-            ? path
-            : throw new PgBackupException(ErrorCode.StoreUnavailable, $"the key \"{key}\" leads out of the store {Name}.");
-    }
+    private static string NameOf(string key) => key[(key.LastIndexOf('/') + 1)..];
 
-    private List<T> Enumerate<T>(Func<IEnumerable<T>> list)
+    // The folder of a key. The root may be a link, as operators make them; below it nothing is.
+    private OpenFolder? Enter(string key, bool make)
     {
-        List<T> found = [];
-        try
+        ObjectKey.Require(key.EndsWith("/.", StringComparison.Ordinal) ? key[..^2] : key, Name);
+        if (make)
         {
-            found.AddRange(list());
-        }
-        catch (DirectoryNotFoundException)
-        {
-            // nothing was ever stored there
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Unavailable(e);
+            MakeRoot();
         }
 
-        return found;
+        OpenFolder? folder = OpenFolder.TryOpen(root);
+        foreach (string name in key.Split('/').SkipLast(1))
+        {
+            using OpenFolder? above = folder;
+            folder = make ? above?.Enter(name) : above?.TryEnter(name);
+        }
+
+        return folder ?? (make ? throw new DirectoryNotFoundException($"{root} is gone again") : null);
     }
 
     private void Guard(Action action)
@@ -359,6 +343,12 @@ public sealed class LocalStore : IObjectStore
         try
         {
             action();
+        }
+        catch (LinkException e)
+        {
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable, $"the store {Name} ({root}) has a link in it: {e.Message}.",
+                    "Remove the link. Only the folder of the store itself may be one.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -368,15 +358,17 @@ public sealed class LocalStore : IObjectStore
 
     private PgBackupException Unavailable(Exception e)
     {
-        bool full = e.Message.Contains("No space left", StringComparison.OrdinalIgnoreCase) || e.HResult == 28;
+        bool full = e.HResult is NoSpace or NoQuota || e.Message.Contains("No space left", StringComparison.OrdinalIgnoreCase)
+            || e.Message.Contains("Disk quota exceeded", StringComparison.OrdinalIgnoreCase);
         return new PgBackupException(
             ErrorCode.StoreUnavailable,
             full ? $"the store {Name} ({root}) is full." : $"the store {Name} ({root}) cannot be used: {e.Message}",
             full ? "Make room, or name a larger disk in the config; no object was left half-written." : "Check that the folder exists or can be made, and belongs to the user that runs the backup.",
-            e);
+            e)
+        { IsFull = full };
     }
 
-    private sealed class FileLock(FileStream file) : IStoreLock
+    private sealed class FileLock(FileStream file, string mark) : IStoreLock
     {
         public string? Note => null;
 
@@ -385,11 +377,15 @@ public sealed class LocalStore : IObjectStore
             // The kernel takes it from nobody.
         }
 
-        public ValueTask DisposeAsync() => file.DisposeAsync();
+        public ValueTask DisposeAsync()
+        {
+            HeldLocks.Remove(mark);
+            return file.DisposeAsync();
+        }
     }
 
     // A disk that fails while it is read is a store that cannot be read, not an unforeseen error.
-    private sealed class StoredFile(LocalStore store, FileStream file) : ForwardStream
+    private sealed class StoredFile(LocalStore store, string key, FileStream file) : ForwardStream
     {
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
@@ -399,7 +395,7 @@ public sealed class LocalStore : IObjectStore
             }
             catch (IOException e)
             {
-                throw store.Unavailable(e);
+                throw store.Unavailable(new IOException($"{key}: {e.Message}", e));
             }
         }
 

@@ -110,15 +110,16 @@ internal sealed partial class Rclone
     /// <summary>The error for a call that failed, quoting rclone without its timestamps.</summary>
     public PgBackupException Failure(string verb, IReadOnlyList<string> errors, Exception? inner = null)
     {
-        string command = configFile is null ? "rclone" : $"rclone --config {configFile}";
+        string command = configFile is null ? "rclone" : $"rclone --config {ShellText.Word(configFile)}";
+        string place = ShellText.Word(Location);
         string remedy = true switch
         {
             _ when Has(errors, Full) => "Make room, or raise the quota; no object was left half-written.",
             _ when Has(errors, NoRemote) => $"`{command} listremotes` shows the remotes, and `{command} config` makes one; cron and sudo have another home folder, so name the config file.",
-            _ when Has(errors, NoBucket) => $"Make the bucket (`{command} mkdir {Location}`), or correct its name; a backup never makes one.",
-            _ when Has(errors, Refused) => $"Check the rights and the credentials: `{command} lsd {Location}` tries them, `{command} config` changes them.",
-            _ when IsTransient(errors) => $"The connection or the service fails, which may pass; `{command} lsd {Location}` tries it.",
-            _ => $"Try `{command} lsd {Location}`; `{command} config` shows how the remote is set up.",
+            _ when Has(errors, NoBucket) => $"Make the bucket (`{command} mkdir {place}`), or correct its name; a backup never makes one.",
+            _ when Has(errors, Refused) => $"Check the rights and the credentials: `{command} lsd {place}` tries them, `{command} config` changes them.",
+            _ when IsTransient(errors) => $"The connection or the service fails, which may pass; `{command} lsd {place}` tries it.",
+            _ => $"Try `{command} lsd {place}`; `{command} config` shows how the remote is set up.",
         };
         string quote = Quote(errors);
         return new PgBackupException(
@@ -128,6 +129,7 @@ internal sealed partial class Rclone
             inner)
         {
             IsTransient = IsTransient(errors),
+            IsFull = Has(errors, Full),
         };
     }
 
@@ -197,6 +199,16 @@ internal sealed partial class Rclone
         }
     }
 
+    // The operator's surroundings may make rclone talk where its output is read, write nothing, or leave objects out of its listings.
+    private static readonly string[] Unset =
+    [
+        "VERBOSE", "QUIET", "PROGRESS", "PROGRESS_TERMINAL_TITLE", "LOG_LEVEL", "LOG_FILE", "LOG_FORMAT", "USE_JSON_LOG", "SYSLOG", "STATS",
+            "STATS_ONE_LINE", "STATS_LOG_LEVEL", "DUMP",
+        "DRY_RUN", "INTERACTIVE", "MAX_TRANSFER", "MAX_DURATION", "FILTER", "FILTER_FROM", "INCLUDE", "INCLUDE_FROM", "EXCLUDE",
+            "EXCLUDE_FROM", "EXCLUDE_IF_PRESENT",
+        "FILES_FROM", "FILES_FROM_RAW", "MIN_AGE", "MAX_AGE", "MIN_SIZE", "MAX_SIZE", "MAX_DEPTH",
+    ];
+
     // By environment, since a version that does not know one of these would refuse it as a flag. Buckets are made by people:
     // one that is missing is more likely misspelt.
     private Dictionary<string, string?> Environment()
@@ -209,6 +221,11 @@ internal sealed partial class Rclone
             ["RCLONE_OOS_NO_CHECK_BUCKET"] = "true",
             ["RCLONE_AZUREBLOB_NO_CHECK_CONTAINER"] = "true",
         };
+        foreach (string name in Unset)
+        {
+            variables["RCLONE_" + name] = null;
+        }
+
         if (configFile is not null)
         {
             variables["RCLONE_CONFIG"] = configFile;
@@ -224,8 +241,9 @@ internal sealed partial class Rclone
         string[] lines =
         [
             .. errors.Select(line => WithoutSecrets(Timestamp().Replace(line, "")).Trim())
-                .Where(static line => line.Length > 0 && !line.StartsWith("ERROR : Attempt ", StringComparison.Ordinal)).Distinct(StringComparer.Ordinal).TakeLast(6),
+                .Where(static line => line.Length > 0 && !line.StartsWith("ERROR : Attempt ", StringComparison.Ordinal))
+                    .Distinct(StringComparer.Ordinal),
         ];
-        return lines.Length == 0 ? "." : $":\n  {string.Join("\n  ", lines)}";
+        return lines.Length == 0 ? "." : $":\n  {Quotation.Joined(lines, 6)}";
     }
 }

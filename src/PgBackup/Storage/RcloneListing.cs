@@ -92,9 +92,10 @@ internal sealed class RcloneListing(Rclone rclone)
     // A line break cannot be written into the list of names that rclone is asked for.
     public void Check(string key)
     {
-        if (key.Split('/').Any(static part => part is "" or "." or "..") || key.Any(char.IsControl))
+        ObjectKey.Require(key, rclone.Store);
+        if (key.Any(char.IsControl))
         {
-            throw new PgBackupException(ErrorCode.StoreUnavailable, $"the key \"{key}\" leads out of the store {rclone.Store}, or is no name for an object.");
+            throw new PgBackupException(ErrorCode.StoreUnavailable, $"the key \"{key}\" is no name for an object of the store {rclone.Store}.");
         }
     }
 
@@ -106,7 +107,8 @@ internal sealed class RcloneListing(Rclone rclone)
 
     private PgBackupException NoRoot(RcloneRemote remote, PgBackupException e) => remote.Features.BucketBased
         ? new PgBackupException(
-            ErrorCode.StoreUnavailable, $"the bucket of the store {rclone.Store} ({rclone.Location}) does not exist.", $"Make it (`rclone mkdir {rclone.Location}`), or correct its name; a backup never makes one.", e)
+            ErrorCode.StoreUnavailable, $"the bucket of the store {rclone.Store} ({rclone.Location}) does not exist.",
+                $"Make it (`rclone mkdir {ShellText.Word(rclone.Location)}`), or correct its name; a backup never makes one.", e)
         : new PgBackupException(
             ErrorCode.StoreUnavailable,
             $"the folder of the store {rclone.Store} ({rclone.Location}) does not exist.",

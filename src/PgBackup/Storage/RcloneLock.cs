@@ -55,6 +55,7 @@ internal sealed class RcloneLock : IStoreLock
         var lease = new RcloneLock(store, holder, clock);
         try
         {
+            HeldLocks.Add(lease.nonce, store.Name);
             await lease.WriteAsync(cancel);
             await lease.RequireAloneAsync(cancel);
             lease.renewal = lease.RenewAsync();
@@ -89,6 +90,7 @@ internal sealed class RcloneLock : IStoreLock
 
         await stop.CancelAsync();
         await renewal;
+        HeldLocks.Remove(nonce);
         foreach (string key in written)
         {
             try
@@ -130,12 +132,19 @@ internal sealed class RcloneLock : IStoreLock
 
         foreach (StoredObject other in others)
         {
+            string mark = other.Key[(Folder.Length + 1)..].Split('-')[0];
+            if (HeldLocks.Same(mark, store.Name, store.Location) is { } same)
+            {
+                throw same;
+            }
+
             if (await ReadAsync(other, cancel) is not { } text)
             {
                 continue; // given back meanwhile
             }
 
-            if (text.Expires > clock.GetUtcNow() && !ProcessMark.IsGone(text.Process))
+            if (text.Expires > clock.GetUtcNow() && !ProcessMark.IsGone(text.Process)
+                && (text.Process is null || text.Process != ProcessMark.Own || HeldLocks.Has(mark)))
             {
                 throw new PgBackupException(
                     ErrorCode.AlreadyRunning,

@@ -64,6 +64,9 @@ public sealed class RcloneStore : IObjectStore
     /// <inheritdoc/>
     public string Name { get; }
 
+    /// <summary>The folder is not made by a first write; buckets never are.</summary>
+    public bool MustExist { get; init; }
+
     /// <inheritdoc/>
     public string Location => rclone.Location;
 
@@ -256,7 +259,7 @@ public sealed class RcloneStore : IObjectStore
     // Not every remote of buckets can be told not to make one that is missing.
     private async Task SeeRootAsync(RcloneRemote remote, CancellationToken cancel)
     {
-        if (!rootSeen && remote.Features.BucketBased)
+        if (!rootSeen && (remote.Features.BucketBased || MustExist))
         {
             await foreach (RcloneItem _ in listing.ItemsAsync("", ["--files-only", "--max-depth", "1"], cancel))
             {

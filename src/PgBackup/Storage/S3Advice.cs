@@ -1,3 +1,5 @@
+using System.Net;
+using System.Xml;
 using Amazon.Runtime;
 
 namespace PgBackup.Storage;
@@ -25,6 +27,9 @@ internal static class S3Advice
             "QuotaExceeded" => ("The store is full for this user or bucket: raise the quota, or keep less; no object was left half-written.", false),
             "RequestTimeTooSkewed" => ("The clock of this host is wrong: set it (chrony, systemd-timesyncd).", false),
             "ExpiredToken" or "InvalidToken" => ("The credentials are temporary and have expired: renew them.", false),
+            _ when IsCut(e) => ("The answer of the store broke off; it was tried several times. The next run goes on.", true),
+            _ when IsFull(e) => ("The store is full: make room, or keep less; no object was left half-written.", false),
+            _ when IsUnknownRequest(e) => ("The store does not know this kind of request.", false),
             _ when status is >= 500 or 429 || code is "SlowDown" or "RequestTimeout" or "ServiceUnavailable" or "InternalError" => ("The store is busy or broken; it was tried several times. The next run goes on.", true),
             _ when status is 401 or 403 => ("The store refuses this key without a reason: check the access key, the secret key and region:, and what the key may do (docs/configuration.md has a policy).", false),
             _ when lacksCredentials =>
@@ -35,6 +40,17 @@ internal static class S3Advice
         };
         return (why, remedy, transient);
     }
+
+    /// <summary>An answer that is no whole XML: a connection that broke in the middle of it, for which the SDK hands on what its parser
+    /// says.</summary>
+    public static bool IsCut(Exception e) => e is XmlException or AmazonUnmarshallingException || e.InnerException is XmlException;
+
+    /// <summary>The store has no room.</summary>
+    public static bool IsFull(Exception e) => e is AmazonServiceException { ErrorCode: "QuotaExceeded" or "XMinioStorageFull" } or AmazonServiceException { StatusCode: HttpStatusCode.InsufficientStorage };
+
+    /// <summary>The store does not know this kind of request, now or later.</summary>
+    public static bool IsUnknownRequest(Exception e) =>
+        e is AmazonServiceException { ErrorCode: "NotImplemented" or "MethodNotAllowed" } or AmazonServiceException { StatusCode: HttpStatusCode.NotImplemented or HttpStatusCode.MethodNotAllowed };
 
     // Some servers send a code and no text.
     private static string Told(string what, Exception e) => string.IsNullOrWhiteSpace(e.Message) ? what : $"{what}: {e.Message}";

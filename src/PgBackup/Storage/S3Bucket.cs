@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Amazon.Runtime;
 using Amazon.S3;
@@ -12,16 +11,21 @@ namespace PgBackup.Storage;
 /// The requests that a store sends to its bucket. Each is tried again where that may help, and given up when nothing was heard of it for
 /// minutes; what fails in the end is a <see cref="PgBackupException"/> that says what to do. What a request did is for others to judge.
 /// </summary>
-internal sealed class S3Bucket : IDisposable
+internal sealed partial class S3Bucket : IDisposable
 {
     // Without a byte sent, or an answer. It is not the time that a request may take: parts can be large, and lines slow.
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
+    // Of a store that has been given up once.
+    private static readonly TimeSpan PatienceWhenDown = TimeSpan.FromSeconds(10);
 
     private readonly S3Settings settings;
     private readonly AmazonS3Client client;
     private readonly SemaphoreSlim sending = new(4, 4);
     private readonly TimeProvider clock;
     private readonly bool overTls;
+    private readonly List<string> notes = [];
+    private volatile PgBackupException? down;
 
     /// <summary>The bucket of the store of a name. Nothing is asked of it yet.</summary>
     public S3Bucket(string store, S3Settings settings, TimeProvider clock)
@@ -85,23 +89,6 @@ internal sealed class S3Bucket : IDisposable
     /// </summary>
     public Task<T> CallAsync<T>(string doing, Func<CancellationToken, Task<T>> request, CancellationToken cancel) =>
         CallAsync(doing, (c, _) => request(c), cancel);
-
-    /// <summary>All objects whose keys begin with a prefix, from requests of a thousand each.</summary>
-    public async IAsyncEnumerable<S3Object> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancel)
-    {
-        var request = new ListObjectsV2Request { BucketName = settings.Bucket, Prefix = prefix };
-        do
-        {
-            ListObjectsV2Response page = await CallAsync("listing", c => client.ListObjectsV2Async(request, c), cancel);
-            foreach (S3Object one in page.S3Objects ?? [])
-            {
-                yield return one;
-            }
-
-            request.ContinuationToken = page.IsTruncated == true ? page.NextContinuationToken : null;
-        }
-        while (request.ContinuationToken is not null);
-    }
 
     /// <summary>What the bucket tells of an object; null when it has none, or when the bucket does not exist, which HEAD does not tell apart.</summary>
     public async Task<GetObjectMetadataResponse?> HeadAsync(string objectKey, CancellationToken cancel) =>
@@ -271,31 +258,6 @@ internal sealed class S3Bucket : IDisposable
         }
     }
 
-    /// <summary>Gives up uploads that were begun before a moment.</summary>
-    /// <returns>How many.</returns>
-    public async Task<int> AbortUploadsAsync(string prefix, DateTimeOffset olderThan, CancellationToken cancel)
-    {
-        int aborted = 0;
-        var request = new ListMultipartUploadsRequest { BucketName = settings.Bucket, Prefix = prefix };
-        while (true)
-        {
-            ListMultipartUploadsResponse page = await CallAsync("listing unfinished uploads", c => client.ListMultipartUploadsAsync(request, c), cancel);
-            foreach (MultipartUpload upload in (page.MultipartUploads ?? []).Where(u => Utc(u.Initiated) < olderThan))
-            {
-                await AbortUploadAsync(upload.Key, upload.UploadId, cancel);
-                aborted++;
-            }
-
-            if (page.IsTruncated != true)
-            {
-                return aborted;
-            }
-
-            request.KeyMarker = page.NextKeyMarker;
-            request.UploadIdMarker = page.NextUploadIdMarker;
-        }
-    }
-
     /// <summary>Whether the bucket can lock objects.</summary>
     public async Task<bool> CanLockAsync(CancellationToken cancel) =>
         await CallAsync(
@@ -340,33 +302,61 @@ internal sealed class S3Bucket : IDisposable
     // The request calls what it is given whenever it gets on.
     private async Task<T> CallAsync<T>(string doing, Func<CancellationToken, Action, Task<T>> request, CancellationToken cancel)
     {
+        // Whoever comes after a request that was given up asks once, and shortly: one that answers is back.
+        PgBackupException? before = down;
         for (int attempt = 1; ; attempt++)
         {
-            using var patience = new CancellationTokenSource(Patience, clock);
+            using var patience = new CancellationTokenSource(before is null ? Patience : PatienceWhenDown, clock);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancel, patience.Token);
             try
             {
-                return await request(either.Token, () => patience.CancelAfter(Patience));
+                T answer = await request(either.Token, () => patience.CancelAfter(Patience));
+                down = null;
+                return answer;
+            }
+            catch (Exception e) when (before is not null && !cancel.IsCancellationRequested && IsSilent(e, patience))
+            {
+                throw StillDown(doing, before);
             }
             catch (Exception) when (patience.IsCancellationRequested && !cancel.IsCancellationRequested)
             {
-                if (attempt == 4)
+                if (attempt == 4 || down is not null)
                 {
-                    throw Explain(new TimeoutException($"nothing was heard of it for {Patience.TotalMinutes:0} minutes, {attempt} times"), doing);
+                    throw GiveUp(new TimeoutException($"nothing was heard of it for {Patience.TotalMinutes:0} minutes, {attempt} times"), doing);
                 }
+            }
+            catch (Exception e) when (S3Advice.IsCut(e) && attempt < 4 && !cancel.IsCancellationRequested)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, 400 << attempt)), clock, cancel);
             }
             catch (AmazonS3Exception e) when ((IsOdd(e) || IsDamage(e)) && attempt < 4)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, (IsOdd(e) ? 400 : 100) << attempt)), clock, cancel);
             }
-            catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException)
+            catch (Exception e) when (IsOfTheWay(e))
             {
                 // What the SDK says of a request that we gave up is not what went wrong.
                 cancel.ThrowIfCancellationRequested();
-                throw Explain(e, doing);
+                throw e is AmazonServiceException { StatusCode: not 0 } ? Explain(e, doing) : GiveUp(e, doing);
             }
         }
     }
+
+    // An answer, whatever it says, is a store that is there.
+    private static bool IsSilent(Exception e, CancellationTokenSource patience) =>
+        patience.IsCancellationRequested || (IsOfTheWay(e) && e is not AmazonServiceException { StatusCode: not 0 } && !S3Advice.IsCut(e));
+
+    // The connection failed in every try, for a minute or more: what the run still has to ask does not wait as long again, each for itself.
+    private PgBackupException GiveUp(Exception e, string doing)
+    {
+        PgBackupException error = Explain(e, doing);
+        down = error.IsTransient && !S3Advice.IsCut(e) ? error : down;
+        return error;
+    }
+
+    private PgBackupException StillDown(string doing, PgBackupException first) => new(
+        ErrorCode.StoreUnavailable, $"the store {Store} ({Location}) cannot be used ({doing}): it does not answer since this run gave it up: {FirstLine(first.Message)}", first.Remedy, first.InnerException)
+    { IsTransient = true };
 
     private async Task AbortUploadAsync(string objectKey, string upload, CancellationToken cancel) =>
         await CallAsync(
@@ -414,6 +404,10 @@ internal sealed class S3Bucket : IDisposable
         ErrorCode.StoreUnavailable, $"{key} in the store {Store} ({Location}) was replaced while it was being read.", "Another run, or another program, writes there. Try again.", e)
     { IsTransient = true };
 
+    // An answer that breaks off in its XML is a connection that broke: the SDK hands on what its parser says.
+    private static bool IsOfTheWay(Exception e) =>
+        e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException || S3Advice.IsCut(e);
+
     // Ceph answers a few requests behind a refused upload with a bare 400, because it reads the rest of that upload as a request.
     private static bool IsOdd(AmazonS3Exception e) => e.StatusCode == HttpStatusCode.BadRequest && e.ErrorCode is null or "" or "BadRequest" or "Bad Request";
 
@@ -423,6 +417,6 @@ internal sealed class S3Bucket : IDisposable
     private PgBackupException Explain(Exception e, string doing)
     {
         (string why, string remedy, bool transient) = S3Advice.On(e, settings);
-        return new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Store} ({Location}) cannot be used ({doing}): {why}", remedy, e) { IsTransient = transient };
+        return new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Store} ({Location}) cannot be used ({doing}): {why}", remedy, e) { IsTransient = transient, IsFull = S3Advice.IsFull(e) };
     }
 }

@@ -36,6 +36,7 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
     public async Task<IStoreLock> AcquireAsync(string holder, CancellationToken cancel)
     {
         body = JsonSerializer.SerializeToUtf8Bytes(new LeaseText { Holder = holder, Nonce = nonce, Process = ProcessMark.Own }, LeaseJson.Default.LeaseText);
+        HeldLocks.Add(nonce, bucket.Store);
         try
         {
             await TakeAsync(cancel);
@@ -68,6 +69,7 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
         await stop.CancelAsync();
         await renewing;
         stop.Dispose();
+        HeldLocks.Remove(nonce);
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         try
         {
@@ -100,7 +102,13 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
                 continue; // it has just been given back
             }
 
-            bool gone = ProcessMark.IsGone(other.Text.Process);
+            if (HeldLocks.Same(other.Text.Nonce, bucket.Store, bucket.Location) is { } same)
+            {
+                throw same;
+            }
+
+            // One of this process that it does not hold any more was to be removed, and was not: nobody waits for oneself.
+            bool gone = ProcessMark.IsGone(other.Text.Process) || IsLeftByUs(other.Text);
             TimeSpan age = gone ? TimeSpan.Zero : await StoreTimeAsync(cancel) - other.Renewed;
             if (!gone && age < Length)
             {
@@ -110,14 +118,19 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
             if (await WriteAsync(other.ETag, cancel))
             {
                 await RequireOursAsync(cancel);
-                string how = gone ? "is that of a process of this host that is gone" : $"was not renewed for {age.TotalMinutes:0} minutes";
-                Note = $"the lock of {other.Text.Holder} in the store {bucket.Store} {how}: that run was killed, and its lock was taken over";
+                bool ours = IsLeftByUs(other.Text);
+                string how = ours ? "was not given back by this very run"
+                    : gone ? "is that of a process of this host that is gone" : $"was not renewed for {age.TotalMinutes:0} minutes";
+                Note = $"the lock of {other.Text.Holder} in the store {bucket.Store} {how}: {(ours ? "it" : "that run was killed, and its lock")} was taken over";
                 return;
             }
         }
 
         throw Taken("several runs want it at the same time");
     }
+
+    private static bool IsLeftByUs(LeaseText lease) => lease.Process is { } process && process == ProcessMark.Own
+        && !HeldLocks.Has(lease.Nonce);
 
     // Null: only if there is none. An ETag: only if it is still that one; some servers want it without its quotes.
     private async Task<bool> WriteAsync(string? replace, CancellationToken cancel)
@@ -203,6 +216,7 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
                         using GetObjectResponse answer = await bucket.Client.GetObjectAsync(new GetObjectRequest { BucketName = bucket.Name, Key = key, ByteRange = new ByteRange(0, 65_535) }, c);
                         using var text = new MemoryStream();
                         await answer.ResponseStream.CopyToAsync(text, c);
+                        RequireNoPage(text.ToArray());
                         return StateOf(text.ToArray(), answer.ETag, answer.LastModified);
                     }
                     catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchKey")
@@ -221,6 +235,18 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
                 }
             },
             cancel);
+
+    // What answers every request with a page (a proxy's sign-in, a web server at the wrong port) would look like a lock of somebody.
+    private void RequireNoPage(byte[] content)
+    {
+        if (content.AsSpan().TrimStart(" \t\r\n\uFEFF"u8) is [(byte)'<', ..])
+        {
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable,
+                $"the store {bucket.Store} ({bucket.Location}) answers with a page of HTML or XML where its lock {key} is asked for: this is no S3 server.",
+                "Check endpoint: in the config, and whether a proxy on the way asks to sign in; `curl -i` of the endpoint shows who answers.");
+        }
+    }
 
     private static LeaseState StateOf(byte[] bytes, string? etag, DateTime? modified)
     {

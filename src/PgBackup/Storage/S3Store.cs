@@ -38,6 +38,9 @@ public sealed class S3Store : IObjectStore, IDisposable
     /// <inheritdoc/>
     public string Location => bucket.Location;
 
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Notes => bucket.Notes;
+
     /// <summary>The memory of its uploads.</summary>
     internal PartMemory Memory { get; } = new();
 
@@ -179,10 +182,11 @@ public sealed class S3Store : IObjectStore, IDisposable
     private static bool IsLocked(GetObjectMetadataResponse head, DateTimeOffset until) =>
         head.ObjectLockRetainUntilDate is { } locked && S3Bucket.Utc(locked) >= until.AddSeconds(-1);
 
-    private string KeyOf(string key) =>
-        key.Length > 0 && !key.Contains('\0', StringComparison.Ordinal) && !key.StartsWith('/') && key.Split('/').All(static part => part is not ("" or "." or ".."))
-            ? bucket.Prefix + key
-            : throw new PgBackupException(ErrorCode.StoreUnavailable, $"the key \"{key}\" leads out of the store {Name}.");
+    private string KeyOf(string key)
+    {
+        ObjectKey.Require(key, Name);
+        return bucket.Prefix + key;
+    }
 
     private async Task<SentObject> PutWholeAsync(string objectKey, PartContent part, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {

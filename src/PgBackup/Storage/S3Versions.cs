@@ -6,6 +6,10 @@ using Amazon.S3.Model;
 namespace PgBackup.Storage;
 
 /// <summary>The versions of objects in a bucket that keeps them, as one with object lock does. What is still locked stays.</summary>
+/// <remarks>
+/// Stores list them in different orders: AWS the newest of a key first, others all versions before all delete markers. Only what each says of
+/// itself counts: whether it is the latest, and when it was written.
+/// </remarks>
 internal sealed class S3Versions(S3Bucket bucket)
 {
     /// <summary>
@@ -31,14 +35,25 @@ internal sealed class S3Versions(S3Bucket bucket)
         return gone;
     }
 
-    /// <summary>In a bucket with object lock, removes a delete marker and all versions below it; others have none to remove.</summary>
+    /// <summary>In a bucket with object lock, removes a delete marker and all versions that are older; others have none to remove.</summary>
     public async Task RemoveBelowAsync(string objectKey, string? marker, CancellationToken cancel)
     {
         if (bucket.HasObjectLock && marker is { Length: > 0 })
         {
-            await RemoveAsync(objectKey, of => of[0].Key == objectKey ? [.. of.SkipWhile(v => v.VersionId != marker)] : [], cancel);
+            await RemoveAsync(objectKey, of => of[0].Key == objectKey ? Below(of, marker) : [], cancel);
         }
     }
+
+    /// <summary>A delete marker with all versions that are older. The latest one is none of them, whatever the time is: times are told to
+    /// the second.</summary>
+    internal static List<S3ObjectVersion> Below(List<S3ObjectVersion> versions, string marker) =>
+        versions.Find(v => v.VersionId == marker) is not { } mark ? []
+        : [.. versions.Where(v => v == mark || (v.IsLatest != true && S3Bucket.Utc(v.LastModified) <= S3Bucket.Utc(mark.LastModified)))];
+
+    /// <summary>The newest first. Of the same second, a marker is taken for the newer one: what it hides was there before.</summary>
+    internal static List<S3ObjectVersion> Sorted(IEnumerable<S3ObjectVersion> versions) =>
+        [.. versions.OrderByDescending(static v => v.IsLatest == true).ThenByDescending(static v => S3Bucket.Utc(v.LastModified))
+            .ThenByDescending(static v => v.IsDeleteMarker == true)];
 
     // False: it is still locked.
     private async Task<bool> RemoveOneAsync(S3ObjectVersion version, CancellationToken cancel)
@@ -54,36 +69,41 @@ internal sealed class S3Versions(S3Bucket bucket)
         }
     }
 
+    // Of each page, all keys but the last one, of which the next page may have more.
     private async IAsyncEnumerable<List<S3ObjectVersion>> ByKeyAsync(string prefix, [EnumeratorCancellation] CancellationToken cancel)
     {
-        List<S3ObjectVersion> versions = [];
+        SortedDictionary<string, List<S3ObjectVersion>> open = new(StringComparer.Ordinal);
         var request = new ListVersionsRequest { BucketName = bucket.Name, Prefix = prefix };
+        HashSet<(string?, string?)> asked = [];
         while (true)
         {
             ListVersionsResponse page = await bucket.CallAsync("listing versions", c => bucket.Client.ListVersionsAsync(request, c), cancel);
             foreach (S3ObjectVersion version in page.Versions ?? [])
             {
-                if (versions.Count > 0 && versions[0].Key != version.Key)
+                if (!open.TryGetValue(version.Key, out List<S3ObjectVersion>? versions))
                 {
-                    yield return versions;
-                    versions = [];
+                    open[version.Key] = versions = [];
                 }
 
                 versions.Add(version);
             }
 
-            if (page.IsTruncated != true)
+            bool more = page.IsTruncated == true;
+            bucket.RequireProgress("listing versions", more
+                && (string.IsNullOrEmpty(page.NextKeyMarker) || !asked.Add((page.NextKeyMarker, page.NextVersionIdMarker))));
+            foreach (string key in open.Keys.SkipLast(more ? 1 : 0).ToList())
+            {
+                yield return Sorted(open[key]);
+                open.Remove(key);
+            }
+
+            if (!more)
             {
                 break;
             }
 
             request.KeyMarker = page.NextKeyMarker;
             request.VersionIdMarker = page.NextVersionIdMarker;
-        }
-
-        if (versions.Count > 0)
-        {
-            yield return versions;
         }
     }
 }

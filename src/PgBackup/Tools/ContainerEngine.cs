@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace PgBackup.Tools;
 
 /// <summary>podman or docker on this host.</summary>
@@ -51,18 +53,41 @@ public sealed class ContainerEngine(string program)
         }
     }
 
+    /// <summary>How long an answer of the engine is waited for; a loaded machine takes seconds.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>Checks that a container exists and runs, and returns the process id of its first process on this host.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/> or <see cref="ErrorCode.ToolMissing"/>.</exception>
     public async Task<string> RequireRunningAsync(string container, CancellationToken cancel)
     {
-        ToolResult result = await ToolProcess.TryReadAsync(
-            new ToolCommand(program, "container", "inspect", "--format", "{{.State.Status}} {{.State.Pid}}", container), cancel);
-        if (result.ExitCode != 0)
+        ToolResult result;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        limit.CancelAfter(Patience);
+        try
+        {
+            result = await ToolProcess.TryReadAsync(
+                new ToolCommand(program, "container", "inspect", "--format", "{{.State.Status}} {{.State.Pid}}", container), limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             throw new PgBackupException(
                 ErrorCode.ContainerUnavailable,
-                $"{program} knows no container \"{container}\": {string.Join(" ", result.Errors.TakeLast(2))}",
-                $"`{program} ps --all` lists the containers of this user; those of another user (root, or rootless) are not seen.");
+                string.Create(CultureInfo.InvariantCulture, $"{program} says nothing of the container \"{container}\" within {Patience.TotalSeconds:0} s."),
+                $"Try `{program} ps`. If that hangs too, the engine or its disk hangs.");
+        }
+
+        if (result.ExitCode != 0)
+        {
+            string words = Quotation.Joined(result.Errors, 2, " ");
+            throw IsUnknown(words)
+                ? new PgBackupException(
+                    ErrorCode.ContainerUnavailable,
+                    $"{program} knows no container \"{container}\": {words}",
+                    $"`{program} ps --all` lists the containers of this user; those of another user (root, or rootless) are not seen.")
+                : new PgBackupException(
+                    ErrorCode.ContainerUnavailable,
+                    $"{program} does not work here, and says nothing of the container \"{container}\": {words}",
+                    $"Try `{program} ps`. A /dev/shm or a disk of containers that is full or read-only is a usual reason.");
         }
 
         string[] state = result.Output.Trim().Split(' ');
@@ -71,6 +96,10 @@ public sealed class ContainerEngine(string program)
             : throw new PgBackupException(
                 ErrorCode.ContainerUnavailable,
                 $"the container \"{container}\" is not running (its state is \"{state[0]}\").",
-                $"Start it: {program} start {container}");
+                state[0] == "paused" ? $"Let it go on: {program} unpause {ShellText.Word(container)}" : $"Start it: {program} start {ShellText.Word(container)}");
     }
+
+    // podman: "no such container", 4.3 also "no container with name or ID ... found"; docker: "No such container".
+    private static bool IsUnknown(string words) =>
+        words.Contains("no such", StringComparison.OrdinalIgnoreCase) || words.Contains("no container with", StringComparison.OrdinalIgnoreCase);
 }

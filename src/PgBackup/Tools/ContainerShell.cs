@@ -14,9 +14,10 @@ namespace PgBackup.Tools;
 /// <remarks>
 /// Why not one exec for each tool: an exec costs 0.2 to 0.4 s of CPU time, and every byte of its streams is copied three times
 /// more (container, conmon, client, us), which at five databases made the night three times as long. Besides, a killed client
-/// leaves its tool running in the container, while here the end of our process is the end of the script's stdin, upon which it
-/// ends what it started and removes the pipes.
-/// Arguments travel as data, one escaped line each, and are never parsed by the shell; the environment likewise, so that no
+/// leaves its tool running in the container. Here the script reads its requests from a named pipe whose other end only this process
+/// holds: however it ends, and whatever became of the engine's client, that pipe ends, upon which the script ends what it started and
+/// removes its files.
+/// Arguments travel as data, a line each, escaped where they have a backslash, a control character or no ASCII, and are never parsed by the shell; the environment likewise, so that no
 /// password is an argument anywhere.
 /// </remarks>
 internal sealed class ContainerShell : IAsyncDisposable
@@ -25,43 +26,90 @@ internal sealed class ContainerShell : IAsyncDisposable
     // when one ends by a signal, or with another status than 0 or 1, it ends all connections and goes into crash recovery. So nothing
     // here may outlive its parent: the script waits for all it started, a reader that is gone is an error and no SIGPIPE, and a tool is
     // ended by TERM, upon which pg_restore ends its workers first; KILL is for one that does not go.
-    // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, all escaped for printf %b; "kill ID SIGNAL"; "done ID".
-    // Replies: "pipes ID", "started ID", "exit ID CODE". Every value is ended by a dot, since $( ) strips trailing newlines.
+    // Each process is known by its id and the time of its start (field 22 of its stat), so that no signal goes to another one with that id.
+    // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, those with a backslash escaped for printf %b; "kill ID SIGNAL".
+    // Replies: "ready", "joined"; "pipes ID", "started ID", "exit ID CODE". What printf wrote is ended by a dot, since $( ) strips trailing newlines.
+    // Processes are what costs, a tool's own beside them little: one makes the pipes of the next tools at once, and no plain value needs one.
+    // ID.pid is empty until the tool's process is known; ID.end, without a byte, says that it has ended. A full /dev/shm takes files without a byte,
+    // but no number; that is what the reserve is given up for, so that what fills it can be removed.
+    // A script that died itself (with its container, or killed) leaves folders: the next one removes those of its own host's name. Folders in
+    // /dev/shm may belong to another container that shares it; there the namespace must be the same too.
+    // Everybody may make names in both places: only a plain file of this user, in a folder of this user, is read and believed.
     private const string Script =
         """
-        umask 077; d=$1; scratch=$2; mkdir -p "$d" && cd "$d" || exit 1
+        umask 077; d=$1; scratch=$2; patience=$3
+        start() { s=; { read -r s <"/proc/$1/stat"; } 2>/dev/null; s=${s##*) }; set -- $s; start=${20-}; }
+        alive() { [ -n "$2" ] && start "$1" && [ "$start" = "$2" ]; }
+        host=; { read -r host </proc/sys/kernel/hostname; } 2>/dev/null
+        space=$(readlink /proc/self/ns/pid 2>/dev/null); space=${space:-none}
+        for f in /dev/shm/olympus-pgbackup-*/owner /tmp/olympus-pgbackup-*/owner; do
+          own=${f%/owner}
+          [ -O "$own" ] && [ ! -L "$own" ] && [ -f "$f" ] && [ ! -L "$f" ] && [ -O "$f" ] || continue
+          { read -r h n p s <"$f"; } 2>/dev/null || continue
+          [ "$h" = "$host" ] || continue
+          if [ "$n" = "$space" ]; then alive "$p" "$s" && continue; else case $f in /dev/shm/*) continue ;; esac; fi
+          rm -rf "$own"
+        done
+        made=0
+        pipes() { set -- "$1"; n=$made; while [ $n -lt $(($1 + 15)) ]; do n=$((n + 1)); set -- "$@" $n.in $n.out $n.err; done; shift; mkfifo "$@" && made=$n || { rm -f "$@"; return 1; }; }
+        reserve() { printf '%65536s' '' >reserve; } 2>/dev/null
+        note() { { echo "$2" >"$1"; } 2>/dev/null || { : >reserve; echo "$2" >"$1"; }; }
+        mkdir "$d" && cd "$d" && mkfifo command && pipes 1 && start $$ && echo "$host $space $$ $start" >owner || { rm -rf "$d"; exit 1; }
+        reserve
         exec 3>&1
         trap '' HUP INT TERM PIPE
-        echo "ready $$" >&3
+        end() {
+          n=0 with=TERM
+          while [ $n -lt 100 ]; do
+            [ $n -lt 30 ] || with=KILL
+            left=
+            for f in *.pid; do
+              [ -e "$f" ] && [ ! -e "${f%.pid}.end" ] || continue
+              p=; t=; { read -r p t <"$f"; } 2>/dev/null
+              left=1; alive "$p" "$t" && kill -$with "$p" 2>/dev/null
+            done
+            [ -n "$left" ] || break
+            sleep 0.1; n=$((n + 1))
+          done
+          wait
+          cd / && rm -rf "$d" "$scratch"
+        }
+        trap end EXIT
+        ( trap - EXIT
+          n=0; while [ $n -lt "$patience" ] && [ ! -e joined ] && kill -0 $$ 2>/dev/null; do sleep 0.1; n=$((n + 1)); done
+          [ -e joined ] || : <>command
+        ) 3>&- >/dev/null 2>&1 </dev/null &
+        echo "ready" >&3
+        exec <command
+        : >joined
+        echo "joined" >&3
         while IFS= read -r line; do
           set -- $line
           verb=$1 id=$2 envs=$3 args=$4
           case $verb in
           start)
-            mkfifo "$id.in" "$id.out" "$id.err" && echo "pipes $id" >&3 || echo "exit $id 125" >&3
+            if [ "$id" -le $made ] || pipes "$id"; then echo "pipes $id" >&3; else echo "exit $id 125" >&3; fi
             set --
-            n=0; while [ $n -lt $envs ]; do IFS= read -r v; v=$(printf '%b.' "$v"); set -- "$@" "${v%.}"; n=$((n + 1)); done
-            n=0; while [ $n -lt $args ]; do IFS= read -r v; v=$(printf '%b.' "$v"); set -- "$@" "${v%.}"; n=$((n + 1)); done
+            n=0; while [ $n -lt $((envs + args)) ]; do
+              IFS= read -r v
+              case $v in *\\*) v=$(printf '%b.' "$v"); v=${v%.} ;; esac
+              set -- "$@" "$v"; n=$((n + 1))
+            done
+            [ -s reserve ] || reserve
             : >"$id.pid"
             (
+              trap - EXIT
               ( exec <"$id.in" >"$id.out" 2>"$id.err"
                 n=0; while [ $n -lt $envs ]; do export "$1"; shift; n=$((n + 1)); done
                 until [ -s "$id.pid" ]; do :; done
                 echo "started $id" >&3; exec 3>&-; trap - HUP INT TERM; exec "$@" ) &
-              p=$!; echo $p >"$id.pid"; wait $p; c=$?; rm -f "$id.pid"; echo "exit $id $c" >&3; exit 0
+              p=$!; start $p; note "$id.pid" "$p $start" || kill -KILL $p
+              wait $p; c=$?; : >"$id.end"; : >"$id.pid"; echo "exit $id $c" >&3; exit 0
             ) 2>/dev/null </dev/null & ;;
-          kill) kill -"$3" "$(cat "$id.pid" 2>/dev/null)" 2>/dev/null ;;
-          done) rm -f "$id.in" "$id.out" "$id.err" ;;
+          kill) p= t=; { read -r p t <"$id.pid"; } 2>/dev/null; alive "$p" "$t" && kill -"$envs" "$p" 2>/dev/null ;;
           esac
         done
-        n=0 with=TERM
-        while :; do
-          set -- *.pid; [ -e "$1" ] || break
-          [ $n -lt 30 ] || with=KILL
-          for f; do kill -$with "$(cat "$f" 2>/dev/null)" 2>/dev/null; done; sleep 0.1; n=$((n + 1))
-        done
-        wait
-        cd / && rm -rf "$d" "$scratch"
+        exit 0
         """;
 
     private readonly ToolProcess shell;
@@ -70,42 +118,88 @@ internal sealed class ContainerShell : IAsyncDisposable
     private readonly SemaphoreSlim writing = new(1, 1);
     private readonly Task replies;
     private readonly StreamReader reader;
+    private readonly Stream requests;
+    private volatile bool lost;
     private int next;
 
-    private ContainerShell(ToolProcess shell, StreamReader reader, string hostFolder)
+    private ContainerShell(ToolProcess shell, StreamReader reader, Stream requests, string hostFolder)
     {
         this.shell = shell;
+        this.requests = requests;
         this.reader = reader;
         this.hostFolder = hostFolder;
         replies = ReadRepliesAsync();
     }
 
-    /// <summary>The arguments that make a container's <c>sh</c> run the script with its pipes in a folder.</summary>
-    public static string[] Arguments(string folder) => ["-c", Script, "olympus-pgbackup", folder, ScratchOf(folder)];
+    /// <summary>
+    /// The arguments that make a container's <c>sh</c> run the script with its pipes in a folder. It waits so many seconds for this host to
+    /// open the first of them, which may have been killed, or cannot see into the container.
+    /// </summary>
+    public static string[] Arguments(string folder, int patience) => ["-c", Script, "olympus-pgbackup", folder, ScratchOf(folder),
+        (patience * 10).ToString(CultureInfo.InvariantCulture)];
+
+    /// <summary>The arguments of an exec that ends a script whose pipe this host cannot open.</summary>
+    public static string[] EndArguments(string folder) => ["-c", ": <>\"$1/command\"", "olympus-pgbackup", folder];
 
     /// <summary>The folder for files, which the script removes at its end together with that of the pipes.</summary>
     public static string ScratchOf(string folder) => $"/tmp/{Path.GetFileName(folder)}";
 
-    /// <summary>Takes over a just started script; <paramref name="hostFolder"/> is the pipes' folder as this host sees it.</summary>
+    /// <summary>
+    /// Takes over a just started script; <paramref name="hostFolder"/> is the pipes' folder as this host sees it, and
+    /// <paramref name="end"/> ends the script where this host cannot.
+    /// </summary>
+    /// <param name="shell">The engine's client.</param>
+    /// <param name="hostFolder">The folder of the pipes, once the script is there.</param>
+    /// <param name="end">Ends the script.</param>
+    /// <param name="patience">How long each of the script's answers is waited for.</param>
+    /// <param name="cancel">Gives up.</param>
     /// <returns>The shell, or null when this host cannot see into the container (rootless, remote engines).</returns>
-    public static async Task<ContainerShell?> OpenAsync(ToolProcess shell, Func<CancellationToken, Task<string?>> hostFolder, CancellationToken cancel)
+    /// <exception cref="PgBackupException">
+    /// <see cref="ErrorCode.ContainerUnavailable"/>: no answer came in time. <see cref="ErrorCode.ToolFailed"/> or
+    /// <see cref="ErrorCode.ToolMissing"/>: the script did not run.
+    /// </exception>
+    public static async Task<ContainerShell?> OpenAsync(
+        ToolProcess shell, Func<CancellationToken, Task<string?>> hostFolder, Func<Task> end, TimeSpan patience, CancellationToken cancel)
     {
         var reader = new StreamReader(shell.Output, new UTF8Encoding(false), false, -1, leaveOpen: true);
-        string? hello = await reader.ReadLineAsync(cancel);
-        if (hello is null || !hello.StartsWith("ready ", StringComparison.Ordinal))
-        {
-            throw ToolFailure.Of(shell.Command, await shell.WaitAsync(cancel), shell.Errors);
-        }
-
+        await ExpectAsync("ready");
         string? folder = await hostFolder(cancel);
-        if (folder is null || !Directory.Exists(folder))
+        string pipe = Path.Combine(folder ?? "", "command");
+        using SafePipeHandle? holder = folder is null ? null : Posix.OpenPipe(pipe, Posix.ReadWrite);
+        if (folder is null || holder is null)
         {
+            await end();
             reader.Dispose();
             await CloseAsync(shell);
             return null;
         }
 
-        return new ContainerShell(shell, reader, folder);
+        await ExpectAsync("joined");
+        // Write only: when the script ends, a write fails.
+        SafePipeHandle handle = Posix.OpenPipe(pipe, Posix.WriteOnly) ?? throw ToolFailure.Of(shell.Command, 1, shell.Errors);
+        return new ContainerShell(shell, reader, new AnonymousPipeClientStream(PipeDirection.Out, handle), folder);
+
+        async Task ExpectAsync(string word)
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            limit.CancelAfter(patience);
+            try
+            {
+                // The wait is given up, not the read, which blocks as long as the client lives.
+                if (await reader.ReadLineAsync(CancellationToken.None).AsTask().WaitAsync(limit.Token) != word)
+                {
+                    throw ToolFailure.Of(shell.Command, await shell.WaitAsync(limit.Token), shell.Errors);
+                }
+            }
+            catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+            {
+                string words = Quotation.Joined(shell.Errors, 3, " ");
+                throw new PgBackupException(
+                    ErrorCode.ContainerUnavailable,
+                    string.Create(CultureInfo.InvariantCulture, $"{shell.Command.Label} gave no answer within {patience.TotalSeconds:0.#} s{(words.Length > 0 ? $": {words}" : ".")}"),
+                    "Try it by hand. If that hangs too, the container is paused, or the engine or its disk hangs: restart the container.");
+            }
+        }
     }
 
     /// <summary>Starts one tool in the container.</summary>
@@ -134,6 +228,7 @@ internal sealed class ContainerShell : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await requests.DisposeAsync();
         await CloseAsync(shell);
         await replies;
         reader.Dispose();
@@ -145,7 +240,7 @@ internal sealed class ContainerShell : IAsyncDisposable
         try
         {
             await shell.Input.DisposeAsync();
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15));
             await shell.WaitAsync(patience.Token);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
@@ -156,13 +251,13 @@ internal sealed class ContainerShell : IAsyncDisposable
         await shell.DisposeAsync();
     }
 
-    // For printf %b: all but plain characters as \0ooo.
+    // For printf %b: what ends a line or is no ASCII, and the backslash itself, as \0ooo.
     private static string Escape(string value)
     {
         var text = new StringBuilder();
         foreach (byte b in Encoding.UTF8.GetBytes(value))
         {
-            if (char.IsAsciiLetterOrDigit((char)b) || b is (byte)'-' or (byte)'_' or (byte)'=' or (byte)'/' or (byte)'.' or (byte)':')
+            if (b is >= (byte)' ' and < 0x7f and not (byte)'\\')
             {
                 text.Append((char)b);
             }
@@ -180,13 +275,17 @@ internal sealed class ContainerShell : IAsyncDisposable
         await writing.WaitAsync(cancel);
         try
         {
-            await shell.Input.WriteAsync(Encoding.UTF8.GetBytes(text), cancel);
-            await shell.Input.FlushAsync(cancel);
+            await requests.WriteAsync(Encoding.UTF8.GetBytes(text), cancel);
+            if (lost)
+            {
+                throw new IOException("nobody answers");
+            }
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             throw new PgBackupException(
-                ErrorCode.ContainerUnavailable, $"the connection into the container is lost: {string.Join(" ", shell.Errors.TakeLast(3))}", null, e);
+                ErrorCode.ContainerUnavailable, $"the connection into the container is lost: {Quotation.Joined(shell.Errors, 3, " ")}",
+                    null, e);
         }
         finally
         {
@@ -212,7 +311,9 @@ internal sealed class ContainerShell : IAsyncDisposable
             // as at its end
         }
 
-        // The container is gone, or the engine: whatever ran there has not succeeded.
+        // The container is gone, or the engine's client: whatever ran there has not succeeded. If the script is there still, it ends now.
+        lost = true;
+        await requests.DisposeAsync();
         foreach (Running tool in tools.Values)
         {
             tool.Reply(["exit", "", "137"]);
@@ -288,18 +389,6 @@ internal sealed class ContainerShell : IAsyncDisposable
         {
             owner.tools.TryRemove(id, out _);
             await error!.DisposeAsync();
-            try
-            {
-                await owner.SendAsync($"done {id}\n", CancellationToken.None);
-            }
-            catch (PgBackupException)
-            {
-                // The container is gone, and its pipes with it.
-            }
-            catch (ObjectDisposedException)
-            {
-                // The shell was closed first, which removes all pipes.
-            }
         }
 
         private async Task SendKillAsync()

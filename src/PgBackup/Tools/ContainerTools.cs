@@ -8,11 +8,16 @@ namespace PgBackup.Tools;
 /// </summary>
 public sealed class ContainerTools : ToolHost, IAsyncDisposable
 {
+    // A loaded machine takes seconds for an exec. An image is pulled first.
+    private static readonly TimeSpan EnterTime = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan PullTime = TimeSpan.FromMinutes(30);
+
     private readonly ContainerEngine engine;
     private readonly string container;
     private readonly ContainerShell? shell;
     private readonly string inMemory;
     private readonly string onDisk;
+    private ContainerSurroundings surroundings = ContainerSurroundings.Unknown;
 
     private ContainerTools(ContainerEngine engine, string container, ContainerShell? shell, string folder, string place)
     {
@@ -27,6 +32,9 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     /// <inheritdoc/>
     public override string Place { get; }
 
+    /// <summary>The container's name.</summary>
+    public string Container => container;
+
     /// <summary><c>podman</c> or <c>docker</c>.</summary>
     public string EngineProgram => engine.Program;
 
@@ -34,27 +42,41 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/>.</exception>
     public static async Task<ContainerTools> EnterAsync(ContainerEngine engine, string container, CancellationToken cancel)
     {
-        string pid = await engine.RequireRunningAsync(container, cancel);
-        string folder = $"/dev/shm/olympus-pgbackup-{Guid.NewGuid():N}";
+        // The engine's client takes a tenth of a second for each: side by side.
+        Task<string> running = engine.RequireRunningAsync(container, cancel);
+        string folder = $"/dev/shm/olympus-pgbackup-exec-{Guid.NewGuid():N}";
         ToolProcess exec = ToolProcess.Start(
-            new ToolCommand(engine.Program, ["exec", "--interactive", container, "sh", .. ContainerShell.Arguments(folder)])
+            new ToolCommand(engine.Program, ["exec", "--interactive", container, "sh", .. ContainerShell.Arguments(folder, 10)])
                 .Named($"{engine.Program} exec {container}"));
         ContainerShell? shell = null;
         try
         {
-            shell = await ContainerShell.OpenAsync(exec, _ => Task.FromResult<string?>($"/proc/{pid}/root{folder}"), cancel);
+            shell = await ContainerShell.OpenAsync(
+                exec, async _ => $"/proc/{await running}/root{folder}", () => EndScriptAsync(engine, container, folder), EnterTime, cancel);
         }
-        catch (PgBackupException)
+        catch (PgBackupException e) when (e.Code != ErrorCode.ContainerUnavailable)
         {
             await exec.DisposeAsync(); // no sh, or nowhere to put the pipes: each tool by an exec of its own then
+            await running;
         }
         catch
         {
             await exec.DisposeAsync();
+            await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // cancelled with us, or at its own limit
             throw;
         }
 
-        return new ContainerTools(engine, container, shell, folder, $"in the container {container}");
+        var tools = new ContainerTools(engine, container, shell, folder, $"in the container {container}");
+        try
+        {
+            tools.surroundings = await ContainerSurroundings.AskAsync(c => tools.StartAsync(c, cancel), cancel);
+            return tools;
+        }
+        catch
+        {
+            await tools.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>
@@ -82,12 +104,13 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         }
 
         arguments.Add(image);
-        arguments.AddRange(ContainerShell.Arguments(folder));
+        arguments.AddRange(ContainerShell.Arguments(folder, 30));
         ToolProcess run = ToolProcess.Start(new ToolCommand(engine.Program, arguments).Named($"{engine.Program} run {image}"));
         try
         {
             ContainerShell? shell = await ContainerShell.OpenAsync(
-                run, async c => $"/proc/{await engine.RequireRunningAsync(name, c)}/root{folder}", cancel);
+                run, async c => $"/proc/{await engine.RequireRunningAsync(name, c)}/root{folder}",
+                    () => EndScriptAsync(engine, name, folder), PullTime, cancel);
             return shell is not null
                 ? new ContainerTools(engine, name, shell, folder, $"in a container of the image {image}")
                 : throw new PgBackupException(
@@ -113,7 +136,8 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
 
     /// <inheritdoc/>
     public override Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel) =>
-        shell is not null ? shell.StartAsync(command, cancel) : Task.FromResult(ToolProcess.Start(Exec(command)));
+        shell is not null ? shell.StartAsync(surroundings.Apply(command), cancel)
+            : Task.FromResult(ToolProcess.Start(Exec(surroundings.Apply(command))));
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -141,13 +165,46 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
 
     /// <inheritdoc/>
     /// <remarks>In the container's /dev/shm if it has room for twice as much, else in its /tmp. The script in the container removes both when it ends.</remarks>
-    public override async Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel)
+    public override async Task<StagedFile> StageAsync(Stream content, long size, bool inMemoryOnly, CancellationToken cancel)
     {
         RequireStaging();
-        string scratch = await FreeInMemoryAsync(cancel) > size * 2 ? inMemory : onDisk;
+        bool fits = await FreeInMemoryAsync(cancel) > size * 2;
+        if (inMemoryOnly && !fits)
+        {
+            throw NoRoom($"in the memory of the container {container}: it was taken by something else meanwhile.", null);
+        }
+
+        string scratch = fits ? inMemory : onDisk;
         string path = $"{scratch}/{Guid.NewGuid():N}";
+        try
+        {
+            await WriteAsync(content, scratch, path, cancel);
+        }
+        catch (Exception e)
+        {
+            try
+            {
+                await RemoveAsync(path);
+            }
+            catch (PgBackupException) when (e is OperationCanceledException || scratch == inMemory)
+            {
+                // the script in the container removes it, or it goes with the container
+            }
+            catch (PgBackupException left) when (e is PgBackupException first)
+            {
+                throw new PgBackupException(first.Code, $"{first.Message} {left.Message}", left.Remedy ?? first.Remedy, first);
+            }
+
+            throw;
+        }
+
+        return new StagedFile(path, () => RemoveAsync(path));
+    }
+
+    private async Task WriteAsync(Stream content, string scratch, string path, CancellationToken cancel)
+    {
         await using (ToolProcess writer = await StartAsync(
-            new ToolCommand("sh", "-c", "umask 077; mkdir -p \"$1\" && exec cat >\"$2\"", "stage", scratch, path).Named("cat (into the container)"), cancel))
+            new ToolCommand("sh", "-c", "umask 077; mkdir -p \"$1\" && { [ -e \"$1/owner\" ] || cp \"$3/owner\" \"$1\"; } && exec cat >\"$2\"", "stage", scratch, path, inMemory).Named("cat (into the container)"), cancel))
         {
             try
             {
@@ -159,14 +216,43 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
                 // its own words are better: the container's disk is full, most likely
             }
 
-            await writer.WaitForSuccessAsync(cancel);
+            if (await writer.WaitAsync(cancel) is not 0 and int exitCode)
+            {
+                throw NoRoom($"in {scratch} of the container {container}: {ToolFailure.Of(writer.Command, exitCode, writer.Errors).Message}", null);
+            }
         }
+    }
 
-        return new StagedFile(path, async () =>
+    private async ValueTask RemoveAsync(string path)
+    {
+        try
         {
             await using ToolProcess remover = await StartAsync(new ToolCommand("rm", "-f", path), CancellationToken.None);
-            await remover.WaitAsync(CancellationToken.None);
-        });
+            await remover.WaitForSuccessAsync(CancellationToken.None);
+        }
+        catch (PgBackupException e) when (path.StartsWith(onDisk, StringComparison.Ordinal))
+        {
+            // A container's memory goes with it, its disk does not.
+            throw new PgBackupException(
+                ErrorCode.ContainerUnavailable,
+                $"the container {container} is lost, and the decrypted archive {path} may be left in it: {e.Message}",
+                $"Remove it: {engine.Program} exec {container} rm -rf {onDisk}; the next run or restore in that container does it too.",
+                e);
+        }
+    }
+
+    // Its pipe cannot be opened from here. Should this fail too, the script gives up by itself.
+    private static async Task EndScriptAsync(ContainerEngine engine, string container, string folder)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        try
+        {
+            await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, ["exec", container, "sh", .. ContainerShell.EndArguments(folder)]), limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // as if it had failed
+        }
     }
 
     // Bytes; `df -P` prints a head, and then a line whose fourth field is what is free, in KiB.

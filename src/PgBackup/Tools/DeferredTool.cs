@@ -6,7 +6,7 @@ internal sealed class DeferredTool(Func<CancellationToken, Task<ToolProcess>> st
     private ToolStream? output;
 
     /// <summary>The last lines that the tool wrote to stderr (warnings, when it succeeded).</summary>
-    public IReadOnlyList<string> Errors => output?.Errors ?? [];
+    public IReadOnlyList<string> Errors => Quotation.Lines(output?.Errors ?? [], 50);
 
     /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)

@@ -28,8 +28,20 @@ public abstract class ToolHost
     /// Writes a stream into a private file that the tools can open, for tools that need to seek. It is removed when the result is
     /// disposed, and what a killed process left by the next one.
     /// </summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>, as by <see cref="RequireStaging"/>.</exception>
-    public abstract Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel);
+    /// <param name="content">What is written; an error of its own is thrown as it is.</param>
+    /// <param name="size">Its size in bytes.</param>
+    /// <param name="inMemoryOnly">It may not go to a disk where memory is short.</param>
+    /// <param name="cancel">Gives up, and removes what was written.</param>
+    /// <exception cref="PgBackupException">
+    /// <see cref="ErrorCode.TargetInvalid"/>, as by <see cref="RequireStaging"/>; <see cref="ErrorCode.StagingFailed"/>: there is no room;
+    /// nothing is left.
+    /// </exception>
+    public abstract Task<StagedFile> StageAsync(Stream content, long size, bool inMemoryOnly, CancellationToken cancel);
+
+    /// <summary>The error where there is no room.</summary>
+    protected static PgBackupException NoRoom(string what, Exception? inner) => new(
+        ErrorCode.StagingFailed, $"the decrypted archive cannot be put aside {what}",
+            "Make room there, or leave out --jobs: one job needs no file.", inner);
 }
 
 /// <summary>A private file where the tools run; disposing it removes it.</summary>
@@ -60,9 +72,18 @@ public sealed class HostTools(string? folder) : ToolHost
     }
 
     /// <inheritdoc/>
-    public override async Task<StagedFile> StageAsync(Stream content, long size, CancellationToken cancel)
+    public override async Task<StagedFile> StageAsync(Stream content, long size, bool inMemoryOnly, CancellationToken cancel)
     {
-        PrivateFolder scratch = PrivateFolder.Create(size);
+        PrivateFolder scratch;
+        try
+        {
+            scratch = PrivateFolder.Create(size);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.NoPrivateFolder)
+        {
+            throw NoRoom($"on this host: {e.Message}", e);
+        }
+
         try
         {
             string path = Path.Combine(scratch.Path, "archive");
@@ -74,7 +95,7 @@ public sealed class HostTools(string? folder) : ToolHost
                 Options = FileOptions.Asynchronous,
             }))
             {
-                await content.CopyToAsync(file, 1 << 20, cancel);
+                await CopyAsync(content, file, scratch.Path, cancel);
             }
 
             return new StagedFile(path, () =>
@@ -87,6 +108,24 @@ public sealed class HostTools(string? folder) : ToolHost
         {
             scratch.Dispose();
             throw;
+        }
+    }
+
+    // What cannot be read is the content's own error; what cannot be written is want of room.
+    private static async Task CopyAsync(Stream content, FileStream file, string folder, CancellationToken cancel)
+    {
+        byte[] buffer = new byte[1 << 20];
+        int count;
+        while ((count = await content.ReadAsync(buffer, cancel)) > 0)
+        {
+            try
+            {
+                await file.WriteAsync(buffer.AsMemory(0, count), cancel);
+            }
+            catch (Exception e) when (FileError.Of(e) is { } error)
+            {
+                throw NoRoom($"in {folder}: {error.Message}", e);
+            }
         }
     }
 }

@@ -164,7 +164,8 @@ public sealed class ToolProcess : IAsyncDisposable
         try
         {
             using var reader = new StreamReader(running.Error, new UTF8Encoding(false));
-            while (await reader.ReadLineAsync() is { } line)
+            var lines = new Quotation.Reader(reader);
+            while (await lines.ReadAsync() is { } line)
             {
                 lock (errorLines)
                 {

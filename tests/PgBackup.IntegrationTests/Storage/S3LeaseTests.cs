@@ -83,24 +83,45 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
         (await TextAsync()).ShouldContain("run 2");
     }
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task The_lock_of_a_process_of_this_host_that_is_gone_is_taken_over_at_once_and_of_one_that_runs_never(bool gone)
+    [Fact]
+    public async Task The_lock_of_a_process_of_this_host_that_is_gone_is_taken_over_at_once_and_of_one_that_runs_never()
     {
-        string process = gone ? ProcessMark.Own![..(ProcessMark.Own!.LastIndexOf('/') + 1)] + "1" : ProcessMark.Own!;
-        await site.PutAsync(Key, $$"""{"holder":"run 1","nonce":"0","process":"{{process}}"}""");
+        string here = ProcessMark.Own![..ProcessMark.Own!.LastIndexOf('/')];
+        here = here[..here.LastIndexOf('/')];
+        string first = await File.ReadAllTextAsync("/proc/1/stat", Cancel);
+        string start = first[(first.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[19];
+        await site.PutAsync(Key, $$"""{"holder":"run 1","nonce":"0","process":"{{here}}/1/{{start}}"}""");
+        await RefusedAsync("run 1");
 
-        if (!gone)
-        {
-            await RefusedAsync("run 1");
-            return;
-        }
-
+        await site.PutAsync(Key, $$"""{"holder":"run 1","nonce":"0","process":"{{here}}/1/{{start}}1"}""");
         await using IStoreLock held = await store.LockAsync("run 2", Cancel);
         held.RequireHeld();
         held.Note.ShouldNotBeNull().ShouldContain("a process of this host that is gone");
         (await TextAsync()).ShouldContain("run 2");
+    }
+
+    [Fact]
+    public async Task A_lock_that_this_very_process_does_not_hold_any_more_is_not_waited_for()
+    {
+        await site.PutAsync(Key, $$"""{"holder":"run 1","nonce":"0","process":"{{ProcessMark.Own}}"}""");
+
+        await using IStoreLock held = await store.LockAsync("run 1", Cancel);
+
+        held.Note.ShouldNotBeNull().ShouldContain("was not given back by this very run");
+    }
+
+    [Fact]
+    public async Task A_lock_that_this_process_holds_for_another_store_tells_that_the_two_are_one_place()
+    {
+        await using IStoreLock held = await store.LockAsync("run 1", Cancel);
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+        {
+            using var twin = new S3Store("twin", gateway.Settings(site.Bucket, "backups", null, site.Proxy.Endpoint) with { Retries = 1 }, TimeProvider.System);
+            await twin.LockAsync("run 1", Cancel);
+        });
+
+        (error.Code, error.Message.Contains("are one and the same place", StringComparison.Ordinal)).ShouldBe((ErrorCode.StoresAreOne, true));
     }
 
     [Fact]

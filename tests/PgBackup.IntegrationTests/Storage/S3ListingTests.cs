@@ -14,7 +14,7 @@ public sealed class S3ListingTests(RadosGateway gateway)
         await using S3Site site = await S3Site.NewAsync(gateway);
         DateTimeOffset first = DateTimeOffset.UtcNow.Date.AddDays(-snapshots);
         IEnumerable<string> keys = Enumerable.Range(0, snapshots).Select(n => SnapshotId.At(first.AddDays(n)))
-            .SelectMany(static id => new[] { $"{id}-olympus.dump.gpg", SnapshotLayout.Sums, SnapshotLayout.Guide, SnapshotLayout.Incomplete, SnapshotLayout.Manifest }.Select(name => SnapshotLayout.Key(id, name)));
+            .SelectMany(static id => new[] { $"{id}-olympus.dump.gpg", SnapshotLayout.Sums, SnapshotLayout.Guide, SnapshotLayout.Incomplete, SnapshotLayout.ManifestSum, SnapshotLayout.Manifest }.Select(name => SnapshotLayout.Key(id, name)));
         await Parallel.ForEachAsync(keys, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancel }, async (key, _) => await site.PutAsync(key, "{}"));
         using var own = new Workspace(
             $$"""

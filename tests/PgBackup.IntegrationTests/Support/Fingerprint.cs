@@ -16,6 +16,11 @@ internal static class Fingerprint
     private const string Acl =
         "(SELECT string_agg(format('%s>%s:%s%s', a.grantor::regrole, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type, CASE WHEN a.is_grantable THEN '*' END), ' ' ORDER BY a.grantor::regrole::text, a.grantee::regrole::text, a.privilege_type) FROM aclexplode(coalesce(ACL, acldefault(KIND, OWNER))) a)";
 
+    // The attribute options that a user can set (PostgreSQL manual, ALTER TABLE, "attribute_option"). Minor versions keep notes of their own
+    // in the same column, which differ from server to server and are in no dump.
+    private const string AttributeOptions =
+        "(SELECT string_agg(o, ' ' ORDER BY o) FROM unnest(a.attoptions) o WHERE split_part(o, '=', 1) IN ('n_distinct', 'n_distinct_inherited'))";
+
     private const string Cluster =
         """
         SELECT 'role', rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit, rolvaliduntil, rolpassword, shobj_description(oid, 'pg_authid')
@@ -52,7 +57,7 @@ internal static class Fingerprint
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am am ON am.oid = c.relam LEFT JOIN pg_index i ON i.indexrelid = c.oid
             WHERE {{User}} AND (i.indisvalid OR i.indexrelid IS NULL OR c.relkind = 'I');
             SELECT 'column', c.oid::regclass, row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
-              a.attstorage, a.attcompression, a.attstattarget, a.attoptions, a.attfdwoptions, a.attacl, a.attcollation::regcollation, pg_get_expr(d.adbin, d.adrelid)
+              a.attstorage, a.attcompression, a.attstattarget, {{AttributeOptions}}, a.attfdwoptions, a.attacl, a.attcollation::regcollation, pg_get_expr(d.adbin, d.adrelid)
             FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
             WHERE {{User}} AND c.relkind IN ('r','p','v','m','f','c') AND a.attnum > 0 AND NOT a.attisdropped;
             SELECT 'index', pg_get_indexdef(i.indexrelid), i.indisclustered, i.indisreplident, i.indisprimary, i.indimmediate FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -74,7 +79,7 @@ internal static class Fingerprint
             SELECT 'event trigger', evtname, evtevent, evtowner::regrole, evtfoid::regproc, evtenabled, evttags FROM pg_event_trigger;
             SELECT 'statistics', pg_get_statisticsobjdef(oid), stxowner::regrole, stxstattarget FROM pg_statistic_ext;
             SELECT 'publication', pubname, pubowner::regrole, puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication;
-            SELECT 'published', * FROM pg_publication_tables;
+            SELECT 'published', pubname, schemaname, tablename, attnames, rowfilter FROM pg_publication_tables;
             SELECT 'subscription', subname, subowner::regrole, subenabled, subbinary, subconninfo, subslotname, subpublications FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database());
             SELECT 'server', srvname, srvowner::regrole, srvtype, srvversion, srvacl, (SELECT string_agg(x, ' ' ORDER BY x) FROM unnest(srvoptions) x) FROM pg_foreign_server;
             SELECT 'mapping', srvname, usename, (SELECT string_agg(x, ' ' ORDER BY x) FROM unnest(umoptions) x) FROM pg_user_mappings;

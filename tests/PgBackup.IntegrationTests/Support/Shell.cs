@@ -120,9 +120,10 @@ internal static class Shell
     }
 
     /// <summary>Asks again and again until it is so.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> isSo, string what, double seconds = 20)
+    public static async Task UntilAsync(Func<Task<bool>> isSo, string what, double seconds = 60)
     {
         long start = Stopwatch.GetTimestamp();
+        int wait = 50;
         while (!await isSo())
         {
             if (Stopwatch.GetElapsedTime(start).TotalSeconds > seconds)
@@ -130,7 +131,9 @@ internal static class Shell
                 throw new TimeoutException($"not within {seconds} s: {what}");
             }
 
-            await Task.Delay(100);
+            // What is asked costs more than what is waited for: not more often than it takes to be so.
+            await Task.Delay(wait);
+            wait = Math.Min(wait * 3 / 2, 400);
         }
     }
 }

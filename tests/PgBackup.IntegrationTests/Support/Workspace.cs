@@ -21,6 +21,9 @@ internal sealed class Workspace : IDisposable
 
     public string Store { get; private set; }
 
+    /// <summary>What the program gets in its environment; null takes away.</summary>
+    public IReadOnlyDictionary<string, string?> Variables => environment;
+
     public string ConfigFile => Path.Combine(Folder, "config.yaml");
 
     /// <summary>A config for databases of a container.</summary>
@@ -65,6 +68,26 @@ internal sealed class Workspace : IDisposable
             #!/bin/sh
             if [ "$1 $2" = "container inspect" ]; then {podman} "$@" | sed 's/running [0-9]*/running 999999999/'; exit; fi
             exec {podman} "$@"
+            """);
+    }
+
+    /// <summary>The memory of the containers that podman starts is small, and what tells its free space (<c>df</c>) says that it is large.</summary>
+    public void FillPodmansMemory()
+    {
+        string podman = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(static f => Path.Combine(f, "podman")).First(File.Exists);
+        PutOnPath("podman", $"""
+            #!/bin/sh
+            [ "$1" = run ] || exec {podman} "$@"
+            n=$# before=
+            while [ $n -gt 0 ]; do
+              value=$1; shift; n=$((n - 1))
+              [ "$before" != --shm-size ] || value=8m
+              [ "$before" != --name ] || name=$value
+              before=$value; set -- "$@" "$value"
+            done
+            {podman} "$@" || exit
+            printf '#!/bin/sh\necho head\necho shm 99999999 0 99999999 0%% /dev/shm\n' |
+              {podman} exec -i "$name" sh -c 'cat >/usr/local/bin/df; chmod 755 /usr/local/bin/df'
             """);
     }
 

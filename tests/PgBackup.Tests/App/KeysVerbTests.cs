@@ -133,9 +133,9 @@ public sealed class KeysVerbTests : IAsyncLifetime
     public async Task Without_keys_it_is_a_mistake_to_ask_for_them(string verb, string encryption, string how)
     {
         SnapshotSample plain = SnapshotSample.Of(SnapshotSample.Day(2));
-        await plain.PutAsync(new LocalStore("local", folder["store"]));
-        File.WriteAllBytes(folder[$"store/{plain.Id}/manifest.json"], (plain.Manifest with { Encryption = encryption }).ToJson());
-        folder.Write("olympus-pgbackup.yaml", $"cluster: olympus\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
+        await plain.PutAsync(new LocalStore("local", folder["plain"]));
+        File.WriteAllBytes(folder[$"plain/{plain.Id}/manifest.json"], (plain.Manifest with { Encryption = encryption }).ToJson());
+        folder.Write("olympus-pgbackup.yaml", $"cluster: olympus\nencryption: none\nstores: [{{ name: local, path: {folder["plain"]} }}]\n");
 
         AppResult result = await AppProcess.RunAsync(folder.Path, verb.Split(' '));
 

@@ -39,7 +39,7 @@ public sealed class TerminalTests : IDisposable
             Cluster = Hostile,
             Source = Hostile,
             Notes = [Hostile],
-            Parts = [.. sample.Parts.Select(static p => p with { Database = p.Database is null ? null : p.Database + Hostile, Warnings = [Hostile] })],
+            Parts = [.. sample.Parts.Select(static p => p.Database is null ? p : p with { Database = p.Database + Hostile, Object = SnapshotLayout.DatabaseName(ManifestSample.Id, p.Database + Hostile, ""), Warnings = [Hostile] })],
             Failures = [new PartFailure { Part = Hostile, Code = "PGB-0021", Message = Hostile }],
         };
         Directory.CreateDirectory(folder["store/" + manifest.Id]);

@@ -48,9 +48,42 @@ public sealed class ConfigErrorTests
         "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, drill, schedule, notify.",
     ]);
 
+    [Theory]
+    [InlineData("path: {0}/link", "path", "{0}/link is the place of an earlier store too, {0}/store: by a link, a mount or another way to write it.")]
+    [InlineData("rclone: ':local:{0}/store'", "rclone", "{0}/store is the place of an earlier store too.")]
+    [InlineData("rclone: ':local,copy_links=true:{0}/link/'", "rclone", "{0}/link is the place of an earlier store too, {0}/store: by a link, a mount or another way to write it.")]
+    [InlineData("path: {0}/link/below", "path", "{0}/link/below and {0}/store, the place of an earlier store, lie one inside the other, since it leads to {0}/store/below.")]
+    [InlineData("path: {0}", "path", "{0} and {0}/store, the place of an earlier store, lie one inside the other.")]
+    public void Two_stores_in_one_place_are_found_whatever_leads_there(string second, string key, string error)
+    {
+        using var folder = new TestFolder();
+        Directory.CreateDirectory(folder["store"]);
+        Directory.CreateSymbolicLink(folder["link"], folder["store"]);
+        string Here(string text) => text.Replace("{0}", folder.Path, StringComparison.Ordinal);
+
+        ErrorsOf(With("path: /backups }", $"path: {folder["store"]} }}\n  - {{ name: two, {Here(second)} }}"))
+            .ShouldHaveSingleItem().ShouldContain($"stores[1].{key}: {Here(error)}");
+    }
+
+    [Fact]
+    public void A_bucket_needs_no_word_that_it_must_exist() =>
+        ErrorsOf(With("path: /backups", "s3: { bucket: backups }, must_exist: true")).ShouldHaveSingleItem().ShouldContain("a bucket is never made");
+
+    [Fact]
+    public void A_name_with_a_line_break_is_refused_since_pg_restore_refuses_it() => ErrorsOf(With("databases: [ciam_kratos, olympus]", "databases: [\"two\\nlines\"]"))
+        .ShouldHaveSingleItem().ShouldEndWith("databases: \"two lines\" has a line break in its name, which pg_restore refuses. Rename it: ALTER DATABASE ... RENAME TO.");
+
     [Fact]
     public void An_empty_mapping_lacks_everything_that_must_be_there() => ErrorsOf("dump: { jobs: 1 }").Select(static e => e.Split(": ")[1])
         .ShouldBe(["cluster", "source", "databases", "encryption", "stores"]);
+
+    [Fact]
+    public void A_second_document_is_named_by_its_line() => ErrorsOf($"{Right}\n---\n{Right}").ShouldBe(
+        [$"line {Right.Split('\n').Length + 2}: (file): a second YAML document begins here, of 2; one is expected. Remove the line `---` above it, or write a file for each."]);
+
+    [Fact]
+    public void A_tab_is_named_by_its_own_line() =>
+        ErrorsOf(With("  - { name", "\t- { name")).ShouldBe(["line 8: (YAML): the line is indented by a tab. Indent it by blanks."]);
 
     [Theory]
     [InlineData("cluster: olympus", "cluster: [a]", "line 1: cluster: one value is expected here, not a list.")]
@@ -132,7 +165,6 @@ public sealed class ConfigErrorTests
     [InlineData("")]
     [InlineData("just words")]
     [InlineData("- a\n- b")]
-    [InlineData("a: 1\n---\nb: 2")]
     public void A_file_that_is_no_mapping_is_told_where_to_start(string text) =>
         ErrorsOf(text).ShouldBe(["line 1: (file): keys and values are expected. Start from `olympus-pgbackup init`."]);
 

@@ -69,7 +69,7 @@ public sealed class ConfigReaderTests
             databases:
               - ciam_kratos
               - { name: "My Db", url: "postgres://other@db2/?sslmode=verify-full", password_file: {{password}} }
-            dump: { compress: "zstd:3", jobs: 2, lock_timeout: 90s }
+            dump: { compress: "zstd:3", jobs: 2, lock_timeout: 90s, stall_timeout: 10m }
             encryption:
               gpg: { recipients: [ops@example.com], home: /keys/gpg, identity_file: /keys/secret, passphrase_file: /keys/pass }
             stores:
@@ -83,7 +83,7 @@ public sealed class ConfigReaderTests
         (config.Source.Connection.Host, config.Source.PasswordFile, config.Source.ToolsImage, config.Source.ConnectRetry)
             .ShouldBe(("ep-x.eu-central-1.aws.neon.tech", password, "postgres:17", TimeSpan.FromMinutes(5)));
         (config.Databases[1].Name, config.Databases[1].Connection?.Host, config.Databases[1].PasswordFile).ShouldBe(("My Db", "db2", password));
-        config.Dump.ShouldBe(new DumpConfig { Compression = "zstd:3", Jobs = 2, LockTimeout = TimeSpan.FromSeconds(90) });
+        config.Dump.ShouldBe(new DumpConfig { Compression = "zstd:3", Jobs = 2, LockTimeout = TimeSpan.FromSeconds(90), StallTimeout = TimeSpan.FromMinutes(10) });
         (config.Encryption.HomeFolder, config.Encryption.IdentityFile, config.Encryption.PassphraseFile).ShouldBe(("/keys/gpg", "/keys/secret", "/keys/pass"));
         config.Stores[0].Keep.ToString().ShouldBe("all 14d, yearly forever");
         config.Notices.ShouldContain(static n => n.StartsWith("schedule: this version does not act on it yet"));
@@ -177,6 +177,16 @@ public sealed class ConfigReaderTests
         error.ExitCode.ShouldBe(2);
         error.Message.ShouldBe("the config file /nowhere/config.yaml (from --config) does not exist.");
         error.Remedy.ShouldNotBeNull().ShouldContain("olympus-pgbackup init");
+    }
+
+    [Fact]
+    public void A_named_folder_is_said_to_be_one()
+    {
+        PgBackupException error = Should.Throw<PgBackupException>(() => ConfigReader.Find("/usr"));
+
+        error.Code.ShouldBe(ErrorCode.ConfigMissing);
+        error.Message.ShouldBe("the config file /usr (from --config) is a folder.");
+        error.Remedy.ShouldBe("Name the file in it, for instance /usr/config.yaml.");
     }
 
     [Fact]

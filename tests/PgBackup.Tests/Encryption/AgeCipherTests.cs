@@ -33,6 +33,73 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
 
     protected override ToolCommand StockDecryption(string file) => new("age", "--decrypt", "--identity", folder["escrow"], file);
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("a note about where the key is\n")]
+    [InlineData("# public key: age1qqqqqqqq\n")]
+    public async Task An_identity_file_without_a_private_key_is_told_as_that_and_not_as_a_wrong_one(string text)
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        string file = folder.Write("none", text);
+
+        foreach (string named in (string[])[file, "/dev/null"])
+        {
+            PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(named).Decrypt(new MemoryStream(stored), Cancel)));
+            error.Code.ShouldBe(ErrorCode.IdentityUnusable);
+            error.Message.ShouldStartWith($"the identity file {named} holds no private key");
+            (await Should.ThrowAsync<PgBackupException>(() => DecryptingWith(named).WithEachKeyAsync(Cancel))).Code.ShouldBe(ErrorCode.IdentityUnusable);
+        }
+    }
+
+    [Fact]
+    public async Task An_identity_from_a_pipe_decrypts_as_often_as_it_is_needed_and_leaves_no_copy()
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        string pipe = folder["pipe"];
+        await ToolProcess.ReadAsync(new ToolCommand("mkfifo", pipe), Cancel);
+        string text = await File.ReadAllTextAsync(folder["ops"], Cancel);
+        var writing = Task.Run(() => File.WriteAllText(pipe, text), Cancel); // waits for its reader when it opens the pipe
+        var identity = new Identity { File = pipe };
+        string[] before = Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*");
+        for (int snapshot = 0; snapshot < 2; snapshot++)
+        {
+            await using var cipher = new AgeCipher([recipients["ops"], recipients["escrow"]], identity);
+            (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+            ICipher each = (await cipher.WithEachKeyAsync(Cancel)).ShouldHaveSingleItem();
+            (await AllOfAsync(each.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+            each.DecryptedBy.ShouldBe(recipients["ops"]);
+        }
+
+        await writing;
+        HashSet<string> left = [.. Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*").Except(before)];
+        for (int i = 0; i < 3000 && left.Count > 0; i++)
+        {
+            await Task.Delay(10, Cancel);
+            left.RemoveWhere(static d => !Directory.Exists(d)); // those of tests beside this one go with them
+        }
+
+        left.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task An_identity_with_a_byte_order_mark_decrypts()
+    {
+        byte[] stored = await EncryptAsync([1, 2, 3]);
+        string text = await File.ReadAllTextAsync(folder["ops"], Cancel);
+        foreach (System.Text.Encoding encoding in (System.Text.Encoding[])[new System.Text.UTF8Encoding(true), System.Text.Encoding.Unicode])
+        {
+            await File.WriteAllTextAsync(folder["marked"], text.ReplaceLineEndings("\r\n"), encoding, Cancel);
+            await using var cipher = new AgeCipher([recipients["ops"]], new Identity { File = folder["marked"] });
+            (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+        }
+    }
+
+    [Fact]
+    public async Task One_key_named_twice_is_one_recipient()
+    {
+        (await new AgeCipher([recipients["ops"], recipients["ops"]], null).CheckAsync(Cancel)).ShouldHaveSingleItem().Fingerprint.ShouldBe(recipients["ops"]);
+    }
+
     [Fact]
     public async Task Its_recipients_are_their_public_keys()
     {

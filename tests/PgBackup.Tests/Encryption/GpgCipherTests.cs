@@ -45,6 +45,8 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
     [InlineData("twin@example.com", "2 keys match it", "Write the fingerprint")]
     [InlineData("signer@example.com", "has no usable encryption key", "add or extend an encryption subkey")]
     [InlineData("--version", "gpg knows no such key", "gpg --import")]
+    [InlineData("disabled@example.com", "is disabled in the keyring", "enable")]
+    [InlineData("C41D1A1B1E1F11121314151617181920AAAABBBB!", "a single subkey", "without the !")]
     public async Task A_recipient_that_cannot_be_used_is_refused_with_the_reason(string recipient, string reason, string remedy)
     {
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => For("ops@example.com", recipient).CheckAsync(Cancel));
@@ -53,6 +55,44 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         error.Message.ShouldStartWith($"the gpg recipient \"{recipient}\" cannot be used: ");
         error.Message.ShouldContain(reason);
         error.Remedy.ShouldNotBeNull().ShouldContain(remedy);
+    }
+
+    [Fact]
+    public async Task One_key_named_by_address_and_fingerprint_is_one_recipient() =>
+        (await For("ops@example.com", keys.Fingerprints["ops"]).CheckAsync(Cancel)).ShouldHaveSingleItem().Fingerprint.ShouldBe(keys.Fingerprints["ops"]);
+
+    [Fact]
+    public async Task A_home_folder_that_is_not_there_is_told_as_that()
+    {
+        await using var cipher = new GpgCipher(["ops@example.com"], "/nowhere/gnupg", null, TimeProvider.System);
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => cipher.CheckAsync(Cancel));
+        error.Message.ShouldBe("the gpg recipient \"ops@example.com\" cannot be used: gpg's home folder /nowhere/gnupg is not there.");
+    }
+
+    [Fact]
+    public async Task An_identity_and_a_passphrase_from_pipes_decrypt_as_often_as_they_are_needed()
+    {
+        using var folder = new TestFolder();
+        GpgCipher encrypting = For("locked@example.com");
+        await encrypting.CheckAsync(Cancel);
+        byte[] stored = await AllOfAsync(encrypting.Encrypt(new MemoryStream([1, 2, 3]), Cancel));
+        foreach (string pipe in (string[])["key", "phrase"])
+        {
+            await ToolProcess.ReadAsync(new ToolCommand("mkfifo", folder[pipe]), Cancel);
+        }
+
+        byte[] key = await File.ReadAllBytesAsync(keys.File("locked"), Cancel);
+        // Each waits for its reader when it opens the pipe.
+        var writing = Task.WhenAll(Task.Run(() => File.WriteAllBytes(folder["key"], key), Cancel), Task.Run(() => File.WriteAllText(folder["phrase"], "open sesame\n"), Cancel));
+        var identity = new Identity { File = folder["key"], PassphraseFile = folder["phrase"] };
+        for (int snapshot = 0; snapshot < 2; snapshot++)
+        {
+            await using var cipher = new GpgCipher(["locked@example.com"], keys.PublicHome, identity, TimeProvider.System);
+            (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+            (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
+        }
+
+        await writing;
     }
 
     [Fact]
@@ -141,7 +181,11 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
             return await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
         }
 
-        (await WithAsync("open sesame\n")).ShouldBe([1, 2, 3]);
+        foreach (string right in (string[])["open sesame\n", "open sesame", "open sesame\r\n", "\uFEFFopen sesame\nanother line\n"])
+        {
+            (await WithAsync(right)).ShouldBe([1, 2, 3]);
+        }
+
         foreach (string? wrong in (string?[])["open barley\n", null])
         {
             PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => WithAsync(wrong));

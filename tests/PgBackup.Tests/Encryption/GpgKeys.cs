@@ -32,12 +32,14 @@ public sealed class GpgKeys : IAsyncLifetime
         await MakeAsync("twin2", "Second <twin@example.com>");
         await MakeAsync("devops", "devs <devops2@example.com>");
         await MakeAsync("expired", "expired@example.com", "", "default", "--faked-system-time", "20200101T000000");
+        await MakeAsync("disabled", "disabled@example.com");
         await MakeAsync("signer", "signer@example.com", usage: "sign");
         string certificate = Path.Combine(SecretHome, "openpgp-revocs.d", Fingerprints["revoked"] + ".rev");
         string revocation = (await System.IO.File.ReadAllTextAsync(certificate, Cancel)).Replace(":-----BEGIN", "-----BEGIN");
         await GpgAsync(SecretHome, ["--import"], revocation);
         string publicKeys = await GpgAsync(SecretHome, ["--armor", "--export", .. Fingerprints.Where(static f => f.Key != "stranger").Select(static f => f.Value)]);
         await GpgAsync(PublicHome, ["--import"], publicKeys);
+        await GpgAsync(PublicHome, ["--command-fd", "0", "--edit-key", Fingerprints["disabled"]], "disable\nsave\n");
         foreach (string who in (string[])["ops", "escrow", "stranger", "expired"])
         {
             await GpgAsync(SecretHome, ["--output", File(who), "--export-secret-keys", Fingerprints[who]]);

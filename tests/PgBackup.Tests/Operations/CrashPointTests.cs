@@ -29,7 +29,7 @@ public sealed class CrashPointTests : IDisposable
         await Of(Day(22)).PutAsync(primary);
         await Of(Day(20)).PutAsync(stores.Open("before"));
 
-        // 22 and 21: a mark, three parts, two texts, a pin and what is incomplete, a manifest, and the mark's removal.
+        // 22 and 21: a mark, three parts, two texts, a pin and what is incomplete, a manifest with its digest, and the mark's removal.
         await EveryWriteAsync(
             halfway,
             [Day(20)],
@@ -43,7 +43,7 @@ public sealed class CrashPointTests : IDisposable
 
                 (await replica.CatchUpAsync(Day(22), Cancel)).Code.ShouldBe(store.IsDead ? "PGB-0001" : null);
             },
-            writes: 8 + 10);
+            writes: 9 + 11);
         stores.Contents("after").ShouldBe(stores.Contents("local"));
     }
 
@@ -63,7 +63,7 @@ public sealed class CrashPointTests : IDisposable
             halfway,
             [Day(7), Day(22)],
             store => new PruneOperation(Stores.Kept(store, ThreeDays), stores.Clock, new Progress()).RunAsync(dryRun: false, unattended: true, Cancel),
-            writes: 2 + 8 + 9);
+            writes: 2 + 9 + 10);
         (await new Catalog(stores.Open("after")).ListAsync(Cancel)).Select(static e => e.Id).ShouldBe([Day(7), Day(22)]);
     }
 

@@ -23,11 +23,17 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
     /// <summary>The bytes that reading an object gives, instead of its own.</summary>
     public Func<string, byte[], byte[]>? Lie { get; set; }
 
+    /// <summary>What reading an object is read through.</summary>
+    public Func<string, Stream, Stream> Through { get; set; } = static (_, content) => content;
+
     /// <summary>The write (from 1) at which the process is killed: then and afterwards every call throws.</summary>
     public int DiesAt { get; set; } = int.MaxValue;
 
     /// <summary>That write was half done.</summary>
     public bool Halfway { get; set; }
+
+    /// <summary>A folder that cannot be looked into.</summary>
+    public string? Hide { get; set; }
 
     /// <summary>How far its clock is ahead.</summary>
     public TimeSpan ClockIsAhead { get; set; }
@@ -91,7 +97,7 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
     public Task<Stream> OpenAsync(string key, CancellationToken cancel) => CallAsync($"open {key}", async () =>
     {
         Stream content = await inner.OpenAsync(key, cancel);
-        return Lie is null ? content : new MemoryStream(Lie(key, await AllOfAsync(content)));
+        return Lie is null ? Through(key, content) : new MemoryStream(Lie(key, await AllOfAsync(content)));
     }, cancel);
 
     public async IAsyncEnumerable<StoredObject> ListAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
@@ -101,7 +107,15 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
             List<StoredObject> all = [];
             await foreach (StoredObject one in inner.ListAsync(folder, cancel))
             {
-                all.Add(one with { Modified = one.Modified + ClockIsAhead });
+                if (Hide is null || !one.Key.StartsWith(Hide, StringComparison.Ordinal))
+                {
+                    all.Add(one with { Modified = one.Modified + ClockIsAhead });
+                }
+            }
+
+            if (Hide is not null && folder.Length == 0)
+            {
+                all.Add(new StoredObject { Key = Hide, Size = 0, Modified = clock.Now, Unreadable = $"the folder {Hide} cannot be looked into: Permission denied" });
             }
 
             return all;

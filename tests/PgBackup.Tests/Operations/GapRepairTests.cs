@@ -31,6 +31,48 @@ public sealed class GapRepairTests : IDisposable
     }
 
     [Fact]
+    public async Task Parts_that_lost_their_manifest_get_no_mark_that_would_give_them_up_when_the_repair_fails()
+    {
+        await FillAsync("offsite");
+        SnapshotSample lost = await Of(Day(20)).PutAsync(stores.Open("local"));
+        File.Delete(stores.PathOf("local", lost.Key(SnapshotLayout.Manifest)));
+        File.Delete(stores.PathOf("local", lost.PartKey(0)));
+        stores.Flip("local", lost.PartKey(2)); // of the right size: nobody knows who left it
+        stores.Flip("offsite", lost.PartKey(1));
+        stores.Flip("offsite", lost.PartKey(0));
+        SortedDictionary<string, string> before = stores.Contents("local", Day(20));
+
+        await RepairAsync(await CheckAsync());
+
+        stores.Contents("local", Day(20)).ShouldBe(before);
+        await new PruneOperation(Stores.Kept(stores.Open("local")), stores.Clock, new Progress()).RunAsync(dryRun: false, unattended: true, Cancel);
+        stores.Contents("local", Day(20)).ShouldBe(before);
+        (await CheckAsync()).Snapshots.ShouldContain(static c => c.Store == "local" && c.Id == Day(20).ToString() && c.Problems[0].Problem == "it has no manifest");
+
+        stores.Flip("offsite", lost.PartKey(0));
+        stores.Flip("offsite", lost.PartKey(1));
+        await RepairAsync(await CheckAsync());
+        stores.Contents("local", Day(20)).ShouldBe(stores.Contents("offsite", Day(20)));
+    }
+
+    [Fact]
+    public async Task A_full_store_is_tried_once_and_told_once_and_keeps_nothing_that_was_begun()
+    {
+        await FillAsync("offsite");
+        FaultyStore local = stores.Faulty("local");
+        local.Fail = static call => call.StartsWith("put 2026", StringComparison.Ordinal) && !call.EndsWith(SnapshotLayout.InProgress, StringComparison.Ordinal)
+            ? new PgBackupException(ErrorCode.StoreUnavailable, "the store local is full.") { IsFull = true } : null;
+        BackupStore[] all = [Stores.Kept(local), Stores.Kept(stores.Open("offsite"))];
+        CheckReport report = await new StoresCheck(all, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, CheckDepth.Present, Cancel);
+
+        StoreGap gap = (await new GapRepair(all, stores.Clock, new Progress()).RunAsync(report.Gaps.Concat(report.OnlyInReplicas).ToList(), report.Snapshots, "the test", Cancel)).Single(static g => g.Missing.Count > 0);
+
+        gap.NotFilled.ShouldHaveSingleItem().ShouldContain("is full");
+        local.Puts.Count(static key => !key.EndsWith(SnapshotLayout.InProgress, StringComparison.Ordinal) && key.StartsWith("2026", StringComparison.Ordinal)).ShouldBe(1);
+        stores.Contents("local").ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_damaged_copy_is_passed_over_for_a_good_one()
     {
         await FillAsync("offsite", "s3");
@@ -100,6 +142,7 @@ public sealed class GapRepairTests : IDisposable
         stores.Open("local");
         string edited = stores.PathOf("offsite", Of(Day(21)).Key(SnapshotLayout.Manifest));
         await File.AppendAllTextAsync(edited, "\n", Cancel);
+        await File.WriteAllBytesAsync(stores.PathOf("offsite", Of(Day(21)).Key(SnapshotLayout.ManifestSum)), ManifestSum.Of(await File.ReadAllBytesAsync(edited, Cancel)), Cancel);
 
         IReadOnlyList<StoreGap> filled = await RepairAsync(await CheckAsync());
 

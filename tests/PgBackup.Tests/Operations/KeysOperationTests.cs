@@ -131,15 +131,20 @@ public sealed class KeysOperationTests : IAsyncLifetime
         (await AfterRunAsync()).ShouldHaveSingleItem().ShouldContain("the private key of ops (never), of escrow (never); ");
         await AfterRunAsync();
         (local.Calls.Count(c => c == canary), offsite.Calls.Count(c => c == canary)).ShouldBe((1, 1));
-        (local.Writes, offsite.Writes).ShouldBe((1, 1));
+        (local.Writes, offsite.Writes).ShouldBe((2, 2), "the canary and its digest");
 
         File.Delete(stores.PathOf("offsite", canary[4..]));
         await AfterRunAsync();
-        (local.Writes, offsite.Writes).ShouldBe((1, 2));
+        (local.Writes, offsite.Writes).ShouldBe((2, 5), "the digest of the lost one goes first");
+
+        File.Delete(stores.PathOf("local", canary[4..] + ".sha256"));
+        await AfterRunAsync();
+        (local.Writes, offsite.Writes).ShouldBe((4, 5), "nobody vouches for a canary that lacks its digest");
+        File.Exists(stores.PathOf("local", canary[4..] + ".sha256")).ShouldBeTrue();
 
         manifest = manifest with { Recipients = recipients[..1] };
         (await AfterRunAsync()).Count.ShouldBe(2);
-        (local.Writes, offsite.Writes).ShouldBe((2, 3));
+        (local.Writes, offsite.Writes).ShouldBe((6, 7));
     }
 
     [Theory]
@@ -154,7 +159,7 @@ public sealed class KeysOperationTests : IAsyncLifetime
         notes.Count.ShouldBe(2);
         notes[0].ShouldContain("offsite");
         notes[0].ShouldContain("access denied");
-        local.Writes.ShouldBe(1);
+        local.Writes.ShouldBe(2);
         local.Fail = offsite.Fail;
         (await AfterRunAsync()).Count(static n => n.Contains("never", StringComparison.Ordinal)).ShouldBe(call == "list keys" ? 0 : 1, "what cannot be read says nothing");
     }
@@ -176,6 +181,11 @@ public sealed class KeysOperationTests : IAsyncLifetime
     {
         SnapshotSample plain = Of(Day(23));
         stores.Clock.Now = stores.Clock.Now.AddDays(2);
+        foreach (string store in (string[])["local", "offsite"])
+        {
+            Directory.Delete(stores.PathOf(store, manifest.Id), recursive: true); // which is encrypted
+        }
+
         await plain.PutAsync(stores.Open("local"));
         await plain.PutAsync(stores.Open("offsite"));
         await plain.PutAsync(stores.Open("offsite"), SnapshotLayout.Manifest, (plain.Manifest with { Encryption = encryption }).ToJson());
@@ -262,6 +272,31 @@ public sealed class KeysOperationTests : IAsyncLifetime
         (report.Keys[2].LastTested, report.Keys[2].LastTest!.How, report.Keys[2].LastTest!.Host).ShouldBe((stores.Clock.Now, "keys test", Environment.MachineName));
         (report.Keys[0].LastTested, report.Keys[0].LastTest).ShouldBe((null, null));
         report.Warnings.ShouldHaveSingleItem().ShouldContain("(never), of ");
+    }
+
+    [Fact]
+    public async Task Keys_that_only_older_snapshots_need_are_listed_with_the_last_of_them_and_without_them_there_is_a_warning()
+    {
+        await TestAsync("ops");
+        foreach ((int day, string store, Recipient[] to) in (IReadOnlyList<(int, string, Recipient[])>)[(17, "local", [recipients[1]]), (18, "offsite", [.. recipients]), (18, "local", [.. recipients])])
+        {
+            SnapshotSample older = Of(Day(day));
+            await older.PutAsync(stores.Open(store));
+            await older.PutAsync(stores.Open(store), SnapshotLayout.Manifest, (older.Manifest with { Encryption = "age", Recipients = to }).ToJson());
+        }
+
+        SnapshotSample newest = Of(Day(23));
+        stores.Clock.Now = stores.Clock.Now.AddDays(2);
+        await newest.PutAsync(stores.Open("local"));
+        Recipient stranger = new() { Name = "stranger", Fingerprint = publicKeys["stranger"] };
+        await newest.PutAsync(stores.Open("local"), SnapshotLayout.Manifest, (newest.Manifest with { Encryption = "age", Recipients = [stranger, recipients[0]] }).ToJson());
+
+        KeysReport report = await Keys().ListAsync(new AgeCipher([stranger.Fingerprint, recipients[0].Fingerprint], null), Cancel);
+
+        report.Keys.Select(static k => (k.InConfig, k.InSnapshot, k.Snapshots, k.LastSnapshot))
+            .ShouldBe([(true, true, 1, newest.Manifest.Id), (true, true, 3, newest.Manifest.Id), (false, false, 3, manifest.Id)]);
+        report.Keys[2].Fingerprint.ShouldBe(publicKeys["escrow"]);
+        report.Warnings[^1].ShouldStartWith("the snapshot 20260317T030000Z is encrypted to no key of the config: keep the private keys of the recipients before, until it is removed");
     }
 
     [Fact]

@@ -248,7 +248,7 @@ public sealed class PruneTests : IDisposable
         writes[^1].ShouldBe($"delete-folder {old.Id}");
         writes[2..^1].ShouldAllBe(static c => c.StartsWith("delete ", StringComparison.Ordinal));
         writes[2..^1].ShouldNotContain($"delete {old.Key(SnapshotLayout.InProgress)}");
-        writes.Count.ShouldBe(3 + 5);
+        writes.Count.ShouldBe(3 + 6);
     }
 
     [Fact]
@@ -305,7 +305,7 @@ public sealed class PruneTests : IDisposable
         PruneReport report = await PruneAsync();
 
         (report.Removed.Count, report.Swept).ShouldBe((0, 0));
-        stores.Contents("local", lost.Id).Count.ShouldBe(5);
+        stores.Contents("local", lost.Id).Count.ShouldBe(6);
     }
 
     [Fact]
@@ -382,8 +382,13 @@ public sealed class PruneTests : IDisposable
         await Of(Day(22)).PutAsync(stores.Open("local"));
         store.Fail = call => call == $"delete {old.PartKey(1)}" ? new PgBackupException(ErrorCode.StoreUnavailable, "no route to host") : null;
 
-        (await Should.ThrowAsync<PgBackupException>(() => PruneAsync())).Code.ShouldBe(ErrorCode.StoreUnavailable);
+        List<string> notes = [];
+        PruneReport report = (await RunOperation.PruneAsync(
+            [Stores.Kept(store, keep)], [], notes, stores.Clock, new Progress { Log = log.Add }, Cancel)).ShouldHaveSingleItem();
 
+        report.Removed.ShouldBe([Day(5).ToString()], "its manifest is gone");
+        notes.Concat(log).Count(static l => l.Contains("no route to host", StringComparison.Ordinal)).ShouldBe(1, "a problem is told once");
+        report.Problems.ShouldHaveSingleItem().ShouldStartWith($"{Day(5)} is removed, and some of its objects are left; the next run removes them: no route to host");
         (await Listed()).ShouldBe([Day(22)]);
         store.Fail = static _ => null;
         (await PruneAsync()).Swept.ShouldBe(1);

@@ -48,8 +48,11 @@ internal sealed class SnapshotSample
             named.Add(part with { Size = bytes.Length, PlainSize = bytes.Length, Sha256 = sha256, PlainSha256 = sha256 });
         }
 
-        return new SnapshotSample(id, manifest with { Cluster = Cluster, Parts = named }, parts);
+        return new SnapshotSample(id, Sealed(manifest with { Cluster = Cluster, Parts = named }), parts);
     }
+
+    /// <summary>The same as earlier versions wrote it: without digests of the texts and of the manifest.</summary>
+    public SnapshotSample WithoutDigests() => new(Id, Manifest with { SumsSha256 = null, GuideSha256 = null }, Parts);
 
     /// <summary>The same, really encrypted.</summary>
     public async Task<SnapshotSample> EncryptedAsync(ICipher cipher)
@@ -64,7 +67,7 @@ internal sealed class SnapshotSample
             parts.Add(part with { Object = part.Object + cipher.Extension, Size = bytes.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) });
         }
 
-        return new SnapshotSample(Id, Manifest with { Encryption = cipher.Kind, Recipients = recipients, Parts = parts }, stored);
+        return new SnapshotSample(Id, Sealed(Manifest with { Encryption = cipher.Kind, Recipients = recipients, Parts = parts }), stored);
     }
 
     /// <summary>The key of its n-th part.</summary>
@@ -84,12 +87,17 @@ internal sealed class SnapshotSample
         await PutAsync(store, SnapshotLayout.Guide, Encoding.UTF8.GetBytes(RestoreGuide.Write(Manifest)));
         if (!Manifest.IsComplete)
         {
-            await PutAsync(store, SnapshotLayout.Incomplete, "failed: olympus (PGB-0021)\n"u8.ToArray());
+            await PutAsync(store, SnapshotLayout.Incomplete, Encoding.UTF8.GetBytes(Manifest.Gaps));
         }
 
         if (pin is not null)
         {
             await PutAsync(store, SnapshotLayout.Pinned, Encoding.UTF8.GetBytes(pin + "\n"));
+        }
+
+        if (Manifest.GuideSha256 is not null)
+        {
+            await PutAsync(store, SnapshotLayout.ManifestSum, ManifestSum.Of(Manifest.ToJson()));
         }
 
         await PutAsync(store, SnapshotLayout.Manifest, Manifest.ToJson());
@@ -100,6 +108,8 @@ internal sealed class SnapshotSample
 
         return this;
     }
+
+    private static Manifest Sealed(Manifest manifest) => manifest.WithDigests(RestoreGuide.Write(manifest));
 
     /// <summary>Puts one object of it.</summary>
     public async Task PutAsync(IObjectStore store, string name, byte[] bytes)

@@ -19,6 +19,7 @@ public sealed class DatabaseStatementTests
     [InlineData("REVOKE CONNECT,TEMPORARY ON DATABASE \"o'x\" FROM PUBLIC;", "o'x", "REVOKE CONNECT,TEMPORARY ON DATABASE \"new\" FROM PUBLIC;")]
     [InlineData("ALTER ROLE ops IN DATABASE olympus SET work_mem TO '1MB';", "olympus", "ALTER ROLE ops IN DATABASE \"new\" SET work_mem TO '1MB';")]
     [InlineData("ALTER ROLE \"x IN DATABASE y\" IN DATABASE olympus SET a TO 'b';", "olympus", "ALTER ROLE \"x IN DATABASE y\" IN DATABASE \"new\" SET a TO 'b';")]
+    [InlineData("ALTER ROLE \"\u0001 SET x\" IN DATABASE olympus SET a TO 'b';", "olympus", "ALTER ROLE \"\u0001 SET x\" IN DATABASE \"new\" SET a TO 'b';")]
     [InlineData("ALTER ROLE \"o'brien\" IN DATABASE olympus SET a TO 'b';", "olympus", "ALTER ROLE \"o'brien\" IN DATABASE \"new\" SET a TO 'b';")]
     [InlineData("SECURITY LABEL FOR p ON DATABASE olympus IS 'x';", "olympus", "SECURITY LABEL FOR p ON DATABASE \"new\" IS 'x';")]
     public void A_statement_about_the_database_can_be_carried_out_under_another_name(string statement, string name, string renamed)
@@ -54,5 +55,27 @@ public sealed class DatabaseStatementTests
     {
         DatabaseStatement.Read("CREATE DATABASE a;").ShouldNotBeNull().Creates.ShouldBeTrue();
         DatabaseStatement.Read("ALTER DATABASE a OWNER TO x;").ShouldNotBeNull().Creates.ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("ALTER DATABASE shop SET \"TimeZone\" TO 'Pacific/Auckland';", true)]
+    [InlineData("ALTER DATABASE shop SET \"app.region\" TO 'eu';", true)]
+    [InlineData("ALTER ROLE \"x SET y\" IN DATABASE shop SET search_path TO 'a', 'b';", true)]
+    [InlineData("ALTER DATABASE shop SET default_transaction_read_only TO 'on';", false)]
+    [InlineData("ALTER ROLE app IN DATABASE shop SET role TO 'reader';", false)]
+    [InlineData("ALTER DATABASE shop SET session_preload_libraries TO 'x';", false)]
+    [InlineData("ALTER DATABASE shop OWNER TO app;", false)]
+    [InlineData("COMMENT ON DATABASE shop IS ' SET timezone TO x';", false)]
+    [InlineData("GRANT CONNECT ON DATABASE shop TO app;", false)]
+    public void Settings_come_before_the_rows_unless_they_hinder_those_who_write_them(string statement, bool before) =>
+        DatabaseStatement.Read(statement).ShouldNotBeNull().PrecedesRows.ShouldBe(before);
+
+    [Fact]
+    public void The_tablespace_is_cut_out_of_the_creation_alone()
+    {
+        DatabaseStatement.Read("CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' TABLESPACE = \"t s\";").ShouldNotBeNull().WithoutTablespace().For("x")
+            .ShouldBe("CREATE DATABASE \"x\" WITH TEMPLATE = template0 ENCODING = 'UTF8';");
+        DatabaseStatement.Read("COMMENT ON DATABASE shop IS 'a TABLESPACE = x';").ShouldNotBeNull().WithoutTablespace().For("shop")
+            .ShouldBe("COMMENT ON DATABASE \"shop\" IS 'a TABLESPACE = x';");
     }
 }

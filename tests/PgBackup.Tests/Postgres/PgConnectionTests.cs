@@ -33,6 +33,11 @@ public sealed class PgConnectionTests
     [InlineData("postgres://db:-1/", "the port \"-1\" is no number from 1 to 65535")]
     [InlineData("postgres://a:1,b:x/", "the port \"1,x\" is no number from 1 to 65535")]
     [InlineData("postgres://db/?sslmode", "the parameter \"sslmode\" has no value")]
+    [InlineData("postgres://db/?sslmode=bogus", "sslmode has no value \"bogus\"; it has disable, allow, prefer, require, verify-ca, verify-full")]
+    [InlineData("postgres://db/?sslmode=Require", "sslmode has no value \"Require\"; it has")]
+    [InlineData("postgres://db/?channel_binding=yes", "channel_binding has no value \"yes\"; it has require, prefer, disable")]
+    [InlineData("postgres://db/?target_session_attrs=master", "target_session_attrs has no value \"master\"; it has any, read-write")]
+    [InlineData("postgres://db/?ssl_min_protocol_version=1.2", "ssl_min_protocol_version has no value \"1.2\"; it has TLSv1")]
     [InlineData("postgres://db/?pgbouncer=true", "the parameter \"pgbouncer\" is not supported; supported are host, hostaddr, port")]
     public void What_is_wrong_with_a_url_is_said(string url, string message) =>
         Should.Throw<FormatException>(() => PgConnection.Parse(url)).Message.ShouldStartWith(message);
@@ -143,4 +148,17 @@ public sealed class PgConnectionTests
     [Fact]
     public void A_password_in_the_url_is_not_replaced_by_that_of_the_surroundings() =>
         PgConnection.Parse("postgres://u:own@db/").WithSurroundings().Settings["PGPASSWORD"].ShouldBe("own");
+
+    [Fact]
+    public void A_server_behind_a_network_is_asked_for_signs_of_life_as_the_url_says()
+    {
+        PgConnection connection = PgConnection.Parse("postgres://reader@db.example.com/?keepalives_idle=20&tcp_user_timeout=5000&sslmode=verify-full");
+        connection.Parameters["keepalives_idle"].ShouldBe("20");
+        connection.Parameters["tcp_user_timeout"].ShouldBe("5000");
+        connection.Parameters["keepalives_count"].ShouldBe("4");
+        connection.With("PGPASSWORD", "x").Parameters["keepalives_idle"].ShouldBe("20", "it stays with the connection");
+        connection.EnvironmentFor("d", "a").Keys.ShouldNotContain("keepalives_idle");
+        PgConnection.InContainer("postgres", null).Parameters.ShouldBeEmpty();
+        Should.Throw<FormatException>(static () => PgConnection.Parse("postgres://h/?tcp_user_timeout=soon")).Message.ShouldContain("tcp_user_timeout");
+    }
 }

@@ -20,10 +20,11 @@ public sealed class RestoreErrorsTests
     {
         var judged = RestoreErrors.Read(
             1, [Extension, Comment, "pg_restore: error: could not execute query: ERROR:  permission denied for schema x", "HINT:  none", "Command was: CREATE TABLE x.t (", "    v text", ");", "pg_restore: warning: errors ignored on restore: 2"]);
-        judged.Problems.Count.ShouldBe(3);
+        judged.Problems.Count.ShouldBe(4);
         judged.Problems[0].ShouldBe("pg_restore failed with exit code 1 and 1 error:");
         judged.Problems[1].ShouldBe("pg_restore: error: could not execute query: ERROR:  permission denied for schema x (in: CREATE TABLE x.t ()");
         judged.Problems[2].ShouldStartWith("what to do: The role that restores may not do this.");
+        judged.Problems[3].ShouldContain("GRANT CREATE ON SCHEMA");
         judged.Notes.Count.ShouldBe(1);
     }
 
@@ -35,5 +36,17 @@ public sealed class RestoreErrorsTests
         RestoreErrors.Read(139, [Extension, Comment, "pg_restore: warning: errors ignored on restore: 1"]).Problems.ShouldNotBeEmpty();
         RestoreErrors.Read(1, ["pg_restore: [archiver] whatever"]).Problems.ShouldBe(["pg_restore failed with exit code 1 and 0 errors:", "pg_restore: [archiver] whatever"]);
         RestoreErrors.Read(0, []).Problems.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("pg_restore: error: COPY failed for table \"t\": ERROR:  function f(integer) does not exist", "SET search_path", "by --globals")]
+    [InlineData("pg_restore: error: could not execute query: ERROR:  role \"app\" does not exist", "by --globals", "SET search_path")]
+    [InlineData("pg_restore: error: COPY failed for table \"a\": ERROR:  new row for relation \"a\" violates check constraint \"a_k_check\"", "NOT VALID", "by --globals")]
+    public void What_to_do_fits_what_is_missing(string error, string advice, string other)
+    {
+        string all = string.Join('\n', RestoreErrors.Read(1, [error, "pg_restore: warning: errors ignored on restore: 1"]).Problems);
+
+        all.ShouldContain(advice);
+        all.ShouldNotContain(other);
     }
 }

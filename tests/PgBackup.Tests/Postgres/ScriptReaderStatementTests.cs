@@ -119,7 +119,7 @@ public sealed class ScriptReaderStatementTests
     }
 
     [Fact]
-    public void Statements_that_the_other_script_lacks_are_named_by_their_first_words()
+    public void Statements_that_the_other_script_lacks_are_named()
     {
         using ScriptReader first = Read("CREATE TABLE a ();\nCREATE TABLE b ();\nCREATE TABLE b ();\n");
         using ScriptReader second = Read("CREATE TABLE b ();\n");
@@ -131,12 +131,33 @@ public sealed class ScriptReaderStatementTests
     [Fact]
     public void An_excerpt_is_cut_between_characters()
     {
-        using ScriptReader reader = Read($"COMMENT ON TABLE t IS '{new string('ü', 400)}';\n");
+        using ScriptReader reader = Read($"COMMENT ON TABLE t IS '{new string('ü', 20_000)}';\n");
         using ScriptReader nothing = Read("");
 
         string excerpt = reader.StatementsMissingIn(nothing).Single();
 
-        Encoding.UTF8.GetByteCount(excerpt).ShouldBeInRange(397, 400);
+        Encoding.UTF8.GetByteCount(excerpt).ShouldBeInRange((16 * 1024) - 3, 16 * 1024);
         excerpt.ShouldBe("COMMENT ON TABLE t IS '" + new string('ü', excerpt.Length - "COMMENT ON TABLE t IS '".Length));
+    }
+
+    [Fact]
+    public void A_privilege_on_the_database_knows_as_whom_it_was_granted()
+    {
+        using ScriptReader reader = Read(
+            "SET SESSION AUTHORIZATION app;\nGRANT CONNECT ON DATABASE shop TO app2;\nRESET SESSION AUTHORIZATION;\nGRANT CONNECT ON DATABASE shop TO app3;\n");
+
+        reader.DatabaseStatements.Select(static s => (s.For("x"), s.Authorization)).ShouldBe(
+            [("GRANT CONNECT ON DATABASE \"x\" TO app2;", "SET SESSION AUTHORIZATION app;"), ("GRANT CONNECT ON DATABASE \"x\" TO app3;", null)]);
+    }
+
+    [Fact]
+    public void A_script_without_tablespaces_is_read_as_the_archive_names_that_of_the_database()
+    {
+        using ScriptReader archive = Read("CREATE DATABASE shop WITH TEMPLATE = template0 TABLESPACE = away;\n");
+        using var live = new ScriptReader { DatabaseTablespace = "away" };
+        live.Read("CREATE DATABASE shop WITH TEMPLATE = template0;\nALTER DATABASE shop OWNER TO app;\n"u8);
+
+        live.DatabaseStatements[0].ShouldBe(archive.DatabaseStatements[0]);
+        live.DatabaseStatements[1].Template.ShouldEndWith(" OWNER TO app;");
     }
 }

@@ -39,14 +39,15 @@ public sealed class ToolFinderTests : IDisposable
         error.Remedy.ShouldNotBeNull().ShouldContain("postgresql-client-14");
     }
 
-    // psql as far as a session needs it: it answers every \echo, and one row to the question who the server is.
+    // psql as far as a session needs it: it answers every \echo, and one row to the questions who logged in and who the server is.
     private async Task<IReadOnlyList<PostgresTools>> InstallAsync(int server, params int[] majors)
     {
         string psql = $$"""
             #!/bin/sh
             while read -r verb marker rest; do
               case "$verb $rest" in
-              *server_version*) echo '{"version":"{{server}}.3 (Debian)","number":{{server}}0003,"role":"r","superuser":true,"reads_passwords":true}' ;;
+              *server_version*) echo '{"version":"{{server}}.3 (Debian)","number":{{server}}0003,"role":"r","superuser":true,"reads_passwords":true,"bootstrap":"postgres"}' ;;
+              *'rolsuper)'*) echo '{"timeouts":5,"superuser":true}' ;;
               '\echo :ERROR '*) echo "$marker false 00000" ;;
               '\echo ') [ "$marker" = :LAST_ERROR_MESSAGE ] && echo || echo "$marker" ;;
               esac

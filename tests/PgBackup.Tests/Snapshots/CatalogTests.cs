@@ -65,7 +65,6 @@ public sealed class CatalogTests : IDisposable
         await store.PutAsync("drills/x.json", new MemoryStream([1]), Cancel);
         await store.PutAsync("keys/tested-x-20260301T030000Z.json", new MemoryStream([1]), Cancel);
         await store.PutAsync("20260301/20260301-olympus.dump", new MemoryStream([1]), Cancel);
-        await store.PutAsync("20260301T030000Z", new MemoryStream([1]), Cancel);
 
         (await catalog.ListAsync(Cancel)).ShouldBeEmpty();
     }

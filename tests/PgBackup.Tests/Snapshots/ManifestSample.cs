@@ -20,6 +20,7 @@ internal static class ManifestSample
         Tool = "0.1.0",
         ServerVersion = "17.2",
         DumpVersion = "17.4",
+        DumpSettings = new Dictionary<string, string> { ["TimeZone"] = "UTC", ["lc_monetary"] = "C" },
         Source = "container olympus-postgres",
         Started = id.Time,
         Finished = id.Time.AddSeconds(3.5),

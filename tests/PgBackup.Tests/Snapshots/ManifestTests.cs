@@ -65,7 +65,7 @@ public sealed class ManifestTests
         PgBackupException error = Should.Throw<PgBackupException>(() => Manifest.Read("""{"format": 2, "something": "new"}"""u8.ToArray(), "the manifest x"));
 
         error.Code.ShouldBe(ErrorCode.ManifestTooNew);
-        error.Message.ShouldBe("the manifest x has format 2; this version of olympus-pgbackup reads up to 1.");
+        error.Message.ShouldBe($"the manifest x was made by a newer version of olympus-pgbackup: it has format 2, and this version ({ProductVersion.Text}) reads up to 1.");
         error.Remedy.ShouldNotBeNull().ShouldContain("RESTORE.md");
     }
 
@@ -117,6 +117,44 @@ public sealed class ManifestTests
         json["signature"] = "new";
 
         Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x").Id.ShouldBe("20260301T030000Z");
+    }
+
+    [Theory]
+    [InlineData("{\n  x\n}", "line 2 is no JSON")]
+    [InlineData("{}", "it does not say its format")]
+    [InlineData("[]", "it is no object with a number as its format")]
+    [InlineData("""{"format":"1"}""", "it is no object with a number as its format")]
+    public void What_is_wrong_is_told_in_words_of_the_file(string json, string why) =>
+        Should.Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json), "x")).Message.ShouldBe($"x cannot be read: {why}.");
+
+    [Theory]
+    [InlineData("parts")]
+    [InlineData("id")]
+    public void A_value_that_is_missing_or_of_another_kind_is_named(string name)
+    {
+        JsonObject json = JsonNode.Parse(ManifestSample.Of(ManifestSample.Id).ToJson())!.AsObject();
+        foreach (JsonNode? other in (JsonNode?[])[null, 7, new JsonObject()])
+        {
+            json[name] = other;
+            Should.Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x"))
+                .Message.ShouldBe($"x cannot be read: $.{name} is missing, or of another kind than a manifest has there.");
+        }
+    }
+
+    [Theory]
+    [InlineData("9.9.9", ", 9.9.9: it has", "Use version 9.9.9 or later")]
+    [InlineData(null, ": it has", "Use that version or later")]
+    public void A_newer_version_is_named_unless_it_calls_itself_as_this_one_does(string? tool, string what, string remedy)
+    {
+        JsonObject json = JsonNode.Parse(ManifestSample.Of(ManifestSample.Id).ToJson())!.AsObject();
+        json["format"] = Manifest.CurrentFormat + 1;
+        json["tool"] = tool ?? ProductVersion.Text;
+
+        PgBackupException error = Should.Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x"));
+
+        error.Code.ShouldBe(ErrorCode.ManifestTooNew);
+        error.Message.ShouldContain("newer version of olympus-pgbackup" + what);
+        error.Remedy.ShouldStartWith(remedy);
     }
 
     private static void Unreadable(byte[] json)

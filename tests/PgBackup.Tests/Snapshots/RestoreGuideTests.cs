@@ -23,20 +23,29 @@ public sealed class RestoreGuideTests
         text.ShouldContain("## 2. The databases");
     }
 
+    [Fact]
+    public void It_names_a_first_superuser_whose_grants_another_server_would_refuse()
+    {
+        Manifest manifest = ManifestSample.Of(ManifestSample.Id);
+
+        RestoreGuide.Write(manifest with { BootstrapSuperuser = "admin" }).ShouldContain("The first superuser of the original was \"admin\"");
+        RestoreGuide.Write(manifest with { BootstrapSuperuser = "postgres" }).ShouldBe(RestoreGuide.Write(manifest));
+    }
+
     [Theory]
     [InlineData("20260301T030000Z-ciam_kratos.dump.gpg", "20260301T030000Z-ciam_kratos.dump.gpg")]
     [InlineData("", "''")]
     [InlineData("it's", "'it'\\''s'")]
     [InlineData("$(id)", "'$(id)'")]
     [InlineData("a%20b", "'a%20b'")]
-    public void A_word_is_quoted_when_it_must_be(string word, string quoted) => RestoreGuide.ShellWord(word).ShouldBe(quoted);
+    public void A_word_is_quoted_when_it_must_be(string word, string quoted) => ShellText.Word(word).ShouldBe(quoted);
 
     [Fact]
     public async Task A_shell_reads_every_word_back_as_it_was()
     {
         string[] words = ["", " ", "'", "''", "\"", "a\nb", "$(id)", "`id`", "\\", "*", "~", "größe", "-n", "a&b;c|d>e", "#", "!"];
 
-        string output = await ToolProcess.ReadAsync(new ToolCommand("sh", "-c", $"printf '<%s>' {string.Join(' ', words.Select(RestoreGuide.ShellWord))}"), Cancel);
+        string output = await ToolProcess.ReadAsync(new ToolCommand("sh", "-c", $"printf '<%s>' {string.Join(' ', words.Select(ShellText.Word))}"), Cancel);
 
         output.ShouldBe(string.Concat(words.Select(static w => $"<{w}>")));
     }

@@ -56,5 +56,6 @@ public sealed class SnapshotLayoutTests
         SnapshotLayout.GlobalsName(ManifestSample.Id, ".gpg").ShouldBe("20260301T030000Z-globals.sql.gpg");
         SnapshotLayout.Key(ManifestSample.Id, SnapshotLayout.Manifest).ShouldBe("20260301T030000Z/manifest.json");
         (SnapshotLayout.Sums, SnapshotLayout.Guide).ShouldBe(("SHA256SUMS", "RESTORE.md"));
+        SnapshotLayout.ManifestSum.ShouldBe("manifest.sha256");
     }
 }

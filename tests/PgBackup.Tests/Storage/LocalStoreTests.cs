@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using PgBackup.Storage;
 
 namespace PgBackup.Tests.Storage;
@@ -84,6 +85,124 @@ public sealed class LocalStoreTests : ObjectStoreContract, IDisposable
 
         (await AllOfAsync(await other.OpenAsync("one/a", Cancel))).ShouldBe("x"u8.ToArray());
         (await Should.ThrowAsync<PgBackupException>(() => other.DeleteFolderAsync("", Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
+    }
+
+    [Fact]
+    public async Task A_folder_that_may_not_be_entered_is_listed_with_the_reason_beside_the_others()
+    {
+        await PutAsync("one/a", "x");
+        await PutAsync("two/b", "x");
+        const UnixFileMode ForAll = (UnixFileMode)0b111_101_101;
+        foreach (string open in (string[])["", "new", "new/store", "new/store/one"])
+        {
+            File.SetUnixFileMode(folder[open], ForAll);
+        }
+
+        File.SetUnixFileMode(folder["new/store/two"], UnixFileMode.None);
+        List<StoredObject> found = [];
+        int swept = -1;
+        // Root may enter everything; this thread acts as nobody, and the store lists and sweeps without leaving it.
+        await AsNobodyAsync(async () =>
+        {
+            await foreach (StoredObject one in Store.ListAsync("", Cancel))
+            {
+                found.Add(one);
+            }
+
+            swept = await Store.SweepAsync(DateTimeOffset.UtcNow.AddHours(-1), Cancel);
+        });
+
+        found.Select(static o => (o.Key, o.Unreadable is null)).ShouldBe([("one/a", true), ("two", false)], ignoreOrder: true);
+        found.Single(static o => o.Key == "two").Unreadable.ShouldNotBeNull().ShouldContain("the folder two cannot be looked into");
+        swept.ShouldBe(0);
+    }
+
+    private static Task AsNobodyAsync(Func<Task> work)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously); // what follows is not to be done as nobody
+        new Thread(() =>
+        {
+            try
+            {
+                _ = setfsuid(65534);
+                work().GetAwaiter().GetResult();
+                done.SetResult();
+            }
+#pragma warning disable CA1031 // handed on to the test
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                done.SetException(e);
+            }
+        }).Start();
+        return done.Task;
+    }
+
+#pragma warning disable CA2101, CA5392, SYSLIB1054, IDE1006, SA1300 // setfsuid(2), of which nothing but this test has need
+    [DllImport("libc")]
+    private static extern uint setfsuid(uint user);
+#pragma warning restore CA2101, CA5392, SYSLIB1054, IDE1006, SA1300
+
+    [Theory]
+    [InlineData("link", "is a link to /nowhere/at/all, where nothing is: is its disk mounted?")]
+    [InlineData("file", "is a file, and no folder")]
+    public async Task A_path_that_cannot_be_a_folder_is_told_as_what_it_is_by_whoever_reads_or_writes(string what, string told)
+    {
+        string path = folder["store"];
+        if (what == "link")
+        {
+            File.CreateSymbolicLink(path, "/nowhere/at/all");
+        }
+        else
+        {
+            folder.Write("store", "x");
+        }
+
+        IObjectStore odd = new LocalStore("local", path);
+        foreach (Func<Task> attempt in (Func<Task>[])[() => odd.LockAsync("the test", Cancel), () => odd.PutAsync("a", new MemoryStream([1]), Cancel), async () => await odd.ListAsync("", Cancel).GetAsyncEnumerator(Cancel).MoveNextAsync()])
+        {
+            PgBackupException error = await Should.ThrowAsync<PgBackupException>(attempt);
+            (error.Code, error.Message.Contains(told, StringComparison.Ordinal)).ShouldBe((ErrorCode.StoreUnavailable, true), error.Message);
+        }
+    }
+
+    [Fact]
+    public async Task A_folder_that_must_exist_is_never_made()
+    {
+        IObjectStore careful = new LocalStore("nas", folder["mounted/nas"]) { MustExist = true };
+
+        foreach (Func<Task> attempt in (Func<Task>[])[() => careful.LockAsync("the test", Cancel), () => careful.PutAsync("a", new MemoryStream([1]), Cancel)])
+        {
+            (await Should.ThrowAsync<PgBackupException>(attempt)).Message.ShouldContain("must_exist: true forbids to make it");
+        }
+
+        Directory.Exists(folder["mounted"]).ShouldBeFalse();
+        Directory.CreateDirectory(folder["mounted/nas"]);
+        await using IStoreLock held = await careful.LockAsync("the test", Cancel);
+    }
+
+    [Fact]
+    public async Task A_lock_whose_taking_was_cancelled_is_given_back_at_once()
+    {
+        var store = new LocalStore("one", folder["one"]);
+
+        await Should.ThrowAsync<OperationCanceledException>(() => store.LockAsync("the test", new CancellationToken(canceled: true)));
+
+        await using IStoreLock held = await store.LockAsync("the test", Cancel);
+        await Should.ThrowAsync<OperationCanceledException>(() => store.LockAsync("another", new CancellationToken(canceled: true)));
+        (await Should.ThrowAsync<PgBackupException>(() => store.LockAsync("another", Cancel))).Message.ShouldContain("the test");
+    }
+
+    [Fact]
+    public async Task A_lock_that_this_very_run_holds_for_another_store_is_not_told_as_another_run()
+    {
+        Directory.CreateDirectory(folder["one"]);
+        Directory.CreateSymbolicLink(folder["two"], folder["one"]);
+        await using IStoreLock held = await new LocalStore("one", folder["one"]).LockAsync("the test", Cancel);
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => new LocalStore("two", folder["two"]).LockAsync("the test", Cancel));
+
+        (error.Code, error.Message).ShouldBe((ErrorCode.StoresAreOne, $"the stores one and two are one and the same place ({folder["two"]}): this run holds its lock for one already."));
     }
 
     [Fact]

@@ -274,6 +274,11 @@ public abstract class ObjectStoreContract
     [InlineData("one/../../outside")]
     [InlineData("/etc/passwd")]
     [InlineData("one/\0")]
+    [InlineData("one/../two/a")]
+    [InlineData("one/./b")]
+    [InlineData("one//b")]
+    [InlineData("one/b/")]
+    [InlineData(".")]
     public async Task A_key_that_leads_out_of_the_store_is_refused(string key)
     {
         await PutAsync("one/a", "x");

@@ -23,6 +23,54 @@ public sealed class RcloneStoreTests : RcloneStoreContract
     }
 
     [Fact]
+    public async Task A_folder_that_must_exist_is_never_made()
+    {
+        IObjectStore careful = new RcloneStore("nas", Remote, ConfigFile, TimeProvider.System) { MustExist = true };
+
+        (await Should.ThrowAsync<PgBackupException>(() => careful.LockAsync("the test", Cancel))).Message.ShouldContain("does not exist");
+
+        Directory.Exists(Folder["new"]).ShouldBeFalse();
+        Directory.CreateDirectory(Folder["new/store"]);
+        await using IStoreLock held = await careful.LockAsync("the test", Cancel);
+    }
+
+    [Fact]
+    public async Task A_lock_that_this_very_run_holds_for_another_store_is_not_told_as_another_run()
+    {
+        await using IStoreLock held = await Store.LockAsync("the test", Cancel);
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => new RcloneStore("twin", Remote, ConfigFile, TimeProvider.System).LockAsync("the test", Cancel));
+
+        (error.Code, error.Message.Contains("the stores offsite and twin are one and the same place", StringComparison.Ordinal)).ShouldBe((ErrorCode.StoresAreOne, true));
+    }
+
+    [Fact]
+    public async Task What_the_operators_surroundings_tell_rclone_to_print_or_to_leave_out_does_not_reach_it()
+    {
+        Environment.SetEnvironmentVariable("RCLONE_STATS_ONE_LINE", "true"); // which does no harm to the tests beside this one
+        try
+        {
+            await StoreThrough($"env >> '{Folder["environment"]}'; exec rclone \"$@\"").PutAsync("one/a", new MemoryStream([1]), Cancel);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("RCLONE_STATS_ONE_LINE", null);
+        }
+
+        (await File.ReadAllTextAsync(Folder["environment"], Cancel)).ShouldNotContain("RCLONE_STATS_ONE_LINE");
+    }
+
+    [Fact]
+    public async Task A_remote_with_a_blank_in_its_name_is_quoted_in_the_command_of_the_remedy()
+    {
+        IObjectStore odd = new RcloneStore("offsite", $"my disk:{Folder.Write("a file", "")}/store", Folder.Write("odd.conf", "[my disk]\ntype = local\n"), TimeProvider.System);
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => odd.PutAsync("a", new MemoryStream([1]), Cancel));
+
+        error.Remedy.ShouldNotBeNull().ShouldContain($"lsd 'my disk:{Folder["a file"]}/store'");
+    }
+
+    [Fact]
     public async Task Half_written_files_of_a_killed_run_are_no_objects_and_do_not_stand_in_the_way()
     {
         await PutAsync("one/a", "x");

@@ -138,7 +138,7 @@ public sealed class ToolProcessTests
     {
         byte[] content = new byte[3_000_000];
         Random.Shared.NextBytes(content);
-        StagedFile staged = await new HostTools(null).StageAsync(new MemoryStream(content), content.Length, Cancel);
+        StagedFile staged = await new HostTools(null).StageAsync(new MemoryStream(content), content.Length, inMemoryOnly: false, Cancel);
 
         (await File.ReadAllBytesAsync(staged.Path, Cancel)).SequenceEqual(content).ShouldBeTrue();
         File.GetUnixFileMode(staged.Path).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
@@ -154,7 +154,7 @@ public sealed class ToolProcessTests
         string[] before = Directory.GetDirectories("/dev/shm");
         await using var content = new BrokenStream(new byte[1000]);
 
-        await Should.ThrowAsync<PgBackupException>(() => new HostTools(null).StageAsync(content, 1000, Cancel));
+        await Should.ThrowAsync<PgBackupException>(() => new HostTools(null).StageAsync(content, 1000, inMemoryOnly: false, Cancel));
 
         Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*").Except(before)
             .Where(static folder => File.Exists(Path.Combine(folder, "archive"))).ShouldBeEmpty();

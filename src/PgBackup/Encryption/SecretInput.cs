@@ -1,0 +1,88 @@
+using System.Text;
+
+namespace PgBackup.Encryption;
+
+/// <summary>
+/// A file that the operator names. It may be a pipe, as in <c>--identity &lt;(pass show backup)</c>, which can be read once, and several
+/// parts and snapshots need it.
+/// </summary>
+internal sealed class SecretInput
+{
+    private const int MostBytes = 1 << 20;
+
+    private readonly Lock gate = new();
+    private volatile bool opensAgain;
+    private Task<(byte[] Bytes, bool IsFile)>? content;
+    private readonly string what;
+    private readonly string remedy;
+
+    public SecretInput(string path, string what, string remedy)
+    {
+        Path = path;
+        this.what = what;
+        this.remedy = remedy;
+    }
+
+    /// <summary>As the operator named it.</summary>
+    public string Path { get; }
+
+    /// <summary>What it holds, without a byte order mark; and whether the file itself can be opened again and holds the same.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.IdentityUnusable"/>, whose message goes on with what is needed.</exception>
+    public async Task<(byte[] Bytes, bool IsFile)> ReadAsync(string needed, CancellationToken cancel)
+    {
+        try
+        {
+            return await Content().WaitAsync(cancel);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            string why = Directory.Exists(Path) ? "is a folder"
+                : e is FileNotFoundException or DirectoryNotFoundException ? "does not exist" : $"cannot be read ({e.Message})";
+            throw new PgBackupException(ErrorCode.IdentityUnusable, $"{what} {Path} {why}; {needed}.", remedy, e);
+        }
+    }
+
+    /// <summary>Writes bytes into a new file of a private folder.</summary>
+    public static async Task<string> WriteAsync(PrivateFolder folder, string name, byte[] bytes, CancellationToken cancel)
+    {
+        string path = System.IO.Path.Combine(folder.Path, name);
+        await using var stream = new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.Create,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
+        await stream.WriteAsync(bytes, cancel);
+        return path;
+    }
+
+    private Task<(byte[] Bytes, bool IsFile)> Content()
+    {
+        lock (gate)
+        {
+            return content is { IsFaulted: false } && !opensAgain ? content : content = Task.Run(Read);
+        }
+    }
+
+    private (byte[] Bytes, bool IsFile) Read()
+    {
+        using var stream = new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+        using var read = new MemoryStream();
+        byte[] buffer = new byte[64 * 1024];
+        int count;
+        while ((count = stream.Read(buffer)) > 0)
+        {
+            read.Write(buffer, 0, count);
+            if (read.Length > MostBytes)
+            {
+                throw new IOException("it is larger than any key, 1 MiB");
+            }
+        }
+
+        byte[] bytes = read.ToArray();
+        opensAgain = stream.CanSeek;
+        // Editors of other systems write a mark at the start, or two bytes for each character.
+        bool marked = bytes is [0xEF, 0xBB, 0xBF, ..] or [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..];
+        return marked ? (Encoding.UTF8.GetBytes(new StreamReader(new MemoryStream(bytes)).ReadToEnd()), false) : (bytes, stream.CanSeek);
+    }
+}

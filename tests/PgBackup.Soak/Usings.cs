@@ -1,0 +1,2 @@
+global using PgBackup.IntegrationTests.Support;
+global using PgBackup.Soak.Bench;
