@@ -16,6 +16,7 @@ internal sealed partial class S3Bucket
         do
         {
             ListObjectsV2Response page = await CallAsync("listing", c => client.ListObjectsV2Async(request, c), cancel);
+            RequireList(page.Name is { Length: > 0 } || page.IsTruncated is not null || page.MaxKeys is not null || page.S3Objects is { Count: > 0 });
             foreach (S3Object one in page.S3Objects ?? [])
             {
                 yield return one;
@@ -65,6 +66,20 @@ internal sealed partial class S3Bucket
                 (request.KeyMarker, request.UploadIdMarker) == (page.NextKeyMarker, page.NextUploadIdMarker));
             request.KeyMarker = page.NextKeyMarker;
             request.UploadIdMarker = page.NextUploadIdMarker;
+        }
+    }
+
+    /// <summary>
+    /// Refuses an answer that has nothing of what every list says of itself. A page in its place, or nothing at all, would be read as an
+    /// empty store.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.StoreUnavailable"/>.</exception>
+    public void RequireList(bool isList)
+    {
+        if (!isList)
+        {
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable, $"the store {Store} ({Location}) answers with something else where a list is asked for: {S3Advice.NoServer}.", S3Advice.NoServerRemedy);
         }
     }
 

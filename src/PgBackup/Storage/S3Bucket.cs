@@ -344,7 +344,7 @@ internal sealed partial class S3Bucket : IDisposable
 
     // An answer, whatever it says, is a store that is there.
     private static bool IsSilent(Exception e, CancellationTokenSource patience) =>
-        patience.IsCancellationRequested || (IsOfTheWay(e) && e is not AmazonServiceException { StatusCode: not 0 } && !S3Advice.IsCut(e));
+        patience.IsCancellationRequested || (IsOfTheWay(e) && e is not AmazonServiceException { StatusCode: not 0 } && !S3Advice.IsUnreadable(e));
 
     // The connection failed in every try, for a minute or more: what the run still has to ask does not wait as long again, each for itself.
     private PgBackupException GiveUp(Exception e, string doing)
@@ -406,7 +406,7 @@ internal sealed partial class S3Bucket : IDisposable
 
     // An answer that breaks off in its XML is a connection that broke: the SDK hands on what its parser says.
     private static bool IsOfTheWay(Exception e) =>
-        e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException || S3Advice.IsCut(e);
+        e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException || S3Advice.IsUnreadable(e);
 
     // Ceph answers a few requests behind a refused upload with a bare 400, because it reads the rest of that upload as a request.
     private static bool IsOdd(AmazonS3Exception e) => e.StatusCode == HttpStatusCode.BadRequest && e.ErrorCode is null or "" or "BadRequest" or "Bad Request";

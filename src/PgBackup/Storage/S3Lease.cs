@@ -243,8 +243,8 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
         {
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
-                $"the store {bucket.Store} ({bucket.Location}) answers with a page of HTML or XML where its lock {key} is asked for: this is no S3 server.",
-                "Check endpoint: in the config, and whether a proxy on the way asks to sign in; `curl -i` of the endpoint shows who answers.");
+                $"the store {bucket.Store} ({bucket.Location}) answers with a page of HTML or XML where its lock {key} is asked for: {S3Advice.NoServer}.",
+                S3Advice.NoServerRemedy);
         }
     }
 

@@ -78,6 +78,7 @@ internal sealed class S3Versions(S3Bucket bucket)
         while (true)
         {
             ListVersionsResponse page = await bucket.CallAsync("listing versions", c => bucket.Client.ListVersionsAsync(request, c), cancel);
+            bucket.RequireList(page.Name is { Length: > 0 } || page.IsTruncated is not null || page.MaxKeys is not null || page.Versions is { Count: > 0 });
             foreach (S3ObjectVersion version in page.Versions ?? [])
             {
                 if (!open.TryGetValue(version.Key, out List<S3ObjectVersion>? versions))

@@ -57,6 +57,28 @@ public sealed class S3OddServerTests
     }
 
     [Theory]
+    [InlineData("")]
+    [InlineData("<html><body><p>Please sign in</p></body></html>")]
+    [InlineData("<!DOCTYPE html><html>Please sign in</html>")]
+    [InlineData("<!DOCTYPE html>\n<html><head>\n<meta charset=\"utf-8\">\n</head><body>Sign&mdash;in</body></html>")]
+    [InlineData("<html><head></head>\n<body><p>Please")]
+    [InlineData("please sign in")]
+    public async Task A_page_in_the_place_of_a_list_is_no_empty_store(string page)
+    {
+        await using var server = new FakeS3((_, _) => new Answer { Status = 200, Body = page });
+        using S3Store store = server.Store();
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => KeysAsync(store));
+        PgBackupException versions = await Should.ThrowAsync<PgBackupException>(() => server.Store(objectLock: "GOVERNANCE").SweepAsync(DateTimeOffset.UtcNow, Cancel));
+
+        foreach (PgBackupException e in (PgBackupException[])[error, versions])
+        {
+            (e.Code, e.IsTransient).ShouldBe((ErrorCode.StoreUnavailable, false), e.Message);
+            e.Message.ShouldContain("this is no S3 server");
+        }
+    }
+
+    [Theory]
     [InlineData(507, "InsufficientStorage")]
     [InlineData(403, "QuotaExceeded")]
     public async Task A_full_store_is_told_from_a_busy_one(int status, string code)
