@@ -12,7 +12,7 @@ internal static class Completions
     {
         try
         {
-            BackupConfig config = ConfigReader.Read(ConfigReader.Find(null));
+            BackupConfig config = ConfigReader.Read(ConfigReader.Find(null), forBackup: true, CancellationToken.None);
             IReadOnlyList<CatalogEntry> entries = new Catalog(Composition.Store(config)).ListAsync(CancellationToken.None).GetAwaiter().GetResult();
             return [new CompletionItem("latest"), .. entries.Reverse().Take(50).Select(static e => new CompletionItem(e.Id.ToString()))];
         }
@@ -30,7 +30,7 @@ internal static class Completions
     {
         try
         {
-            return [.. ConfigReader.Read(ConfigReader.Find(null)).Databases.Select(static d => new CompletionItem(d.Name))];
+            return [.. ConfigReader.Read(ConfigReader.Find(null), forBackup: true, CancellationToken.None).Databases.Select(static d => new CompletionItem(d.Name))];
         }
         catch (PgBackupException)
         {

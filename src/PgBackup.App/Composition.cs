@@ -11,9 +11,9 @@ namespace PgBackup.App;
 internal static class Composition
 {
     /// <summary>The config, with its notices told; for work on stores alone it may lack the source.</summary>
-    public static BackupConfig Config(string? file, bool forBackup = false)
+    public static BackupConfig Config(string? file, CancellationToken cancel, bool forBackup = false)
     {
-        BackupConfig config = ConfigReader.Read(ConfigReader.Find(file), forBackup);
+        BackupConfig config = ConfigReader.Read(ConfigReader.Find(file), forBackup, cancel);
         foreach (string notice in config.Notices)
         {
             Terminal.Message($"note: {config.File}: {notice}");

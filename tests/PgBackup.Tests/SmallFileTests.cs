@@ -21,10 +21,22 @@ public sealed class SmallFileTests
         using var folder = new TestFolder();
         string pipe = Pipe(folder);
 
-        IOException error = Should.Throw<IOException>(() => SmallFile.Text(pipe, TimeSpan.FromMilliseconds(300)));
+        IOException error = Should.Throw<IOException>(() => SmallFile.Text(pipe, TimeSpan.FromMilliseconds(300), Cancel));
 
         error.Message.ShouldBe("it does not end within 0.3 s; if it is a pipe, start what writes into it");
-        using FileStream end = File.OpenWrite(pipe); // lets the thread go that still waits
+        LetGo(pipe);
+    }
+
+    [Fact]
+    public void A_pipe_is_not_waited_for_after_a_signal()
+    {
+        using var folder = new TestFolder();
+        string pipe = Pipe(folder);
+        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+
+        Should.Throw<OperationCanceledException>(() => SmallFile.Text(pipe, TimeSpan.FromMinutes(10), stop.Token));
+
+        LetGo(pipe);
     }
 
     [Theory]
@@ -42,13 +54,13 @@ public sealed class SmallFileTests
         }
         else
         {
-            Should.Throw<IOException>(() => SmallFile.Text(file)).Message.ShouldBe("it is larger than 1 MiB");
+            Should.Throw<IOException>(() => SmallFile.Text(file)).Message.ShouldBe("it is larger than any config or key, 1 MiB");
         }
     }
 
     [Fact]
     public void A_device_without_end_is_not_read_either() =>
-        Should.Throw<IOException>(() => SmallFile.Text("/dev/zero")).Message.ShouldBe("it is larger than 1 MiB");
+        Should.Throw<IOException>(() => SmallFile.Text("/dev/zero")).Message.ShouldBe("it is larger than any config or key, 1 MiB");
 
     [Fact]
     public void A_byte_order_mark_is_none_of_the_text()
@@ -60,6 +72,13 @@ public sealed class SmallFileTests
 
         File.WriteAllBytes(file, [0xFF, 0xFE, (byte)'a', 0]);
         SmallFile.Text(file).ShouldBe("a");
+    }
+
+    // Lets the thread go that still waits.
+    private static void LetGo(string pipe)
+    {
+        using Process end = Process.Start("sh", ["-c", ": >\"$0\"", pipe]);
+        end.WaitForExit(10_000).ShouldBeTrue();
     }
 
     private static string Pipe(TestFolder folder)

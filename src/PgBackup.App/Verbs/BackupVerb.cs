@@ -65,7 +65,7 @@ internal static class BackupVerb
 
     private static async Task<int> RunAsync(GlobalOptions options, ParseResult parsed, RunRequest request, CancellationToken cancel)
     {
-        BackupConfig config = Composition.Config(parsed.GetValue(options.Config), forBackup: true);
+        BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel, forBackup: true);
         IReadOnlyList<BackupStore> stores = Composition.Stores(config);
         ICipher cipher = Composition.Cipher(config);
         long start = TimeProvider.System.GetTimestamp();

@@ -31,7 +31,7 @@ internal static class CheckVerb
                 throw new PgBackupException(ErrorCode.Usage, "an ID and --all exclude each other.", "Write one of them.");
             }
 
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
+            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
             Identity? key = identity.Read(parsed);
             var request = new Request
             {

@@ -66,7 +66,7 @@ internal static class DemoVerb
         string configFile = await WriteConfigAsync(original, folder, "demo@example.com, escrow@example.com", cancel);
         Terminal.Line(await File.ReadAllTextAsync(configFile, cancel));
 
-        BackupConfig config = ConfigReader.Read(configFile);
+        BackupConfig config = ConfigReader.Read(configFile, forBackup: true, cancel);
         IObjectStore store = Composition.Store(config);
 
         Heading("The nightly job: olympus-pgbackup");

@@ -34,7 +34,7 @@ internal static class DiffVerb
                 All = parsed.GetValue(all),
             };
             request.RequireTwo();
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), forBackup: DiffRequest.Live == request.From || DiffRequest.Live == request.To);
+            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel, forBackup: DiffRequest.Live == request.From || DiffRequest.Live == request.To);
             IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
             DiffReport report = await ProgressDisplay.ShowAsync(progress => new DiffOperation(config, store, TimeProvider.System, progress).RunAsync(request, cancel));
             if (parsed.GetValue(options.Json))

@@ -24,7 +24,7 @@ internal static class DrillVerb
         identity.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
+            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
             IReadOnlyList<BackupStore> stores = Composition.Stores(config);
             BackupStore from = parsed.GetValue(storeName) is { } name ? Composition.Stores(config, name)[0] : stores[^1];
             bool json = parsed.GetValue(options.Json);

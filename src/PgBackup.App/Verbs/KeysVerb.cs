@@ -50,7 +50,7 @@ internal static class KeysVerb
         identity.AddTo(command);
         command.SetAction(async (parsed, cancel) =>
         {
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
+            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
             IReadOnlyList<IObjectStore> stores = [.. Composition.Stores(config).Select(static s => s.Store)];
             IObjectStore from = parsed.GetValue(storeName) is { } name ? Composition.Store(config, name) : stores[^1];
             Identity? key = identity.Read(parsed) ?? Composition.DrillIdentity(config);
@@ -84,7 +84,7 @@ internal static class KeysVerb
 
     private static async Task<int> ListAsync(GlobalOptions options, ParseResult parsed, CancellationToken cancel)
     {
-        BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
+        BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
         var keys = new KeysOperation([.. Composition.Stores(config).Select(static s => s.Store)], TimeProvider.System);
         KeysReport report = await keys.ListAsync(Composition.Cipher(config), cancel);
         if (parsed.GetValue(options.Json))

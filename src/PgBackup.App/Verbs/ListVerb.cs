@@ -37,7 +37,7 @@ internal static class ListVerb
 
     private static async Task<int> RunAsync(string? configFile, string? storeName, bool json, TimeProvider clock, CancellationToken cancel)
     {
-        BackupConfig config = Composition.Config(configFile);
+        BackupConfig config = Composition.Config(configFile, cancel);
         BackupStore target = Composition.Stores(config, storeName)[0];
         IObjectStore store = target.Store;
         var catalog = new Catalog(store);

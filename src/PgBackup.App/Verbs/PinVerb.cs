@@ -43,7 +43,7 @@ internal static class PinVerb
         var command = new Command(verb, description) { id, storeName };
         command.SetAction(async (parsed, cancel) =>
         {
-            IReadOnlyList<BackupStore> stores = Composition.Stores(Composition.Config(parsed.GetValue(options.Config)), parsed.GetValue(storeName));
+            IReadOnlyList<BackupStore> stores = Composition.Stores(Composition.Config(parsed.GetValue(options.Config), cancel), parsed.GetValue(storeName));
             PinReport report = await new PinOperation(stores).RunAsync(parsed.GetValue(id)!, note(parsed), cancel);
             Terminal.Line(parsed.GetValue(options.Json)
                 ? JsonSerializer.Serialize(report, AppJson.Readable.PinReport)

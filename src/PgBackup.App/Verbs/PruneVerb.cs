@@ -17,7 +17,7 @@ internal static class PruneVerb
         var command = new Command("prune", "Removes what each store's rules no longer keep") { storeName, dryRun };
         command.SetAction(async (parsed, cancel) =>
         {
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
+            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
             List<PruneReport> reports = [];
             List<PgBackupException> errors = [];
             foreach (BackupStore store in Composition.Stores(config, parsed.GetValue(storeName)))

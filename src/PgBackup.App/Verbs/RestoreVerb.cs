@@ -88,7 +88,7 @@ internal static class RestoreVerb
         });
         command.SetAction(async (parsed, cancel) =>
         {
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
+            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
             if (parsed.GetValue(target) is null)
             {
                 return await new RestoreDialogue(config, cancel).RunAsync();

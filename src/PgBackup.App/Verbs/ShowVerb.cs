@@ -22,7 +22,7 @@ internal static class ShowVerb
         var command = new Command("show", "One snapshot in full") { id, tables, storeName };
         command.SetAction(async (parsed, cancel) =>
         {
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config));
+            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
             IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
             var catalog = new Catalog(store) { PassedOver = static line => Terminal.Message($"note: {line}") };
             (SnapshotId found, Manifest manifest) = await catalog.FindAsync(parsed.GetValue(id)!, cancel);

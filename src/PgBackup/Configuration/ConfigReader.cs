@@ -16,6 +16,9 @@ public sealed partial class ConfigReader
     // One session is held open for each, all at the same time.
     private const int MostDatabases = 1000;
 
+    // A person may have to unlock what writes into a pipe.
+    private static readonly TimeSpan PatienceWithPipe = TimeSpan.FromMinutes(10);
+
     private readonly List<ConfigError> errors = [];
     private readonly List<string> notices = [];
 
@@ -56,15 +59,16 @@ public sealed partial class ConfigReader
     /// False for all that works on stores alone, on whatever host: then what concerns the source may be missing, and its secrets are not
     /// looked for.
     /// </param>
+    /// <param name="cancel">Ends the wait for a pipe, which is ten minutes at most.</param>
     /// <exception cref="PgBackupException">
     /// <see cref="ErrorCode.ConfigInvalid"/> with every error, its line and its remedy; <see cref="ErrorCode.UntrustedFile"/>.
     /// </exception>
-    public static BackupConfig Read(string file, bool forBackup = true)
+    public static BackupConfig Read(string file, bool forBackup, CancellationToken cancel)
     {
         try
         {
             TrustedFile.Require(file, "config file");
-            return Parse(SmallFile.Text(file), file, forBackup);
+            return Parse(SmallFile.Text(file, PatienceWithPipe, cancel), file, forBackup);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -8,8 +8,6 @@ namespace PgBackup.Encryption;
 /// </summary>
 internal sealed class SecretInput
 {
-    private const int MostBytes = 1 << 20;
-
     private readonly Lock gate = new();
     private volatile bool opensAgain;
     private Task<(byte[] Bytes, bool IsFile)>? content;
@@ -66,23 +64,9 @@ internal sealed class SecretInput
 
     private (byte[] Bytes, bool IsFile) Read()
     {
-        using var stream = new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-        using var read = new MemoryStream();
-        byte[] buffer = new byte[64 * 1024];
-        int count;
-        while ((count = stream.Read(buffer)) > 0)
-        {
-            read.Write(buffer, 0, count);
-            if (read.Length > MostBytes)
-            {
-                throw new IOException("it is larger than any key, 1 MiB");
-            }
-        }
-
-        byte[] bytes = read.ToArray();
-        opensAgain = stream.CanSeek;
+        (byte[] bytes, opensAgain) = SmallFile.Bytes(Path);
         // Editors of other systems write a mark at the start, or two bytes for each character.
         bool marked = bytes is [0xEF, 0xBB, 0xBF, ..] or [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..];
-        return marked ? (Encoding.UTF8.GetBytes(new StreamReader(new MemoryStream(bytes)).ReadToEnd()), false) : (bytes, stream.CanSeek);
+        return marked ? (Encoding.UTF8.GetBytes(new StreamReader(new MemoryStream(bytes)).ReadToEnd()), false) : (bytes, opensAgain);
     }
 }

@@ -192,7 +192,7 @@ public sealed class ConfigReaderTests
     [Fact]
     public void A_file_that_cannot_be_read_is_said_to_be()
     {
-        PgBackupException error = Should.Throw<PgBackupException>(() => ConfigReader.Read("/"));
+        PgBackupException error = Should.Throw<PgBackupException>(() => ConfigReader.Read("/", forBackup: true, Cancel));
 
         error.Code.ShouldBe(ErrorCode.ConfigInvalid);
         error.Message.ShouldStartWith("the config file / cannot be read: ");
