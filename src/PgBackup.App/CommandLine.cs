@@ -28,11 +28,11 @@ internal static class CommandLine
             return Terminal.Fail(new PgBackupException(ErrorCode.Usage, message, $"`olympus-pgbackup {verb}--help` shows what can be written."));
         }
 
-        if (CleanStart.OpenFilesLimit() is { } files and < FewestFiles)
+        if (parsed.Action is not SynchronousCommandLineAction && CleanStart.OpenFilesLimit() is { } files and < FewestFiles)
         {
             return Terminal.Fail(new PgBackupException(
                 ErrorCode.TooFewFiles,
-                $"this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs {FewestFiles}.",
+                $"this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs at least {FewestFiles}.",
                 "Raise it where it is started: `ulimit -n 1024` in the script, LimitNOFILE= in a unit of systemd, nofile in /etc/security/limits.conf."));
         }
 

@@ -360,10 +360,13 @@ public sealed partial class LocalStore : IObjectStore
     {
         bool full = e.HResult is NoSpace or NoQuota || e.Message.Contains("No space left", StringComparison.OrdinalIgnoreCase)
             || e.Message.Contains("Disk quota exceeded", StringComparison.OrdinalIgnoreCase);
+        string remedy = full ? "Make room, or name a larger disk in the config; no object was left half-written."
+            : e.HResult == FileError.TooLarge ? "Raise `ulimit -f` where it is started, or name a folder of a file system that takes larger files; no object was left half-written."
+            : "Check that the folder exists or can be made, and belongs to the user that runs the backup.";
         return new PgBackupException(
             ErrorCode.StoreUnavailable,
             full ? $"the store {Name} ({root}) is full." : $"the store {Name} ({root}) cannot be used: {e.Message}",
-            full ? "Make room, or name a larger disk in the config; no object was left half-written." : "Check that the folder exists or can be made, and belongs to the user that runs the backup.",
+            remedy,
             e)
         { IsFull = full };
     }
