@@ -41,7 +41,7 @@ public sealed class DemoTests
 
         await demo.SignalAsync("TERM");
 
-        (await demo.EndAsync(30)).ExitCode.ShouldBe(1);
+        (await demo.EndAsync()).ExitCode.ShouldBe(1);
         await NothingShouldStayAsync();
     }
 

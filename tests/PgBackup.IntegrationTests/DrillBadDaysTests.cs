@@ -102,7 +102,7 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
             """);
 
         await using RunningProgram drill = own.Start();
-        Outcome outcome = await drill.EndAsync(60);
+        Outcome outcome = await drill.EndAsync();
 
         outcome.ExitCode.ShouldBe(1, outcome.ToString());
         outcome.Errors.ShouldContain("PGB-0081");
@@ -161,7 +161,7 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
             esac
             exec {{podman}} "$@"
             """);
-        killed.Add(await KillAsync(() => Shell.UntilAsync(() => Task.FromResult(File.Exists(held)), "the container is about to be removed", 60)));
+        killed.Add(await KillAsync(() => Shell.UntilAsync(() => Task.FromResult(File.Exists(held)), "the container is about to be removed")));
         File.Delete(armed);
         foreach (int process in killed)
         {
@@ -183,7 +183,7 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
             await using RunningProgram drill = own.Start();
             await moment();
             await drill.SignalAsync("KILL");
-            (await drill.EndAsync(30)).ExitCode.ShouldBe(137);
+            (await drill.EndAsync()).ExitCode.ShouldBe(137);
             return drill.Id;
         }
     }

@@ -211,7 +211,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
     public async Task A_drill_that_is_stopped_leaves_nothing_or_what_the_next_one_removes(string signal, string phase)
     {
         using Rehearsal own = await snapshots.RehearseAsync(
-            phase == "checks" ? "checks: [ { database: olympus, sql: \"SELECT 1 FROM pg_sleep(100)\", expect: \"1\" } ]" : "");
+            phase == "checks" ? "checks: [ { database: olympus, sql: \"SELECT 1 FROM pg_sleep(600)\", expect: \"1\" } ]" : "");
         string held = Path.Combine(own.Workspace.Folder, "held");
         using Hold? hold = phase == "restore" ? new Hold(own.Workspace, "--decrypt", passing: 8) : null;
         if (phase == "start")
@@ -232,18 +232,18 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         switch (phase)
         {
             case "start":
-                await Shell.UntilAsync(() => Task.FromResult(File.Exists(held)), "the container is started", 30);
+                await Shell.UntilAsync(() => Task.FromResult(File.Exists(held)), "the container is started");
                 break;
             case "restore":
                 await hold!.EnteredAsync(1);
                 break;
             default:
-                await Shell.UntilAsync(async () => await SleepsAsync(drill.Id), "the question is asked", 60);
+                await Shell.UntilAsync(async () => await SleepsAsync(drill.Id), "the question is asked");
                 break;
         }
 
         await drill.SignalAsync(signal);
-        Outcome outcome = await drill.EndAsync(30);
+        Outcome outcome = await drill.EndAsync();
         outcome.ExitCode.ShouldBe(signal == "TERM" ? 1 : 137, outcome.ToString());
         own.ReportCount.ShouldBe(0);
         own.Stores.ShouldAllBe(s => !own.IsProven(s));
@@ -256,7 +256,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         else
         {
             (await Rehearsal.ContainersAsync(drill.Id)).Length.ShouldBeLessThanOrEqualTo(1);
-            own.Workspace.Configure(own.Workspace.Config().Replace("SELECT 1 FROM pg_sleep(100)", "SELECT 1", StringComparison.Ordinal));
+            own.Workspace.Configure(own.Workspace.Config().Replace("SELECT 1 FROM pg_sleep(600)", "SELECT 1", StringComparison.Ordinal));
             await own.DrillAsync(0);
         }
 
@@ -322,7 +322,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
             await using RunningProgram drill = own.Start();
             await hold.EnteredAsync(1);
             await drill.SignalAsync("TERM");
-            (await drill.EndAsync(30)).ExitCode.ShouldBe(1);
+            (await drill.EndAsync()).ExitCode.ShouldBe(1);
         }
 
         (await BelongingsAsync(server)).ShouldBe(before);

@@ -21,7 +21,7 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
                 await using RunningProgram run = own.Start("restore", "-t", cluster.Server.Target, "-d", "big", "--as", "half", "--jobs", $"{jobs}", "-i", cluster.Keys.OpsSecret);
                 await hold.EnteredAsync(1);
                 await run.SignalAsync(signal);
-                Outcome outcome = await run.EndAsync(20);
+                Outcome outcome = await run.EndAsync();
                 outcome.ExitCode.ShouldBe(signal == "TERM" ? 1 : 137, outcome.ToString());
                 if (signal == "TERM")
                 {
@@ -67,7 +67,7 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
                 async () => (await cluster.Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname = 'half' AND query LIKE 'CREATE INDEX%' AND state = 'active'")).Trim() == "2",
                 "two jobs build an index");
             await run.SignalAsync(signal);
-            (await run.EndAsync(20)).ExitCode.ShouldBe(signal == "TERM" ? 1 : 137);
+            (await run.EndAsync()).ExitCode.ShouldBe(signal == "TERM" ? 1 : 137);
             await cluster.Server.ShouldBeCleanAsync();
             (await cluster.Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname = 'tiny'")).ShouldBe("1\n");
         }
@@ -92,7 +92,7 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
                 async () => (await cluster.Server.SqlAsync("postgres", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'half' AND application_name LIKE 'olympus-pgbackup%'")).Trim() != "0",
                 "pg_restore is connected");
             hold.Release();
-            Outcome outcome = await run.EndAsync(60);
+            Outcome outcome = await run.EndAsync();
             outcome.ExitCode.ShouldBe(1, outcome.ToString());
             outcome.All.ShouldContain("FAILED");
             outcome.All.ShouldContain("half");

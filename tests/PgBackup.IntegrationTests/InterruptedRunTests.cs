@@ -16,7 +16,7 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
         await using RunningProgram run = own.Start();
         await hold.EnteredAsync(3);
         await run.SignalAsync(signal);
-        Outcome outcome = await run.EndAsync(20);
+        Outcome outcome = await run.EndAsync();
 
         outcome.ExitCode.ShouldBe(1, outcome.ToString());
         outcome.Errors.ShouldContain("PGB-0003");
@@ -40,7 +40,7 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
             await using RunningProgram run = own.Start();
             await hold.EnteredAsync(3);
             await run.SignalAsync("KILL");
-            (await run.EndAsync(20)).ExitCode.ShouldBe(137);
+            (await run.EndAsync()).ExitCode.ShouldBe(137);
             await cluster.Server.ShouldBeCleanAsync();
             Workspace.HostShouldBeClean();
 
@@ -90,7 +90,7 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
         await hold.EnteredAsync(3);
         await cluster.Server.SqlAsync("postgres", disaster);
         hold.Release();
-        Outcome outcome = await run.EndAsync(60);
+        Outcome outcome = await run.EndAsync();
 
         outcome.ExitCode.ShouldBe(3, outcome.ToString());
         outcome.Errors.ShouldContain("FAILED: doomed");
@@ -212,7 +212,7 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
         finally
         {
             await cluster.Server.ExecAsync("touch", "/tmp/stop");
-            await writer.EndAsync(10);
+            await writer.EndAsync();
             await cluster.Server.SqlAsync("small", "DROP TABLE moves");
             await cluster.Server.SqlAsync("tiny", "DROP TABLE moves");
         }
@@ -234,7 +234,7 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
         await hold.EnteredAsync(2);
         await Shell.ReadAsync("podman", ["kill", doomed.Name]);
         hold.Release();
-        Outcome outcome = await run.EndAsync(40);
+        Outcome outcome = await run.EndAsync();
         outcome.ExitCode.ShouldBe(1, outcome.ToString());
         own.Contents().ShouldBe(before);
         (await own.RunAsync(0, "show", "latest")).Output.ShouldContain(earlier);

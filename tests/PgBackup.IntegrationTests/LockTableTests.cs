@@ -53,6 +53,6 @@ public sealed class LockTableTests
     {
         await server.SqlAsync("postgres", $"ALTER SYSTEM SET max_locks_per_transaction = {locks}");
         await Shell.ReadAsync("podman", ["restart", "--time", "5", server.Name]);
-        await Shell.UntilAsync(async () => (await server.ExecAsync("pg_isready", "--quiet", "--host=127.0.0.1")).ExitCode == 0, "the server is up again", 30);
+        await Shell.UntilAsync(async () => (await server.ExecAsync("pg_isready", "--quiet", "--host=127.0.0.1")).ExitCode == 0, "the server is up again");
     }
 }

@@ -13,7 +13,7 @@ public sealed class OddContainerTests
         await server.SqlAsync("shop", "CREATE TABLE public.t AS SELECT 1 AS n");
         await server.SqlAsync("template1", "DROP DATABASE postgres; ALTER SYSTEM SET port = 6000; ALTER SYSTEM SET unix_socket_directories = '/dev/shm'");
         await Shell.RunAsync("podman", ["restart", "--time", "5", server.Name]);
-        await Shell.UntilAsync(async () => (await server.ExecAsync("pg_isready", "--quiet", "--host=/dev/shm", "--port=6000")).ExitCode == 0, "the server is up again", 60);
+        await Shell.UntilAsync(async () => (await server.ExecAsync("pg_isready", "--quiet", "--host=/dev/shm", "--port=6000")).ExitCode == 0, "the server is up again");
         using var night = Workspace.ForContainer(server.Name, "none", ["shop"]);
 
         string id = await night.BackupAsync();

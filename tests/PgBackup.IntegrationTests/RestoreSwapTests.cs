@@ -162,7 +162,7 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
                     async () => (await Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'ALTER DATABASE \"vault_restore_%'")).Trim() == "1",
                     "the second rename is waiting");
                 await restore.SignalAsync("KILL");
-                (await restore.EndAsync(20)).ExitCode.ShouldBe(137);
+                (await restore.EndAsync()).ExitCode.ShouldBe(137);
                 await Shell.UntilAsync(
                     async () => (await Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'")).Trim() == "0",
                     "no backend of the restore is left");
@@ -224,7 +224,7 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
         await using RunningProgram restore = own.Start("restore", "-t", AsKeeper, "--swap");
         string copy = await CopyAsync();
         await restore.SignalAsync("TERM");
-        Outcome outcome = await restore.EndAsync(20);
+        Outcome outcome = await restore.EndAsync();
         outcome.ExitCode.ShouldBe(1, outcome.ToString());
         outcome.Errors.ShouldContain("PGB-0003");
         outcome.Errors.ShouldContain($"DROP DATABASE \"{copy}\";");
@@ -324,7 +324,7 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
         string copy = "";
         await Shell.UntilAsync(
             async () => (copy = (await Server.SqlAsync("postgres", "SELECT d.datname FROM pg_database d JOIN pg_stat_activity a ON a.datid = d.oid WHERE d.datname LIKE 'vault_restore_%' LIMIT 1")).Trim()).Length > 0,
-            "the copy is being filled", 40);
+            "the copy is being filled");
         return copy;
     }
 }

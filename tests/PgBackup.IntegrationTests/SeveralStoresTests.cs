@@ -127,7 +127,7 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
             await using RunningProgram run = own.Start();
             await Task.Delay(ms, Cancel);
             await run.SignalAsync("KILL");
-            await run.EndAsync(20);
+            await run.EndAsync();
             // The lease of the killed run is free after its time; here nobody waits.
             await FreeLeasesAsync(own);
             foreach (JsonNode? found in JsonNode.Parse((await own.RunAsync("check", "--all", "--read-data", "--json")).Output)!["snapshots"]!.AsArray())

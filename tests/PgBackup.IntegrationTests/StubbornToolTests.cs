@@ -19,7 +19,7 @@ public sealed class StubbornToolTests(BadDaysCluster cluster)
 
         await run.SignalAsync("TERM");
 
-        Outcome outcome = await run.EndAsync(30);
+        Outcome outcome = await run.EndAsync();
         outcome.ExitCode.ShouldBe(1, outcome.ToString());
         outcome.Errors.ShouldContain("PGB-0003");
         await cluster.Server.ShouldBeCleanAsync();

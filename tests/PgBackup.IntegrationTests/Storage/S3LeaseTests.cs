@@ -205,7 +205,7 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
         await site.PutAsync(Key, """{"holder":"somebody","nonce":"1"}""");
         time.Advance(TimeSpan.FromSeconds(5));
 
-        await Shell.UntilAsync(() => Task.FromResult(IsLost(held)), "the lock is lost", 10);
+        await Shell.UntilAsync(() => Task.FromResult(IsLost(held)), "the lock is lost");
         await held.DisposeAsync();
 
         (await TextAsync()).ShouldContain("somebody");
@@ -285,8 +285,8 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
     // The renewal is over when the next pause has begun.
     private static async Task RenewAsync(ManualTime time, TimeSpan pause)
     {
-        await Shell.UntilAsync(() => Task.FromResult(time.IsWaitedFor(pause)), "the holder waits for its next renewal", 10);
+        await Shell.UntilAsync(() => Task.FromResult(time.IsWaitedFor(pause)), "the holder waits for its next renewal");
         time.Advance(pause);
-        await Shell.UntilAsync(() => Task.FromResult(time.IsWaitedFor(TimeSpan.FromMinutes(3))), "the lock is renewed", 10);
+        await Shell.UntilAsync(() => Task.FromResult(time.IsWaitedFor(TimeSpan.FromMinutes(3))), "the lock is renewed");
     }
 }

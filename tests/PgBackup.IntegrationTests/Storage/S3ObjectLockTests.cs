@@ -140,6 +140,6 @@ public sealed class S3ObjectLockTests(RadosGateway gateway) : IAsyncLifetime
     {
         DateTimeOffset until = (await store.FindAsync(key, Cancel)).ShouldNotBeNull().LockedUntil.ShouldNotBeNull();
         await (before?.Invoke() ?? Task.CompletedTask);
-        await Shell.UntilAsync(() => Task.FromResult(DateTimeOffset.UtcNow > until.AddSeconds(1.5)), "the lock has ended", 20);
+        await Shell.UntilAsync(() => Task.FromResult(DateTimeOffset.UtcNow > until.AddSeconds(1.5)), "the lock has ended");
     }
 }

@@ -28,7 +28,7 @@ public sealed class S3SilenceTests(RadosGateway gateway) : IAsyncLifetime
         site.Proxy.On(method, path, Fault.Hang);
 
         Task<long> putting = store.PutAsync("one/a", new MemoryStream(content), Cancel);
-        await Shell.UntilAsync(() => Task.FromResult(site.Proxy.Count(method, path) == 1), "the request hangs", 20);
+        await Shell.UntilAsync(() => Task.FromResult(site.Proxy.Count(method, path) == 1), "the request hangs");
         putting.IsCompleted.ShouldBeFalse();
         time.Advance(TimeSpan.FromMinutes(5));
 
@@ -44,7 +44,7 @@ public sealed class S3SilenceTests(RadosGateway gateway) : IAsyncLifetime
         Task<long> putting = store.PutAsync("one/a", new MemoryStream(content, 0, 1000), Cancel);
         for (int i = 1; i <= 4; i++)
         {
-            await Shell.UntilAsync(() => Task.FromResult(site.Proxy.Count("PUT") == i), "the request hangs", 20);
+            await Shell.UntilAsync(() => Task.FromResult(site.Proxy.Count("PUT") == i), "the request hangs");
             time.Advance(TimeSpan.FromMinutes(5));
         }
 
@@ -59,7 +59,7 @@ public sealed class S3SilenceTests(RadosGateway gateway) : IAsyncLifetime
         site.Proxy.On("GET", "one/a", Fault.Slow(20_000));
 
         Task<byte[]> reading = Task.Run(async () => await AllOfAsync(await store.OpenAsync("one/a", Cancel)), Cancel);
-        await Shell.UntilAsync(() => Task.FromResult(site.Proxy.Requests is [{ ResponseBytes: > 5000 }]), "some of it came", 20);
+        await Shell.UntilAsync(() => Task.FromResult(site.Proxy.Requests is [{ ResponseBytes: > 5000 }]), "some of it came");
         // First the two minutes of silence, then the pause before the next try.
         await Shell.UntilAsync(
             () =>

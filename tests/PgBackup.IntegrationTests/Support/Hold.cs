@@ -29,7 +29,7 @@ internal sealed class Hold : IDisposable
     }
 
     /// <summary>Waits until so many parts stand still.</summary>
-    public Task EnteredAsync(int parts) => Shell.UntilAsync(() => Task.FromResult(Directory.GetFiles(folder, "in-*").Length >= parts), $"{parts} parts are held in mid-dump", 120);
+    public Task EnteredAsync(int parts) => Shell.UntilAsync(() => Task.FromResult(Directory.GetFiles(folder, "in-*").Length >= parts), $"{parts} parts are held in mid-dump");
 
     /// <summary>Lets everything go on, now and later.</summary>
     public void Release() => File.WriteAllText(Path.Combine(folder, "go"), "");

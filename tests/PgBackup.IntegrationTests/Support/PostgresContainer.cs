@@ -46,9 +46,9 @@ internal sealed class PostgresContainer : IAsyncDisposable
         string published = await Shell.ReadAsync("podman", ["port", name, "5432"]);
         var container = new PostgresContainer(name, int.Parse(published.Trim().Split(':')[^1]));
         // By a look at the port first, which costs a hundredth of an exec.
-        await Shell.UntilAsync(container.AnswersAsync, "the server listens", 120);
+        await Shell.UntilAsync(container.AnswersAsync, "the server listens");
         await Shell.UntilAsync(
-            async () => (await Shell.RunAsync("podman", ["exec", name, "pg_isready", "--quiet", "--host=127.0.0.1"])).ExitCode == 0, "the server is up", 60);
+            async () => (await Shell.RunAsync("podman", ["exec", name, "pg_isready", "--quiet", "--host=127.0.0.1"])).ExitCode == 0, "the server is up");
         return container;
     }
 
@@ -117,7 +117,7 @@ internal sealed class PostgresContainer : IAsyncDisposable
     /// Nothing of a run is left: no backend after a few seconds, no folder with pipes or plaintext. And the server noticed nothing: as the
     /// first process of its container it inherits orphans, and goes into crash recovery when one of them dies by a signal.
     /// </summary>
-    public async Task ShouldBeCleanAsync(double seconds = 10)
+    public async Task ShouldBeCleanAsync(double seconds = 30)
     {
         await Shell.UntilAsync(
             async () => (await SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'")).Trim() == "0",
@@ -207,7 +207,7 @@ internal sealed class PostgresContainer : IAsyncDisposable
         public async ValueTask DisposeAsync()
         {
             await server.TrySqlAsync("postgres", $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{tag}'");
-            await session.EndAsync(10);
+            await session.EndAsync();
             await session.DisposeAsync();
         }
     }

@@ -18,10 +18,11 @@ internal sealed class RunningProgram : IAsyncDisposable
 {
     // Which test started which process: others run beside it, and kill what they started.
     private static readonly ConcurrentDictionary<int, string?> Starters = new();
+    private static readonly ConcurrentDictionary<RunningProgram, string?> Running = new();
 
     private readonly Process process;
-    private readonly Task<string> output;
-    private readonly Task<string> errors;
+    private readonly Capture output;
+    private readonly Capture errors;
 
     public RunningProgram(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment, string? folder, string? input)
     {
@@ -53,8 +54,9 @@ internal sealed class RunningProgram : IAsyncDisposable
 
         process = Process.Start(start)!;
         Starters[process.Id] = TestContext.Current.Test?.UniqueID;
-        output = process.StandardOutput.ReadToEndAsync();
-        errors = process.StandardError.ReadToEndAsync();
+        Running[this] = TestContext.Current.Test?.UniqueID;
+        output = new Capture(process.StandardOutput);
+        errors = new Capture(process.StandardError);
         if (input is not null)
         {
             process.StandardInput.Write(input);
@@ -70,21 +72,25 @@ internal sealed class RunningProgram : IAsyncDisposable
     /// <summary>The test that asks has started a process of this id.</summary>
     public static bool IsOfThisTest(int id) => TestContext.Current.Test?.UniqueID is { } test && Starters.TryGetValue(id, out string? starter) && starter == test;
 
+    /// <summary>The programs of this test that run, with what they wrote so far.</summary>
+    public static string OfThisTest() => string.Concat(Running.Where(static r => r.Value == TestContext.Current.Test?.UniqueID).Select(static r => "\n" + r.Key.SoFar()));
+
     /// <summary>Sends a signal by <c>kill</c>: TERM, INT, KILL.</summary>
     public async Task SignalAsync(string name) => await Shell.RunAsync("kill", ["-" + name, $"{process.Id}"]);
 
-    public async Task<Outcome> EndAsync(double seconds = 120)
+    public async Task<Outcome> EndAsync(double seconds = 180)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
         try
         {
             await process.WaitForExitAsync(patience.Token);
-            return new Outcome(process.ExitCode, await output.WaitAsync(TimeSpan.FromSeconds(10)), await errors.WaitAsync(TimeSpan.FromSeconds(10)));
+            return new Outcome(process.ExitCode, await output.EndAsync(), await errors.EndAsync());
         }
         catch (Exception e) when (e is OperationCanceledException or TimeoutException)
         {
+            string soFar = SoFar();
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList.Take(6))} did not end within {seconds} s", e);
+            throw new TimeoutException($"this did not end within {seconds} s: {soFar}", e);
         }
     }
 
@@ -96,7 +102,47 @@ internal sealed class RunningProgram : IAsyncDisposable
             await process.WaitForExitAsync();
         }
 
+        Running.TryRemove(this, out _);
         process.Dispose();
+    }
+
+    private string SoFar() => $"{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList.Take(6))} " +
+        $"({(process.HasExited ? $"ended with exit code {process.ExitCode}" : "runs")})\n--- stdout\n{output}\n--- stderr\n{errors}";
+
+    // What a program writes, as it comes.
+    private sealed class Capture
+    {
+        private readonly StringBuilder text = new();
+        private readonly Task reading;
+
+        public Capture(StreamReader stream) => reading = ReadAsync(stream);
+
+        public async Task<string> EndAsync()
+        {
+            await reading.WaitAsync(TimeSpan.FromSeconds(30));
+            return ToString();
+        }
+
+        public override string ToString()
+        {
+            lock (text)
+            {
+                return text.ToString();
+            }
+        }
+
+        private async Task ReadAsync(StreamReader stream)
+        {
+            char[] buffer = new char[4096];
+            int count;
+            while ((count = await stream.ReadAsync(buffer)) > 0)
+            {
+                lock (text)
+                {
+                    text.Append(buffer, 0, count);
+                }
+            }
+        }
     }
 }
 
@@ -120,7 +166,7 @@ internal static class Shell
     }
 
     /// <summary>Asks again and again until it is so.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> isSo, string what, double seconds = 60)
+    public static async Task UntilAsync(Func<Task<bool>> isSo, string what, double seconds = 180)
     {
         long start = Stopwatch.GetTimestamp();
         int wait = 50;
@@ -128,7 +174,7 @@ internal static class Shell
         {
             if (Stopwatch.GetElapsedTime(start).TotalSeconds > seconds)
             {
-                throw new TimeoutException($"not within {seconds} s: {what}");
+                throw new TimeoutException($"not within {seconds} s: {what}{RunningProgram.OfThisTest()}");
             }
 
             // What is asked costs more than what is waited for: not more often than it takes to be so.

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PgBackup.Tools;
 
 namespace PgBackup.Tests.Tools;
@@ -15,10 +16,11 @@ internal static class FakeTool
     public static ToolStream Through(string script, Stream input, bool mayStopReading = false) =>
         ToolStream.Through(ToolProcess.Start(Of(script) with { MayStopReading = mayStopReading }), input, Cancel);
 
-    /// <summary>Waits, for some seconds at most, until something is so.</summary>
+    /// <summary>Waits, for a minute at most, until something is so.</summary>
     public static async Task UntilAsync(Func<bool> isSo)
     {
-        for (int i = 0; i < 500 && !isSo(); i++)
+        long start = Stopwatch.GetTimestamp();
+        while (!isSo() && Stopwatch.GetElapsedTime(start).TotalSeconds < 60)
         {
             await Task.Delay(10, Cancel);
         }
