@@ -11,6 +11,9 @@ internal static class CommandLine
 {
     // Each of some twenty tools at work has its pipes, the streams of stores and the runtime theirs.
     private const int FewestFiles = 256;
+
+    // Measured: the demo, with its tools, fails at 2 GB and works at 3.
+    private const ulong LeastAddressSpace = 4UL << 30;
     private const int FileTooLarge = 25; // SIGXFSZ: a write beyond `ulimit -f`, which ends a process that does not catch it
 
     /// <summary>Parses and runs; returns the exit code.</summary>
@@ -28,12 +31,9 @@ internal static class CommandLine
             return Terminal.Fail(new PgBackupException(ErrorCode.Usage, message, $"`olympus-pgbackup {verb}--help` shows what can be written."));
         }
 
-        if (parsed.Action is not SynchronousCommandLineAction && CleanStart.OpenFilesLimit() is { } files and < FewestFiles)
+        if (parsed.Action is not SynchronousCommandLineAction && Confined() is { } confined)
         {
-            return Terminal.Fail(new PgBackupException(
-                ErrorCode.TooFewFiles,
-                $"this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs at least {FewestFiles}.",
-                "Raise it where it is started: `ulimit -n 1024` in the script, LimitNOFILE= in a unit of systemd, nofile in /etc/security/limits.conf."));
+            return Terminal.Fail(confined);
         }
 
         using var stop = new CancellationTokenSource();
@@ -73,6 +73,25 @@ internal static class CommandLine
             return Terminal.Fail(new PgBackupException(
                 ErrorCode.Unexpected, $"an error that nobody foresaw: {e.GetType().Name}: {e.Message}", "This is a defect. Run it again with OLYMPUS_PGBACKUP_DEBUG=1 and report what it prints."));
         }
+    }
+
+    // Beyond these limits the runtime ends the process in mid-run, without a word that helps.
+    private static PgBackupException? Confined()
+    {
+        if (CleanStart.OpenFilesLimit() is { } files and < FewestFiles)
+        {
+            return new PgBackupException(
+                ErrorCode.TooFewFiles,
+                $"this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs at least {FewestFiles}.",
+                "Raise it where it is started: `ulimit -n 1024` in the script, LimitNOFILE= in a unit of systemd, nofile in /etc/security/limits.conf.");
+        }
+
+        return CleanStart.AddressSpaceLimit() is { } space and < LeastAddressSpace
+            ? new PgBackupException(
+                ErrorCode.TooLittleMemory,
+                $"this process may have {space >> 20} MiB of address space (ulimit -v); it needs at least {LeastAddressSpace >> 20}, of which it uses little.",
+                "Set no such limit where it is started (ulimit -v, LimitAS= in a unit of systemd); MemoryMax= limits the memory that is really used.")
+            : null;
     }
 
     // What was done stays done, told or not. But where the output is all there is to have, its loss is a failure.

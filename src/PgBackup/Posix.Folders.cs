@@ -22,6 +22,7 @@ internal static partial class Posix
     private const int RemoveFolderFlag = 0x200; // AT_REMOVEDIR
     private const int BasicFacts = 0x7FF; // STATX_BASIC_STATS
     private const int LockAlone = 2 | 4; // LOCK_EX | LOCK_NB
+    private const int LockGivenBack = 8; // LOCK_UN
 
     /// <summary>The number of the user that this process acts as.</summary>
     public static uint User => EffectiveUser();
@@ -70,6 +71,12 @@ internal static partial class Posix
 
     /// <summary>Takes an open file for this process alone, without waiting. Returns an error number, or 0.</summary>
     public static int LockWhole(SafeFileHandle file) => With(file, static fd => Result(Flock(fd, LockAlone)));
+
+    /// <summary>
+    /// Gives such a file back. To close it is not enough: a child that is just being started has it open too until it becomes another program.
+    /// Returns an error number, or 0.
+    /// </summary>
+    public static int Unlock(SafeFileHandle file) => With(file, static fd => Result(Flock(fd, LockGivenBack)));
 
     /// <summary>All names in a folder but <c>.</c> and <c>..</c>, in no order.</summary>
     /// <exception cref="IOException">It cannot be read.</exception>

@@ -129,6 +129,25 @@ public sealed class ParentTests(BadDaysCluster cluster)
         }
     }
 
+    [Theory]
+    [InlineData(600_000, 1)]
+    [InlineData(4 * 1024 * 1024, 0)]
+    public async Task Too_little_address_space_is_refused_before_anything_begins(int kibibytes, int exitCode)
+    {
+        using Workspace night = cluster.Gpg("small", "tiny");
+
+        Outcome run = await UnderAsync($"ulimit -v {kibibytes}; exec \"$@\"", night, "run");
+        Outcome help = await UnderAsync($"ulimit -v {kibibytes}; exec \"$@\"", night, "--help");
+
+        help.ExitCode.ShouldBe(0, help.ToString());
+        run.ExitCode.ShouldBe(exitCode, run.ToString());
+        if (exitCode != 0)
+        {
+            run.Errors.ShouldContain("PGB-0015: this process may have 585 MiB of address space (ulimit -v); it needs at least 4096");
+            Directory.Exists(night.Store).ShouldBeFalse("nothing was begun");
+        }
+    }
+
     // A shell of its own as the parent: `$@` is the program with its arguments.
     private static RunningProgram Start(string script, Workspace night, params string[] arguments) =>
         new("sh", ["-c", script, "sh", Surroundings.Binary, "--config", night.ConfigFile, .. arguments], night.Variables, night.Folder, null);

@@ -189,8 +189,7 @@ public sealed partial class LocalStore : IObjectStore
         }
         catch (Exception e)
         {
-            HeldLocks.Remove(mark);
-            await stream.DisposeAsync();
+            await new FileLock(stream, mark).DisposeAsync();
             if (e is IOException)
             {
                 throw Unavailable(e);
@@ -383,6 +382,7 @@ public sealed partial class LocalStore : IObjectStore
         public ValueTask DisposeAsync()
         {
             HeldLocks.Remove(mark);
+            _ = Posix.Unlock(file.SafeFileHandle); // a file system without locks has nothing to give back
             return file.DisposeAsync();
         }
     }

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using PgBackup.Storage;
 
 namespace PgBackup.Tests.Storage;
@@ -194,6 +196,21 @@ public sealed class LocalStoreTests : ObjectStoreContract, IDisposable
     }
 
     [Fact]
+    public async Task A_lock_that_is_given_back_is_free_though_a_child_that_is_being_started_has_its_file_open()
+    {
+        var store = new LocalStore("one", folder["store"]);
+        IStoreLock held = await store.LockAsync("here", Cancel);
+        // Between fork and exec a child has every file of its parent, as a duplicate has.
+        string file = Directory.GetFiles("/proc/self/fd").First(f => File.ResolveLinkTarget(f, false)?.FullName == folder["store/.olympus-pgbackup.lock"]);
+        using var child = new SafeFileHandle(Duplicate(int.Parse(Path.GetFileName(file), CultureInfo.InvariantCulture)), ownsHandle: true);
+        child.IsInvalid.ShouldBeFalse();
+
+        await held.DisposeAsync();
+
+        await (await store.LockAsync("again", Cancel)).DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_lock_that_this_very_run_holds_for_another_store_is_not_told_as_another_run()
     {
         Directory.CreateDirectory(folder["one"]);
@@ -229,4 +246,8 @@ public sealed class LocalStoreTests : ObjectStoreContract, IDisposable
 
         return count;
     }
+
+    [DllImport("libc", EntryPoint = "dup")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Duplicate(int descriptor);
 }
