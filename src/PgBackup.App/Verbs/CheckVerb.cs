@@ -118,6 +118,7 @@ internal static class CheckVerb
                     {
                         Snapshots = await new RepairOperation(all, progress).RunAsync(report.Snapshots, holder, cancel),
                         Gaps = await gaps.RunAsync(report.Gaps, report.Snapshots, holder, cancel),
+                        StoreProblems = await new CanaryRepair(all).RunAsync(report.StoreProblems, holder, cancel),
                         OnlyInReplicas = await gaps.RunAsync(report.OnlyInReplicas, report.Snapshots, holder, cancel),
                     };
                 }
@@ -172,7 +173,7 @@ internal static class CheckVerb
 
         foreach (StoreProblem problem in report.StoreProblems)
         {
-            Terminal.Line($"{problem.Store}: {problem.Object}: {problem.Problem}");
+            Terminal.Line($"{problem.Store}: {problem.Object}: {problem.Problem}{(problem.Mended is { } mended ? $"; {mended}" : "")}");
         }
 
         foreach (StoreGap gap in report.Gaps)

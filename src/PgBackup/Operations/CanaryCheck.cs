@@ -11,7 +11,7 @@ namespace PgBackup.Operations;
 /// </summary>
 internal sealed class CanaryCheck(IObjectStore store, Func<Manifest, ICipher> cipherFor, TimeProvider clock)
 {
-    private const string Remedy = "no restore needs it: remove it, and the next run writes a new one";
+    private const string Remedy = "no restore needs it: --repair removes it, and the next run writes a new one";
 
     private readonly KeysFolder folder = new(store);
 
@@ -30,7 +30,7 @@ internal sealed class CanaryCheck(IObjectStore store, Func<Manifest, ICipher> ci
         KeysListing listing = await folder.ListAsync(clock.GetUtcNow(), cancel);
         foreach (string sum in listing.SumsAlone)
         {
-            problems.Add(Of(sum, $"the canary that it belongs to is missing ({Remedy})"));
+            problems.Add(Replaceable(sum, "the canary that it belongs to is missing"));
         }
 
         foreach (string name in listing.Names.Where(KeysFolder.IsCanary).Order(StringComparer.Ordinal))
@@ -39,7 +39,7 @@ internal sealed class CanaryCheck(IObjectStore store, Func<Manifest, ICipher> ci
             {
                 if (await ProblemAsync(name, seen, depth, cancel) is { } problem)
                 {
-                    problems.Add(Of(name, $"{problem} ({Remedy})"));
+                    problems.Add(Replaceable(name, problem));
                 }
             }
             catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
@@ -50,6 +50,8 @@ internal sealed class CanaryCheck(IObjectStore store, Func<Manifest, ICipher> ci
 
         return problems;
     }
+
+    private StoreProblem Replaceable(string name, string problem) => Of(name, $"{problem} ({Remedy})") with { IsReplaceable = true };
 
     private StoreProblem Of(string name, string problem) =>
         new() { Store = store.Name, Object = $"{SnapshotLayout.Keys}/{name}", Problem = problem };
@@ -134,4 +136,10 @@ public sealed record StoreProblem
 
     /// <summary>What is wrong with it.</summary>
     public required string Problem { get; init; }
+
+    /// <summary>What a repair did about it, or why it could not; null when none was asked for.</summary>
+    public string? Mended { get; init; }
+
+    /// <summary>The next run writes it anew once it is gone.</summary>
+    internal bool IsReplaceable { get; init; }
 }

@@ -73,6 +73,46 @@ public sealed class CanaryCheckTests : IAsyncLifetime
         (await CheckAsync(key: true)).StoreProblems.ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData("", "flipped")]
+    [InlineData(".sha256", "flipped")]
+    [InlineData("", "removed")]
+    [InlineData(".sha256", "removed")]
+    public async Task A_repair_removes_what_is_damaged_of_both_and_the_next_run_writes_them_anew(string of, string damage)
+    {
+        if (damage == "flipped")
+        {
+            stores.Flip("local", canary + of);
+        }
+        else
+        {
+            File.Delete(stores.PathOf("local", canary + of));
+        }
+
+        IReadOnlyList<StoreProblem> found = (await CheckAsync(key: false)).StoreProblems;
+        StoreProblem mended = (await new CanaryRepair([Stores.Kept(stores.Open("local"))]).RunAsync(found, "here", Cancel)).ShouldHaveSingleItem();
+
+        mended.Mended.ShouldBe("removed, with its digest");
+        Directory.GetFiles(stores.PathOf("local", "keys"), "canary-*").ShouldBeEmpty();
+        (await CheckAsync(key: true)).StoreProblems.ShouldBeEmpty();
+        await new KeysOperation([stores.Open("local")], stores.Clock).AfterRunAsync(sample.Manifest, new AgeCipher([recipient], null), Cancel);
+        Directory.GetFiles(stores.PathOf("local", "keys"), "canary-*").Length.ShouldBe(2);
+        (await CheckAsync(key: true)).StoreProblems.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_repair_tells_when_it_may_not_remove_and_leaves_what_it_did_not_find_damaged()
+    {
+        stores.Flip("local", canary);
+        FaultyStore store = stores.Faulty("local");
+        store.Fail = static c => c.StartsWith("delete", StringComparison.Ordinal) ? new PgBackupException(ErrorCode.StoreUnavailable, "it is locked") : null;
+        StoreProblem unreadable = new() { Store = "local", Object = canary, Problem = "the connection broke" };
+
+        IReadOnlyList<StoreProblem> after = await new CanaryRepair([Stores.Kept(store)]).RunAsync([.. (await CheckAsync(key: false)).StoreProblems, unreadable], "here", Cancel);
+
+        after.Select(static p => p.Mended).ShouldBe(["NOT REPAIRED: it is locked", null]);
+    }
+
     [Fact]
     public async Task A_run_that_ends_between_a_canary_and_its_digest_leaves_none_of_another()
     {
