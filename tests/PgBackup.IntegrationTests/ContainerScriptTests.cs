@@ -50,10 +50,12 @@ public sealed class ContainerScriptTests(BadDaysCluster cluster)
     public async Task What_a_script_left_that_died_itself_is_removed_by_the_next_and_what_a_living_one_has_is_not()
     {
         const string Dead = "olympus-pgbackup-exec-dead", Living = "olympus-pgbackup-exec-living", Elsewhere = "olympus-pgbackup-exec-elsewhere";
+        const string Begun = "olympus-pgbackup-exec-be9", Named = "olympus-pgbackup-exec-be9ar"; // no owner yet; and no name that a script has
         (await cluster.Server.ExecAsync("sh", "-c", $$"""
             start() { read -r s </proc/$1/stat; s=${s##*) }; set -- $s; echo ${20}; }
             own="$(cat /proc/sys/kernel/hostname) $(readlink /proc/self/ns/pid)"
-            mkdir /tmp/{{Dead}} /dev/shm/{{Dead}} /tmp/{{Living}} /tmp/{{Elsewhere}}
+            mkdir /tmp/{{Dead}} /dev/shm/{{Dead}} /tmp/{{Living}} /tmp/{{Elsewhere}} /tmp/{{Begun}} /dev/shm/{{Begun}} /tmp/{{Named}}
+            : >/tmp/{{Begun}}/owner; mkfifo /dev/shm/{{Begun}}/command
             echo archive >/tmp/{{Dead}}/archive
             echo "$own 1 1" >/tmp/{{Dead}}/owner; cp /tmp/{{Dead}}/owner /dev/shm/{{Dead}}
             echo "$own 1 $(start 1)" >/tmp/{{Living}}/owner
@@ -65,11 +67,11 @@ public sealed class ContainerScriptTests(BadDaysCluster cluster)
             await night.BackupAsync();
 
             string left = (await cluster.Server.ExecAsync("sh", "-c", "ls -d /dev/shm/olympus-pgbackup* /tmp/olympus-pgbackup*")).Output;
-            left.Split('\n', StringSplitOptions.RemoveEmptyEntries).ShouldBe([$"/tmp/{Elsewhere}", $"/tmp/{Living}"], ignoreOrder: true);
+            left.Split('\n', StringSplitOptions.RemoveEmptyEntries).ShouldBe([$"/tmp/{Elsewhere}", $"/tmp/{Living}", $"/tmp/{Named}"], ignoreOrder: true);
         }
         finally
         {
-            await cluster.Server.ExecAsync("sh", "-c", $"rm -rf /tmp/{Dead} /dev/shm/{Dead} /tmp/{Living} /tmp/{Elsewhere}");
+            await cluster.Server.ExecAsync("sh", "-c", $"rm -rf /tmp/{Dead} /dev/shm/{Dead} /tmp/{Living} /tmp/{Elsewhere} /tmp/{Begun} /dev/shm/{Begun} /tmp/{Named}");
         }
     }
 

@@ -34,6 +34,7 @@ internal sealed class ContainerShell : IAsyncDisposable
     // but no number; that is what the reserve is given up for, so that what fills it can be removed.
     // A script that died itself (with its container, or killed) leaves folders: the next one removes those of its own host's name. Folders in
     // /dev/shm may belong to another container that shares it; there the namespace must be the same too.
+    // One that was killed before it wrote its owner leaves a folder without; it is removed at the end of the next script that found it at its start.
     // Everybody may make names in both places: only a plain file of this user, in a folder of this user, is read and believed.
     private const string Script =
         """
@@ -42,6 +43,11 @@ internal sealed class ContainerShell : IAsyncDisposable
         alive() { [ -n "$2" ] && start "$1" && [ "$start" = "$2" ]; }
         host=; { read -r host </proc/sys/kernel/hostname; } 2>/dev/null
         space=$(readlink /proc/self/ns/pid 2>/dev/null); space=${space:-none}
+        orphans=
+        for f in /dev/shm/olympus-pgbackup-exec-* /tmp/olympus-pgbackup-exec-*; do
+          case ${f##*-} in ''|*[!0-9a-f]*) continue ;; esac
+          [ -d "$f" ] && [ ! -L "$f" ] && [ -O "$f" ] && [ ! -s "$f/owner" ] && orphans="$orphans $f"
+        done
         for f in /dev/shm/olympus-pgbackup-*/owner /tmp/olympus-pgbackup-*/owner; do
           own=${f%/owner}
           [ -O "$own" ] && [ ! -L "$own" ] && [ -f "$f" ] && [ ! -L "$f" ] && [ -O "$f" ] || continue
@@ -73,6 +79,7 @@ internal sealed class ContainerShell : IAsyncDisposable
           done
           wait
           cd / && rm -rf "$d" "$scratch"
+          for f in $orphans; do [ -s "$f/owner" ] || rm -rf "$f"; done
         }
         trap end EXIT
         ( trap - EXIT
