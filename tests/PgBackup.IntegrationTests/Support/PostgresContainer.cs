@@ -12,6 +12,9 @@ internal sealed class PostgresContainer : IAsyncDisposable
 
     public const string Password = "the superuser's own: p@ss word";
 
+    // Of the tests' own sessions: what a hostile database or role sets is not for them.
+    private const string Options = "-c idle_session_timeout=0 -c statement_timeout=0 -c lock_timeout=0";
+
     // Where Debian has the program itself: the one on the PATH is a script that looks for it.
     private static readonly string? HostPsql = Directory.Exists("/usr/lib/postgresql")
         ? Directory.GetDirectories("/usr/lib/postgresql").Select(static folder => Path.Combine(folder, "bin", "psql")).FirstOrDefault(File.Exists) : null;
@@ -135,7 +138,7 @@ internal sealed class PostgresContainer : IAsyncDisposable
     {
         if (HostPsql is not null)
         {
-            var variables = new Dictionary<string, string?> { ["PGPASSWORD"] = Password, ["PGOPTIONS"] = "-c idle_session_timeout=0" };
+            var variables = new Dictionary<string, string?> { ["PGPASSWORD"] = Password, ["PGOPTIONS"] = Options };
             string port = Port.ToString(CultureInfo.InvariantCulture);
             Outcome outcome = await Shell.RunAsync(HostPsql, [.. ClientArguments(database), "--host=127.0.0.1", "--port", port, .. options], variables, input: sql);
             // A server that lets nobody in by this way is asked from inside.
@@ -149,7 +152,7 @@ internal sealed class PostgresContainer : IAsyncDisposable
     }
 
     private string[] PsqlArguments(string database) =>
-        ["exec", "--interactive", "--env", "PGOPTIONS=-c idle_session_timeout=0", Name, "psql", .. ClientArguments(database)];
+        ["exec", "--interactive", "--env", "PGOPTIONS=" + Options, Name, "psql", .. ClientArguments(database)];
 
     private static string[] ClientArguments(string database) =>
     [
