@@ -23,6 +23,7 @@ internal static partial class CleanStart
     private const int GetDescriptorFlags = 1; // F_GETFD
     private const int CloseOnExec = 1; // FD_CLOEXEC
     private const int ReadWrite = 2; // O_RDWR
+    private const int FileSize = 1; // RLIMIT_FSIZE
     private const int OpenFiles = 7; // RLIMIT_NOFILE
     private const int AddressSpace = 9; // RLIMIT_AS
     private const int SignalSetBytes = 128; // sigset_t, in glibc and musl
@@ -35,6 +36,9 @@ internal static partial class CleanStart
 
     /// <summary>How many bytes of address space this process may have (<c>ulimit -v</c>); null where that is not known. Source: getrlimit(2).</summary>
     public static ulong? AddressSpaceLimit() => GetLimit(AddressSpace, out Limit limit) == 0 ? limit.Current : null;
+
+    /// <summary>How large a file may become by what this process writes, in bytes (<c>ulimit -f</c>); null where that is not known. Source: getrlimit(2).</summary>
+    public static ulong? FileSizeLimit() => GetLimit(FileSize, out Limit limit) == 0 ? limit.Current : null;
 
     /// <summary>Mends what is wrong; does not return where the process has to begin again.</summary>
     public static unsafe void Ensure()

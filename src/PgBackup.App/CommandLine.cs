@@ -14,6 +14,7 @@ internal static class CommandLine
 
     // Measured: the demo, with its tools, fails at 2 GB and works at 3.
     private const ulong LeastAddressSpace = 4UL << 30;
+    private const ulong LeastFileSize = 1UL << 20;
     private const int FileTooLarge = 25; // SIGXFSZ: a write beyond `ulimit -f`, which ends a process that does not catch it
 
     /// <summary>Parses and runs; returns the exit code.</summary>
@@ -86,9 +87,17 @@ internal static class CommandLine
                 "Raise it where it is started: `ulimit -n 1024` in the script, LimitNOFILE= in a unit of systemd, nofile in /etc/security/limits.conf.");
         }
 
+        if (CleanStart.FileSizeLimit() is { } size and < LeastFileSize)
+        {
+            return new PgBackupException(
+                ErrorCode.LimitTooLow,
+                $"this process may write files of at most {size} bytes (ulimit -f); even a small manifest, or a journal, may be larger.",
+                "Set no such limit where it is started (ulimit -f, LimitFSIZE= in a unit of systemd, fsize in /etc/security/limits.conf).");
+        }
+
         return CleanStart.AddressSpaceLimit() is { } space and < LeastAddressSpace
             ? new PgBackupException(
-                ErrorCode.TooLittleMemory,
+                ErrorCode.LimitTooLow,
                 $"this process may have {space >> 20} MiB of address space (ulimit -v); it needs at least {LeastAddressSpace >> 20}, of which it uses little.",
                 "Set no such limit where it is started (ulimit -v, LimitAS= in a unit of systemd); MemoryMax= limits the memory that is really used.")
             : null;

@@ -27,8 +27,8 @@ public enum ErrorCode
     /// <summary>The limit of open files is too low to work under.</summary>
     TooFewFiles = 14,
 
-    /// <summary>The limit of address space is too low to work under.</summary>
-    TooLittleMemory = 15,
+    /// <summary>A limit of address space or of the size of files is too low to work under.</summary>
+    LimitTooLow = 15,
 
     /// <summary>A program that is needed is not installed.</summary>
     ToolMissing = 20,

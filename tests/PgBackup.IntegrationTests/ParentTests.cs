@@ -130,20 +130,22 @@ public sealed class ParentTests(BadDaysCluster cluster)
     }
 
     [Theory]
-    [InlineData(600_000, 1)]
-    [InlineData(4 * 1024 * 1024, 0)]
-    public async Task Too_little_address_space_is_refused_before_anything_begins(int kibibytes, int exitCode)
+    [InlineData("-v 600000", "PGB-0015: this process may have 585 MiB of address space (ulimit -v); it needs at least 4096")]
+    [InlineData("-v 4194304", null)]
+    [InlineData("-f 0", "PGB-0015: this process may write files of at most 0 bytes (ulimit -f)")]
+    [InlineData("-f 2048", null)] // 1 MiB, in blocks of 512 bytes
+    public async Task Too_little_address_space_and_files_that_may_not_grow_are_refused_before_anything_begins(string limit, string? refused)
     {
-        using Workspace night = cluster.Gpg("small", "tiny");
+        using Workspace night = cluster.Gpg("tiny");
 
-        Outcome run = await UnderAsync($"ulimit -v {kibibytes}; exec \"$@\"", night, "run");
-        Outcome help = await UnderAsync($"ulimit -v {kibibytes}; exec \"$@\"", night, "--help");
+        Outcome run = await UnderAsync($"ulimit {limit}; exec \"$@\"", night, "run");
+        Outcome help = await UnderAsync($"ulimit {limit}; exec \"$@\"", night, "--help");
 
         help.ExitCode.ShouldBe(0, help.ToString());
-        run.ExitCode.ShouldBe(exitCode, run.ToString());
-        if (exitCode != 0)
+        run.ExitCode.ShouldBe(refused is null ? 0 : 1, run.ToString());
+        if (refused is not null)
         {
-            run.Errors.ShouldContain("PGB-0015: this process may have 585 MiB of address space (ulimit -v); it needs at least 4096");
+            run.Errors.ShouldContain(refused);
             Directory.Exists(night.Store).ShouldBeFalse("nothing was begun");
         }
     }

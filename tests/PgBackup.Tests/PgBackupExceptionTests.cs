@@ -31,7 +31,7 @@ public sealed class PgBackupExceptionTests
     [Fact]
     public void Codes_are_permanent() => Enum.GetValues<ErrorCode>().Select(static code => $"{(int)code} {code}").ShouldBe(
     [
-        "1 Unexpected", "2 Usage", "3 Cancelled", "10 ConfigMissing", "11 ConfigInvalid", "12 UntrustedFile", "13 NoPrivateFolder", "14 TooFewFiles", "15 TooLittleMemory", "20 ToolMissing", "21 ToolFailed", "22 ToolVersion",
+        "1 Unexpected", "2 Usage", "3 Cancelled", "10 ConfigMissing", "11 ConfigInvalid", "12 UntrustedFile", "13 NoPrivateFolder", "14 TooFewFiles", "15 LimitTooLow", "20 ToolMissing", "21 ToolFailed", "22 ToolVersion",
         "23 ContainerUnavailable", "30 Connection", "31 ConnectionRefusedByPolicy", "32 DatabaseMissing", "33 SqlFailed", "34 DumpUnreadable",
         "40 BackupIncomplete", "41 BackupFailed", "42 AlreadyRunning", "44 MomentLost", "45 TablesLocked", "46 DumpStalled", "50 RecipientUnusable", "51 IdentityUnusable", "52 OutputLost", "60 StoreUnavailable",
         "61 StoreOfAnotherCluster", "62 SnapshotMissing", "63 ManifestUnreadable", "64 ManifestTooNew", "65 ObjectDamaged", "66 PartMissing",
