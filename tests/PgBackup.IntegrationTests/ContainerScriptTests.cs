@@ -51,10 +51,15 @@ public sealed class ContainerScriptTests(BadDaysCluster cluster)
     {
         const string Dead = "olympus-pgbackup-exec-dead", Living = "olympus-pgbackup-exec-living", Elsewhere = "olympus-pgbackup-exec-elsewhere";
         const string Begun = "olympus-pgbackup-exec-be9", Named = "olympus-pgbackup-exec-be9ar"; // no owner yet; and no name that a script has
+        const string Before = "olympus-pgbackup-exec-bef0", Beside = "olympus-pgbackup-exec-be51de"; // of this container before a restart; of another one of its pod
         (await cluster.Server.ExecAsync("sh", "-c", $$"""
             start() { read -r s </proc/$1/stat; s=${s##*) }; set -- $s; echo ${20}; }
             own="$(cat /proc/sys/kernel/hostname) $(readlink /proc/self/ns/pid)"
-            mkdir /tmp/{{Dead}} /dev/shm/{{Dead}} /tmp/{{Living}} /tmp/{{Elsewhere}} /tmp/{{Begun}} /dev/shm/{{Begun}} /tmp/{{Named}}
+            mkdir /tmp/{{Dead}} /dev/shm/{{Dead}} /tmp/{{Living}} /tmp/{{Elsewhere}} /tmp/{{Begun}} /dev/shm/{{Begun}} /tmp/{{Named}} /dev/shm/{{Before}} /dev/shm/{{Beside}}
+            mark=$(sed -n 's/.* \/ .*upperdir=\([^,]*\).*/\1/p' /proc/self/mountinfo | tail -n 1)
+            [ -n "$mark" ] || exit 1
+            echo "$(cat /proc/sys/kernel/hostname) pid:[1] 1 1 $mark" >/dev/shm/{{Before}}/owner
+            echo "$(cat /proc/sys/kernel/hostname) pid:[1] 1 1 $mark.other" >/dev/shm/{{Beside}}/owner
             : >/tmp/{{Begun}}/owner; mkfifo /dev/shm/{{Begun}}/command
             echo archive >/tmp/{{Dead}}/archive
             echo "$own 1 1" >/tmp/{{Dead}}/owner; cp /tmp/{{Dead}}/owner /dev/shm/{{Dead}}
@@ -67,11 +72,11 @@ public sealed class ContainerScriptTests(BadDaysCluster cluster)
             await night.BackupAsync();
 
             string left = (await cluster.Server.ExecAsync("sh", "-c", "ls -d /dev/shm/olympus-pgbackup* /tmp/olympus-pgbackup*")).Output;
-            left.Split('\n', StringSplitOptions.RemoveEmptyEntries).ShouldBe([$"/tmp/{Elsewhere}", $"/tmp/{Living}", $"/tmp/{Named}"], ignoreOrder: true);
+            left.Split('\n', StringSplitOptions.RemoveEmptyEntries).ShouldBe([$"/tmp/{Elsewhere}", $"/tmp/{Living}", $"/tmp/{Named}", $"/dev/shm/{Beside}"], ignoreOrder: true);
         }
         finally
         {
-            await cluster.Server.ExecAsync("sh", "-c", $"rm -rf /tmp/{Dead} /dev/shm/{Dead} /tmp/{Living} /tmp/{Elsewhere} /tmp/{Begun} /dev/shm/{Begun} /tmp/{Named}");
+            await cluster.Server.ExecAsync("sh", "-c", $"rm -rf /tmp/{Dead} /dev/shm/{Dead} /tmp/{Living} /tmp/{Elsewhere} /tmp/{Begun} /dev/shm/{Begun} /tmp/{Named} /dev/shm/{Before} /dev/shm/{Beside}");
         }
     }
 

@@ -33,7 +33,8 @@ internal sealed class ContainerShell : IAsyncDisposable
     // ID.pid is empty until the tool's process is known; ID.end, without a byte, says that it has ended. A full /dev/shm takes files without a byte,
     // but no number; that is what the reserve is given up for, so that what fills it can be removed.
     // A script that died itself (with its container, or killed) leaves folders: the next one removes those of its own host's name. Folders in
-    // /dev/shm may belong to another container that shares it; there the namespace must be the same too.
+    // /dev/shm may belong to another container that shares it, with its host's name too if both are in a pod. There the namespace of processes must
+    // be the same, or, of an earlier life of this container (its memory outlives a restart), the file system at its root.
     // One that was killed before it wrote its owner leaves a folder without; it is removed at the end of the next script that found it at its start.
     // Everybody may make names in both places: only a plain file of this user, in a folder of this user, is read and believed.
     private const string Script =
@@ -43,6 +44,11 @@ internal sealed class ContainerShell : IAsyncDisposable
         alive() { [ -n "$2" ] && start "$1" && [ "$start" = "$2" ]; }
         host=; { read -r host </proc/sys/kernel/hostname; } 2>/dev/null
         space=$(readlink /proc/self/ns/pid 2>/dev/null); space=${space:-none}
+        mark=
+        { while read -r a b c root point rest; do
+            [ "$point" = / ] || continue
+            case $rest in *upperdir=*) mark=${rest#*upperdir=}; mark=${mark%%,*} ;; *) mark="$root ${rest##* - }" ;; esac
+          done </proc/self/mountinfo; } 2>/dev/null
         orphans=
         for f in /dev/shm/olympus-pgbackup-exec-* /tmp/olympus-pgbackup-exec-*; do
           case ${f##*-} in ''|*[!0-9a-f]*) continue ;; esac
@@ -51,16 +57,16 @@ internal sealed class ContainerShell : IAsyncDisposable
         for f in /dev/shm/olympus-pgbackup-*/owner /tmp/olympus-pgbackup-*/owner; do
           own=${f%/owner}
           [ -O "$own" ] && [ ! -L "$own" ] && [ -f "$f" ] && [ ! -L "$f" ] && [ -O "$f" ] || continue
-          { read -r h n p s <"$f"; } 2>/dev/null || continue
+          { read -r h n p s m <"$f"; } 2>/dev/null || continue
           [ "$h" = "$host" ] || continue
-          if [ "$n" = "$space" ]; then alive "$p" "$s" && continue; else case $f in /dev/shm/*) continue ;; esac; fi
+          if [ "$n" = "$space" ]; then alive "$p" "$s" && continue; else case $f in /dev/shm/*) [ -n "$m" ] && [ "$m" = "$mark" ] || continue ;; esac; fi
           rm -rf "$own"
         done
         made=0
         pipes() { set -- "$1"; n=$made; while [ $n -lt $(($1 + 15)) ]; do n=$((n + 1)); set -- "$@" $n.in $n.out $n.err; done; shift; mkfifo "$@" && made=$n || { rm -f "$@"; return 1; }; }
         reserve() { printf '%65536s' '' >reserve; } 2>/dev/null
         note() { { echo "$2" >"$1"; } 2>/dev/null || { : >reserve; echo "$2" >"$1"; }; }
-        mkdir "$d" && cd "$d" && mkfifo command && pipes 1 && start $$ && echo "$host $space $$ $start" >owner || { rm -rf "$d"; exit 1; }
+        mkdir "$d" && cd "$d" && mkfifo command && pipes 1 && start $$ && echo "$host $space $$ $start $mark" >owner || { rm -rf "$d"; exit 1; }
         reserve
         exec 3>&1
         trap '' HUP INT TERM PIPE
