@@ -17,6 +17,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     private volatile string? decryptedBy;
     private IReadOnlyList<Recipient>? usable;
     private PrivateFolder? keyring;
+    private GpgAgent? agent;
     private PrivateFolder? secrets;
     private string? passphraseFile;
 
@@ -97,7 +98,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
     {
         if (keyring is not null)
         {
-            await RemoveAsync(keyring);
+            await RemoveAsync(keyring, agent);
         }
 
         secrets?.Dispose();
@@ -266,6 +267,7 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         var folder = PrivateFolder.Create();
         try
         {
+            agent = await GpgAgent.StartAsync(folder, cancel);
             string copy = await SecretInput.WriteAsync(folder, "identity", bytes, cancel);
             ToolResult import = await ToolProcess.TryReadAsync(Gpg(["--homedir", folder.Path, "--import", copy]), cancel);
             File.Delete(copy);
@@ -278,14 +280,19 @@ public sealed class GpgCipher : ICipher, IAsyncDisposable
         }
         catch
         {
-            await RemoveAsync(folder);
+            await RemoveAsync(folder, agent);
             throw;
         }
     }
 
-    // gpg starts an agent for its home folder that would stay behind.
-    private static async Task RemoveAsync(PrivateFolder folder)
+    // Other helpers of gpg, or an agent that it started itself, would stay behind.
+    private static async Task RemoveAsync(PrivateFolder folder, GpgAgent? agent)
     {
+        if (agent is not null)
+        {
+            await agent.DisposeAsync();
+        }
+
         await ToolProcess.TryReadAsync(new ToolCommand("gpgconf", "--homedir", folder.Path, "--kill", "all"), CancellationToken.None);
         folder.Dispose();
     }

@@ -1,5 +1,6 @@
 using PgBackup.Encryption;
 using PgBackup.Tools;
+using PgBackup.Tests.Tools;
 
 namespace PgBackup.Tests.Encryption;
 
@@ -67,6 +68,23 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         await using var cipher = new GpgCipher(["ops@example.com"], "/nowhere/gnupg", null, TimeProvider.System);
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => cipher.CheckAsync(Cancel));
         error.Message.ShouldBe("the gpg recipient \"ops@example.com\" cannot be used: gpg's home folder /nowhere/gnupg is not there.");
+    }
+
+    [Fact]
+    public async Task The_agent_of_a_private_key_is_found_by_gpg_and_ends_with_the_process_that_started_it()
+    {
+        using var home = PrivateFolder.Create();
+        var probe = new ToolCommand("gpg-connect-agent", "--homedir", home.Path, "--no-autostart", "GETINFO pid", "/bye");
+        string pid;
+        await using (GpgAgent? agent = await GpgAgent.StartAsync(home, Cancel))
+        {
+            agent.ShouldNotBeNull();
+            ToolResult answer = await ToolProcess.TryReadAsync(probe, Cancel);
+            pid = answer.Output.Split('\n')[0].Replace("D ", "", StringComparison.Ordinal);
+            FakeTool.IsRunning(pid).ShouldBeTrue(answer.Output);
+        }
+
+        await FakeTool.UntilAsync(() => !FakeTool.IsRunning(pid));
     }
 
     [Fact]
