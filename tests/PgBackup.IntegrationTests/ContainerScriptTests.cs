@@ -115,6 +115,23 @@ public sealed class ContainerScriptTests(BadDaysCluster cluster)
         }
     }
 
+    [Fact]
+    public async Task A_tool_whose_part_of_the_script_was_killed_has_failed_and_nobody_waits_for_it()
+    {
+        CancellationToken cancel = TestContext.Current.CancellationToken;
+        await using ContainerTools tools = await ContainerTools.EnterAsync(new ContainerEngine("podman"), cluster.Server.Name, cancel);
+        await using ToolProcess tool = await tools.StartAsync(new ToolCommand("sh", "-c", "echo $PPID; read -r line; exit 0"), cancel);
+        using var reader = new StreamReader(tool.Output);
+        string part = (await reader.ReadLineAsync(cancel)).ShouldNotBeNull();
+
+        (await cluster.Server.ExecAsync("kill", "-KILL", part)).ExitCode.ShouldBe(0);
+        await tool.Input.DisposeAsync();
+
+        (await tool.WaitAsync(cancel).WaitAsync(TimeSpan.FromMinutes(1), cancel)).ShouldBe(137);
+        await using ToolProcess next = await tools.StartAsync(new ToolCommand("true"), cancel);
+        (await next.WaitAsync(cancel)).ShouldBe(0);
+    }
+
     private static string CommandLineOf(int pid)
     {
         try

@@ -27,8 +27,10 @@ internal sealed class ContainerShell : IAsyncDisposable
     // here may outlive its parent: the script waits for all it started, a reader that is gone is an error and no SIGPIPE, and a tool is
     // ended by TERM, upon which pg_restore ends its workers first; KILL is for one that does not go.
     // Each process is known by its id and the time of its start (field 22 of its stat), so that no signal goes to another one with that id.
-    // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, those with a backslash escaped for printf %b; "kill ID SIGNAL".
+    // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, those with a backslash escaped for printf %b; "kill ID SIGNAL"; "ask".
     // Replies: "ready", "joined"; "pipes ID", "started ID", "exit ID CODE". What printf wrote is ended by a dot, since $( ) strips trailing newlines.
+    // A part of the script that waits for a tool may be killed, by the kernel for want of memory for instance: then nobody would tell the tool's end.
+    // "ask" has each such part looked at; of one that is gone, "exit ID 137" is told, which means nothing where another code came before.
     // Processes are what costs, a tool's own beside them little: one makes the pipes of the next tools at once, and no plain value needs one.
     // ID.pid is empty until the tool's process is known; ID.end, without a byte, says that it has ended. A full /dev/shm takes files without a byte,
     // but no number; that is what the reserve is given up for, so that what fills it can be removed.
@@ -96,6 +98,7 @@ internal sealed class ContainerShell : IAsyncDisposable
         exec <command
         : >joined
         echo "joined" >&3
+        workers=
         while IFS= read -r line; do
           set -- $line
           verb=$1 id=$2 envs=$3 args=$4
@@ -118,18 +121,36 @@ internal sealed class ContainerShell : IAsyncDisposable
                 echo "started $id" >&3; exec 3>&-; trap - HUP INT TERM; exec "$@" ) &
               p=$!; start $p; note "$id.pid" "$p $start" || kill -KILL $p
               wait $p; c=$?; : >"$id.end"; : >"$id.pid"; echo "exit $id $c" >&3; exit 0
-            ) 2>/dev/null </dev/null & ;;
+            ) 2>/dev/null </dev/null &
+            workers="$workers $id:$!" ;;
+          ask)
+            left=
+            for w in $workers; do
+              id=${w%%:*} s=
+              { read -r s <"/proc/${w#*:}/stat"; } 2>/dev/null
+              case ${s##*) } in
+              ''|[ZX]*)
+                p= t=; { read -r p t <"$id.pid"; } 2>/dev/null; alive "$p" "$t" || : >"$id.end"
+                echo "exit $id 137" >&3 ;;
+              *) left="$left $w" ;;
+              esac
+            done
+            workers=$left ;;
           kill) p= t=; { read -r p t <"$id.pid"; } 2>/dev/null; alive "$p" "$t" && kill -"$envs" "$p" 2>/dev/null ;;
           esac
         done
         exit 0
         """;
 
+    private static readonly TimeSpan AskingEvery = TimeSpan.FromSeconds(5);
+
     private readonly ToolProcess shell;
     private readonly string hostFolder;
     private readonly ConcurrentDictionary<string, Running> tools = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim writing = new(1, 1);
+    private readonly CancellationTokenSource ending = new();
     private readonly Task replies;
+    private readonly Task asking;
     private readonly StreamReader reader;
     private readonly Stream requests;
     private volatile bool lost;
@@ -142,6 +163,7 @@ internal sealed class ContainerShell : IAsyncDisposable
         this.reader = reader;
         this.hostFolder = hostFolder;
         replies = ReadRepliesAsync();
+        asking = AskAsync();
     }
 
     /// <summary>
@@ -241,11 +263,14 @@ internal sealed class ContainerShell : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await ending.CancelAsync();
+        await asking;
         await requests.DisposeAsync();
         await CloseAsync(shell);
         await replies;
         reader.Dispose();
         writing.Dispose();
+        ending.Dispose();
     }
 
     private static async Task CloseAsync(ToolProcess shell)
@@ -303,6 +328,25 @@ internal sealed class ContainerShell : IAsyncDisposable
         finally
         {
             writing.Release();
+        }
+    }
+
+    private async Task AskAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(AskingEvery, ending.Token);
+                if (!tools.IsEmpty)
+                {
+                    await SendAsync("ask\n", ending.Token);
+                }
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or PgBackupException)
+        {
+            // It ends, or is lost, which all tools are told.
         }
     }
 
