@@ -1,6 +1,6 @@
 using PgBackup.Encryption;
-using PgBackup.Tools;
 using PgBackup.Tests.Tools;
+using PgBackup.Tools;
 
 namespace PgBackup.Tests.Encryption;
 
