@@ -10,7 +10,7 @@ public sealed class ContainerScriptTests(BadDaysCluster cluster)
     public async Task A_script_that_nobody_joins_gives_up()
     {
         string folder = $"/dev/shm/olympus-pgbackup-exec-{Guid.NewGuid():N}";
-        await using (RunningProgram client = new("podman", ["exec", "--interactive", cluster.Server.Name, "sh", .. ContainerShell.Arguments(folder, 1)], null, null, null))
+        await using (RunningProgram client = new("podman", ["exec", "--interactive", cluster.Server.Name, "sh", .. ContainerScript.Arguments(folder, 1)], null, null, null))
         {
             await Shell.UntilAsync(async () => (await cluster.Server.ExecAsync("test", "-p", folder + "/command")).ExitCode == 0, "the script waits");
             await client.SignalAsync("KILL");

@@ -22,7 +22,7 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     private ContainerTools(ContainerEngine engine, string container, ContainerShell? shell, string folder, string place)
     {
         inMemory = folder;
-        onDisk = ContainerShell.ScratchOf(folder);
+        onDisk = ContainerScript.ScratchOf(folder);
         this.engine = engine;
         this.container = container;
         this.shell = shell;
@@ -46,7 +46,7 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         Task<string> running = engine.RequireRunningAsync(container, cancel);
         string folder = $"/dev/shm/olympus-pgbackup-exec-{Guid.NewGuid():N}";
         ToolProcess exec = ToolProcess.Start(
-            new ToolCommand(engine.Program, ["exec", "--interactive", container, "sh", .. ContainerShell.Arguments(folder, 10)])
+            new ToolCommand(engine.Program, ["exec", "--interactive", container, "sh", .. ContainerScript.Arguments(folder, 10)])
                 .Named($"{engine.Program} exec {container}"));
         ContainerShell? shell = null;
         try
@@ -104,7 +104,7 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         }
 
         arguments.Add(image);
-        arguments.AddRange(ContainerShell.Arguments(folder, 30));
+        arguments.AddRange(ContainerScript.Arguments(folder, 30));
         ToolProcess run = ToolProcess.Start(new ToolCommand(engine.Program, arguments).Named($"{engine.Program} run {image}"));
         try
         {
@@ -247,7 +247,7 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         try
         {
-            await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, ["exec", container, "sh", .. ContainerShell.EndArguments(folder)]), limit.Token);
+            await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, ["exec", container, "sh", .. ContainerScript.EndArguments(folder)]), limit.Token);
         }
         catch (OperationCanceledException)
         {

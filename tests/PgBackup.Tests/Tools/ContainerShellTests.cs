@@ -37,7 +37,7 @@ public sealed class ContainerShellTests
         await ToolProcess.ReadAsync(FakeTool.Of("mkdir \"$1\" \"$2\" \"$4\" && mkfifo \"$1/owner\" && ln -s \"$5\" \"$2/owner\" && ln -s \"${5%/*}\" \"$3\" && cp \"$5\" \"$4\"", pipe, link, folder, dead, mark), Cancel);
         try
         {
-            await using var script = ToolProcess.Start(new ToolCommand("sh", ContainerShell.Arguments($"/dev/shm/{own}", 1)));
+            await using var script = ToolProcess.Start(new ToolCommand("sh", ContainerScript.Arguments($"/dev/shm/{own}", 1)));
             using var replies = new StreamReader(script.Output);
             using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
 
