@@ -1,5 +1,6 @@
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Host;
 using PgBackup.Operations;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PgBackup.Host;
 using PgBackup.Operations;
 using Spectre.Console;
 using Spectre.Console.Rendering;

@@ -1,3 +1,4 @@
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.IntegrationTests;

@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 
 namespace PgBackup.IntegrationTests;
 

@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Snapshots;
 
 namespace PgBackup.IntegrationTests;

@@ -1,3 +1,5 @@
+using PgBackup.Streams;
+
 namespace PgBackup.Tests;
 
 /// <summary>A stream that gives some bytes and then fails, as a tool does that crashes in the middle.</summary>

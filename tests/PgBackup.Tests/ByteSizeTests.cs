@@ -1,3 +1,5 @@
+using PgBackup.Host;
+
 namespace PgBackup.Tests;
 
 public sealed class ByteSizeTests

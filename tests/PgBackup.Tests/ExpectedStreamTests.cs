@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using PgBackup.Streams;
 
 namespace PgBackup.Tests;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PgBackup.Host;
 
 namespace PgBackup.Tests;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PgBackup.Host;
 
 namespace PgBackup.Tests;
 

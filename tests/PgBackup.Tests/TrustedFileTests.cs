@@ -1,4 +1,5 @@
 using PgBackup.Configuration;
+using PgBackup.Host;
 using PgBackup.Snapshots;
 using PgBackup.Tests.App;
 using PgBackup.Tests.Snapshots;

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Host;
 using PgBackup.Operations;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

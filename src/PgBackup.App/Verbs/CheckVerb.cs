@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Host;
 using PgBackup.Operations;
 using PgBackup.Postgres;
 

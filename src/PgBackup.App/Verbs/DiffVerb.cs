@@ -2,8 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using PgBackup.Configuration;
+using PgBackup.Host;
 using PgBackup.Operations;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Storage;
 
 namespace PgBackup.App.Verbs;

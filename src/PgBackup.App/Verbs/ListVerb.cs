@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using PgBackup.Configuration;
+using PgBackup.Host;
 using PgBackup.Operations;
 using PgBackup.Retention;
 using PgBackup.Snapshots;

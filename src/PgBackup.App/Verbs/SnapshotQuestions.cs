@@ -1,5 +1,6 @@
 using System.Globalization;
 using PgBackup.Configuration;
+using PgBackup.Host;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 

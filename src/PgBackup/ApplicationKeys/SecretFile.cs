@@ -1,3 +1,5 @@
+using PgBackup.Host;
+
 namespace PgBackup.ApplicationKeys;
 
 /// <summary>A file with a service's secrets.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using PgBackup.Host;
 using PgBackup.Postgres;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using PgBackup.Host;
 using PgBackup.Retention;
 using PgBackup.Storage;
 using YamlDotNet.RepresentationModel;

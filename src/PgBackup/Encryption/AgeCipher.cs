@@ -1,4 +1,6 @@
 using System.Text;
+using PgBackup.Host;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Encryption;

@@ -1,3 +1,5 @@
+using PgBackup.Streams;
+
 namespace PgBackup.Encryption;
 
 /// <summary>Decryption whose failure for want of the right key is told as that, not as an exit code.</summary>

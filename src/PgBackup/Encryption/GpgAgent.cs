@@ -1,3 +1,4 @@
+using PgBackup.Host;
 using PgBackup.Tools;
 
 namespace PgBackup.Encryption;

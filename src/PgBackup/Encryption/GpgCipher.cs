@@ -1,3 +1,5 @@
+using PgBackup.Host;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Encryption;

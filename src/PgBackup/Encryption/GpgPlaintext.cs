@@ -1,4 +1,6 @@
 using System.Globalization;
+using PgBackup.Host;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Encryption;

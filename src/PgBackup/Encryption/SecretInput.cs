@@ -1,4 +1,5 @@
 using System.Text;
+using PgBackup.Host;
 
 namespace PgBackup.Encryption;
 

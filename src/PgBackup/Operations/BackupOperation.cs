@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Host;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

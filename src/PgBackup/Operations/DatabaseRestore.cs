@@ -1,7 +1,9 @@
 using System.Text.RegularExpressions;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Snapshots;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Operations;

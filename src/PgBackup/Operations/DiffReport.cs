@@ -1,4 +1,5 @@
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 
 namespace PgBackup.Operations;
 

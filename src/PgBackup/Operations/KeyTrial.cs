@@ -2,6 +2,7 @@ using System.Text;
 using PgBackup.Encryption;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Streams;
 
 namespace PgBackup.Operations;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using PgBackup.Encryption;
+using PgBackup.Host;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 

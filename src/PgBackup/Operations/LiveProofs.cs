@@ -1,5 +1,6 @@
 using PgBackup.Configuration;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Snapshots;
 using PgBackup.Tools;
 

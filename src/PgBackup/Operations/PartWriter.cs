@@ -3,6 +3,7 @@ using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Operations;

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Operations;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PgBackup.Host;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

@@ -1,5 +1,6 @@
 using PgBackup.Encryption;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Tools;
 
 namespace PgBackup.Operations;

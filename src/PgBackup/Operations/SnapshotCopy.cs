@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Streams;
 
 namespace PgBackup.Operations;
 

@@ -1,7 +1,9 @@
 using PgBackup.Encryption;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Operations;

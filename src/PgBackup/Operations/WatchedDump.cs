@@ -1,5 +1,6 @@
 using System.Text.Json;
 using PgBackup.Postgres;
+using PgBackup.Streams;
 
 namespace PgBackup.Operations;
 

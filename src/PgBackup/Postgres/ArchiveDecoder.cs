@@ -1,4 +1,5 @@
 using System.Buffers;
+using PgBackup.Proofs;
 using PgBackup.Tools;
 
 namespace PgBackup.Postgres;

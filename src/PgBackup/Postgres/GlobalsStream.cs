@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Postgres;

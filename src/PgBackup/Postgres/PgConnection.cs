@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using PgBackup.Host;
 
 namespace PgBackup.Postgres;
 

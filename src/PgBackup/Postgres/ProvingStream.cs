@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using PgBackup.Proofs;
+using PgBackup.Streams;
 
 namespace PgBackup.Postgres;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PgBackup.Host;
 using PgBackup.Tools;
 
 namespace PgBackup.Postgres;

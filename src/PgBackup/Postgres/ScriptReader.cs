@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using PgBackup.Proofs;
 
 namespace PgBackup.Postgres;
 

@@ -1,3 +1,6 @@
+using PgBackup.Proofs;
+using PgBackup.Streams;
+
 namespace PgBackup.Postgres;
 
 /// <summary>A plain SQL script passing by: read to its end, it has a proof.</summary>

@@ -1,3 +1,5 @@
+using PgBackup.Proofs;
+
 namespace PgBackup.Postgres;
 
 /// <summary>

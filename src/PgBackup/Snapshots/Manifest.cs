@@ -4,7 +4,8 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using PgBackup.Encryption;
-using PgBackup.Postgres;
+using PgBackup.Host;
+using PgBackup.Proofs;
 using PgBackup.Tools;
 
 namespace PgBackup.Snapshots;

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 using PgBackup.Encryption;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 
 namespace PgBackup.Snapshots;
 

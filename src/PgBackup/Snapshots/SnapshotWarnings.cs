@@ -1,5 +1,5 @@
 using System.Globalization;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 
 namespace PgBackup.Snapshots;
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using PgBackup.Host;
 
 namespace PgBackup.Storage;
 

@@ -1,5 +1,7 @@
 using System.Text;
 using Microsoft.Win32.SafeHandles;
+using PgBackup.Host;
+using PgBackup.Streams;
 
 namespace PgBackup.Storage;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using PgBackup.Host;
 
 namespace PgBackup.Storage;
 

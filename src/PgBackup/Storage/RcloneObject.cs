@@ -1,4 +1,5 @@
 using System.Globalization;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Storage;

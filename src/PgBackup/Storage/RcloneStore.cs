@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Storage;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using Amazon.Runtime;
 using Amazon.S3.Model;
+using PgBackup.Streams;
 
 namespace PgBackup.Storage;
 

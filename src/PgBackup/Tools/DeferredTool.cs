@@ -1,3 +1,5 @@
+using PgBackup.Streams;
+
 namespace PgBackup.Tools;
 
 /// <summary>The output of a tool without input, which is started at the first read: whatever fails before leaves nothing running.</summary>

@@ -1,3 +1,5 @@
+using PgBackup.Host;
+
 namespace PgBackup.Tools;
 
 /// <summary>Where the tools of Postgres run: on this host, or inside a container.</summary>

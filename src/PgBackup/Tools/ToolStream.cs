@@ -1,3 +1,5 @@
+using PgBackup.Streams;
+
 namespace PgBackup.Tools;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using PgBackup.Storage;
+using PgBackup.Streams;
 
 namespace PgBackup.IntegrationTests.Storage;
 

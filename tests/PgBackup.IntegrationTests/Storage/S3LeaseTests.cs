@@ -1,5 +1,6 @@
 using System.Globalization;
 using Amazon.S3.Model;
+using PgBackup.Host;
 using PgBackup.Storage;
 
 namespace PgBackup.IntegrationTests.Storage;

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Snapshots;
 using PgBackup.Tests.Snapshots;
 

@@ -1,3 +1,5 @@
+using PgBackup.Host;
+
 namespace PgBackup.Tests.App;
 
 public sealed class UsageTests : IDisposable

@@ -1,4 +1,6 @@
 using PgBackup.Encryption;
+using PgBackup.Host;
+using PgBackup.Streams;
 using PgBackup.Tests.Tools;
 using PgBackup.Tools;
 

@@ -1,5 +1,6 @@
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Host;
 using PgBackup.Operations;
 using PgBackup.Snapshots;
 using static PgBackup.Tests.Operations.SnapshotSample;

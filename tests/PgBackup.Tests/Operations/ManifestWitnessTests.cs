@@ -1,5 +1,6 @@
 using PgBackup.Operations;
 using PgBackup.Snapshots;
+using PgBackup.Streams;
 using static PgBackup.Tests.Operations.SnapshotSample;
 
 namespace PgBackup.Tests.Operations;

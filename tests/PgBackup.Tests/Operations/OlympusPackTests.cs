@@ -1,5 +1,5 @@
 using PgBackup.Operations;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Snapshots;
 using PgBackup.Tests.Snapshots;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using PgBackup.Operations;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 
 namespace PgBackup.Tests.Postgres;
 

@@ -1,4 +1,5 @@
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 using static PgBackup.Tests.Postgres.ScriptSample;
 
 namespace PgBackup.Tests.Postgres;

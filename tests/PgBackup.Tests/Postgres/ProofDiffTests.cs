@@ -1,4 +1,4 @@
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Tests.Snapshots;
 
 namespace PgBackup.Tests.Postgres;

@@ -1,5 +1,6 @@
 using System.Text;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 using static PgBackup.Tests.Postgres.ScriptSample;
 
 namespace PgBackup.Tests.Postgres;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 using static PgBackup.Tests.Postgres.ScriptSample;
 
 namespace PgBackup.Tests.Postgres;

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 using static PgBackup.Tests.Postgres.ScriptSample;
 
 namespace PgBackup.Tests.Postgres;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 
 namespace PgBackup.Tests.Postgres;
 

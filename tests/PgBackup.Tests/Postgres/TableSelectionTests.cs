@@ -1,5 +1,6 @@
 using System.Text;
 using PgBackup.Postgres;
+using PgBackup.Proofs;
 
 namespace PgBackup.Tests.Postgres;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using PgBackup.Encryption;
-using PgBackup.Postgres;
+using PgBackup.Proofs;
 using PgBackup.Snapshots;
 
 namespace PgBackup.Tests.Snapshots;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using PgBackup.Host;
 using PgBackup.Snapshots;
 
 namespace PgBackup.Tests.Snapshots;

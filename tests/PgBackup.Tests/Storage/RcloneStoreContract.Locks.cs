@@ -1,4 +1,5 @@
 using System.Text;
+using PgBackup.Host;
 using PgBackup.Storage;
 
 namespace PgBackup.Tests.Storage;

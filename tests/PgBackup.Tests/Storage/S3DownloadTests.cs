@@ -1,6 +1,7 @@
 using System.Net;
 using Amazon.S3.Model;
 using PgBackup.Storage;
+using PgBackup.Streams;
 
 namespace PgBackup.Tests.Storage;
 

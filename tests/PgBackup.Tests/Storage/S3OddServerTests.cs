@@ -1,5 +1,4 @@
 using Amazon.S3.Model;
-using PgBackup.Operations;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

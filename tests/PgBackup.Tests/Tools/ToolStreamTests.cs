@@ -1,4 +1,5 @@
 using System.Text;
+using PgBackup.Streams;
 using PgBackup.Tools;
 
 namespace PgBackup.Tests.Tools;

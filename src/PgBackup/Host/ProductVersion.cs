@@ -1,6 +1,6 @@
 using System.Reflection;
 
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>The version of this product.</summary>
 public static class ProductVersion

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace PgBackup;
+namespace PgBackup.Streams;
 
 /// <summary>Passes a stream through, counting its bytes and computing their SHA-256.</summary>
 internal sealed class HashingStream(Stream inner) : ForwardStream

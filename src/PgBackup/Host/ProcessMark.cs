@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>
 /// Names this process so that another one can tell for certain when it is gone: by the start of the kernel (a random id), the namespace of

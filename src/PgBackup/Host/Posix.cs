@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>The few calls of the C library that .NET does not offer: named pipes, pipe sizes, reading without a lock, fsync of a
 /// folder, and whether another process is there, and an interrupt for it.</summary>

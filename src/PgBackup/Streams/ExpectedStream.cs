@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 
-namespace PgBackup;
+namespace PgBackup.Streams;
 
 /// <summary>
 /// Passes a stream through whose SHA-256 is known, and its size, unless that is null. Something longer throws at the first byte too many,

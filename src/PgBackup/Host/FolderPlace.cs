@@ -1,4 +1,4 @@
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>Where a folder really is: two paths may lead to one place by symbolic links or mounts.</summary>
 internal sealed class FolderPlace

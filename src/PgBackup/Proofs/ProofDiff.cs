@@ -1,4 +1,4 @@
-namespace PgBackup.Postgres;
+namespace PgBackup.Proofs;
 
 /// <summary>What changed in a database between two moments, as its proofs tell.</summary>
 public sealed record ProofDiff

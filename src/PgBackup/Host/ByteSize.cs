@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>Bytes for people: powers of 1000, as disks and object stores are sold.</summary>
 public static class ByteSize

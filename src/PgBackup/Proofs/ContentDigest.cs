@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Proofs;
 
 /// <summary>
 /// A digest of a multiset: the SHA-256 of each element, added modulo 2^256. Order does not matter, repetition does.

@@ -1,4 +1,4 @@
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>What the kernel says of a name, a link not followed (statx(2)).</summary>
 internal sealed record FileFacts

@@ -1,4 +1,4 @@
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>
 /// Whether only root and the user of this process can change a file: a config, a key, a password. Pipes and devices are whoever's gave them.

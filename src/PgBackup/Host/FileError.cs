@@ -1,4 +1,4 @@
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>Why a file could not be written, as one kind of error.</summary>
 internal static class FileError

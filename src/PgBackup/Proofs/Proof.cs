@@ -1,4 +1,4 @@
-namespace PgBackup.Postgres;
+namespace PgBackup.Proofs;
 
 /// <summary>
 /// What a restored database must equal, read from the SQL script of its dump: rows, bytes and digest of every table, every

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>
 /// Reads what a person wrote: a config, a key, a password, a list of secrets. It may also come through a pipe, for instance

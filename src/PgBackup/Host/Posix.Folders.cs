@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>The calls that work below an open folder, whatever happens to the names above it, and never through a link.</summary>
 internal static partial class Posix

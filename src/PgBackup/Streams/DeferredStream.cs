@@ -1,4 +1,4 @@
-namespace PgBackup;
+namespace PgBackup.Streams;
 
 /// <summary>A stream whose source is prepared at the first read.</summary>
 /// <param name="open">Prepares it.</param>

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>
 /// A folder for what must not outlive this process (an imported key, a decrypted archive): mode 0700, in memory where the system has

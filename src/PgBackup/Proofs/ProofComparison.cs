@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Proofs;
 
 /// <summary>What differs between the proof of a snapshot and that of what was restored from it.</summary>
 public sealed record ProofComparison

@@ -1,6 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 
-namespace PgBackup;
+namespace PgBackup.Host;
 
 /// <summary>
 /// A folder that is held open. What is done in it is done there, even if somebody exchanges the folder or one above it in the meantime,

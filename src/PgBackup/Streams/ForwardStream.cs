@@ -1,4 +1,4 @@
-namespace PgBackup;
+namespace PgBackup.Streams;
 
 /// <summary>A stream that can only be read, asynchronously, from its start to its end.</summary>
 internal abstract class ForwardStream : Stream
