@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using PgBackup.Archives;
 using PgBackup.Proofs;
 using PgBackup.Snapshots;
 

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using PgBackup.Archives;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Proofs;

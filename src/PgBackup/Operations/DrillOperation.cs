@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text;
+using PgBackup.Archives;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
-using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PgBackup.Archives;
 using PgBackup.Configuration;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;

@@ -1,5 +1,5 @@
+using PgBackup.Archives;
 using PgBackup.Configuration;
-using PgBackup.Postgres;
 using PgBackup.Proofs;
 using PgBackup.Snapshots;
 using PgBackup.Tools;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PgBackup.Archives;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 

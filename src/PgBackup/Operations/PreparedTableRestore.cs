@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using PgBackup.Archives;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Proofs;

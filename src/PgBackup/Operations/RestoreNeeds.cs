@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using PgBackup.Archives;
 using PgBackup.Postgres;
 
 namespace PgBackup.Operations;

@@ -1,3 +1,4 @@
+using PgBackup.Archives;
 using PgBackup.Encryption;
 using PgBackup.Postgres;
 

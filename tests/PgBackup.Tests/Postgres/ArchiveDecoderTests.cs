@@ -1,3 +1,4 @@
+using PgBackup.Archives;
 using PgBackup.Postgres;
 using PgBackup.Tools;
 

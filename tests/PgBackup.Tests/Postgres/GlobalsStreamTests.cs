@@ -1,4 +1,5 @@
 using System.Text;
+using PgBackup.Archives;
 using PgBackup.Postgres;
 
 namespace PgBackup.Tests.Postgres;

@@ -1,4 +1,4 @@
-using PgBackup.Postgres;
+using PgBackup.Archives;
 using PgBackup.Proofs;
 using static PgBackup.Tests.Postgres.ScriptSample;
 

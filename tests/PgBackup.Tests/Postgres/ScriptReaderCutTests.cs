@@ -1,5 +1,5 @@
 using System.Text;
-using PgBackup.Postgres;
+using PgBackup.Archives;
 using PgBackup.Proofs;
 using static PgBackup.Tests.Postgres.ScriptSample;
 

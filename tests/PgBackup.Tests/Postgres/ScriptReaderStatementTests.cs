@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
-using PgBackup.Postgres;
+using PgBackup.Archives;
 using PgBackup.Proofs;
 using static PgBackup.Tests.Postgres.ScriptSample;
 

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
-using PgBackup.Postgres;
+using PgBackup.Archives;
 using PgBackup.Proofs;
 using static PgBackup.Tests.Postgres.ScriptSample;
 

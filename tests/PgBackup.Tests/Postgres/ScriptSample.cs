@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using PgBackup.Postgres;
+using PgBackup.Archives;
 using PgBackup.Proofs;
 
 namespace PgBackup.Tests.Postgres;

@@ -1,4 +1,5 @@
-using PgBackup.Postgres;
+using PgBackup.Archives;
+
 
 namespace PgBackup.Tests.Postgres;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using PgBackup.Postgres;
+using PgBackup.Archives;
 
 namespace PgBackup.Tests.Postgres;
 

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using PgBackup.Proofs;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>
 /// Reads the SQL script that pg_dump, pg_restore or pg_dumpall writes, in pieces of any size, and builds the proof of it on the

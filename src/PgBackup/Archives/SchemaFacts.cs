@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>What the statements of a dump's schema tell of how it has to be restored, and of what cannot be compared.</summary>
 internal static partial class SchemaFacts

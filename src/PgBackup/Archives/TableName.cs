@@ -1,4 +1,6 @@
-namespace PgBackup.Postgres;
+using PgBackup.Postgres;
+
+namespace PgBackup.Archives;
 
 /// <summary>A name with its schema, of a table or of anything else that lies in one; without quotes.</summary>
 internal readonly record struct TableName(string Schema, string Name)

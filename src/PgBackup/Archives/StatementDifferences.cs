@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>In what the statements of two scripts differ, in words that show it.</summary>
 internal sealed partial record StatementDifferences

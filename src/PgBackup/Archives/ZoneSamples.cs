@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>
 /// Times with their offsets from UTC, out of the rows of a script: one for each month and offset. They tell in which zone the rows were

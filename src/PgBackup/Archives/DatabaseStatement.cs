@@ -1,7 +1,8 @@
 using System.Text;
+using PgBackup.Postgres;
 using PgBackup.Proofs;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>
 /// A statement of a dump that names the database itself: its creation, owner, settings, privileges, comment, labels. The name is

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using PgBackup.Proofs;
 using PgBackup.Streams;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>
 /// A dump passing by: each piece that is read is also hashed and decoded, and the last read waits until the whole dump has been

@@ -1,4 +1,4 @@
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>
 /// Follows a script of pg_dump through quotes, comments, dollar quotes and parentheses, just far enough to know at the end of a

@@ -1,6 +1,7 @@
+using PgBackup.Postgres;
 using PgBackup.Proofs;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>
 /// What has to be restored of an archive so that some of its tables are there: they with their partitions, rows, defaults, sequences,

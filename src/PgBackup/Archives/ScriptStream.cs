@@ -1,7 +1,7 @@
 using PgBackup.Proofs;
 using PgBackup.Streams;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>A plain SQL script passing by: read to its end, it has a proof.</summary>
 internal sealed class ScriptStream(Stream inner, int dumpMajor) : ForwardStream

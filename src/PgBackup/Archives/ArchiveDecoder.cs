@@ -1,8 +1,9 @@
 using System.Buffers;
+using PgBackup.Postgres;
 using PgBackup.Proofs;
 using PgBackup.Tools;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>
 /// Reads an archive in custom format while it streams by: it is fed to <c>pg_restore -f -</c>, whose script becomes the proof.

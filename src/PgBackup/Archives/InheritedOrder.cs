@@ -1,4 +1,6 @@
-namespace PgBackup.Postgres;
+using PgBackup.Postgres;
+
+namespace PgBackup.Archives;
 
 /// <summary>
 /// The order of columns in tables that inherit. A child whose parent got a column later has it at its end; restored, it has it among

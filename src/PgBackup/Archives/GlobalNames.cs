@@ -1,4 +1,4 @@
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>What the globals of a snapshot make at a target, by name. Of settings of all roles, upper and lower case do not matter.</summary>
 internal sealed record GlobalNames(IReadOnlySet<string> Roles, IReadOnlySet<string> Tablespaces, IReadOnlySet<string> Settings)

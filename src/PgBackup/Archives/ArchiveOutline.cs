@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using PgBackup.Postgres;
 using PgBackup.Tools;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>One entry of an archive's table of contents.</summary>
 internal sealed record ArchiveEntry

@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using PgBackup.Postgres;
 
-namespace PgBackup.Postgres;
+namespace PgBackup.Archives;
 
 /// <summary>
 /// The globals of a snapshot as they are carried out at one target, and how they are compared with what the target then has. Pure.
