@@ -1,3 +1,4 @@
+using PgBackup.Applications;
 using PgBackup.Operations;
 
 namespace PgBackup.IntegrationTests;

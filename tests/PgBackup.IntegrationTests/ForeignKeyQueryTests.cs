@@ -1,4 +1,5 @@
-using PgBackup.Operations;
+using PgBackup.Applications;
+
 
 namespace PgBackup.IntegrationTests;
 

@@ -1,3 +1,4 @@
+using PgBackup.Applications;
 using PgBackup.Postgres;
 using YamlDotNet.RepresentationModel;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.Applications;
 using PgBackup.Configuration;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using PgBackup.ApplicationKeys;
+using PgBackup.Applications;
 using PgBackup.Configuration;
 using PgBackup.Postgres;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using PgBackup.Applications;
 using PgBackup.Archives;
 using PgBackup.Configuration;
 using PgBackup.Encryption;

@@ -1,4 +1,5 @@
-using PgBackup.ApplicationKeys;
+using PgBackup.Applications;
+
 
 namespace PgBackup.Tests.ApplicationKeys;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using PgBackup.ApplicationKeys;
+using PgBackup.Applications;
 
 namespace PgBackup.Tests.ApplicationKeys;
 

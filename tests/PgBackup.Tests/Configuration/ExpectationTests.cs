@@ -1,4 +1,5 @@
-using PgBackup.Configuration;
+using PgBackup.Applications;
+
 
 namespace PgBackup.Tests.Configuration;
 

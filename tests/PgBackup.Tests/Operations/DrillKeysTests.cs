@@ -1,4 +1,4 @@
-using PgBackup.ApplicationKeys;
+using PgBackup.Applications;
 using PgBackup.Configuration;
 using PgBackup.Operations;
 

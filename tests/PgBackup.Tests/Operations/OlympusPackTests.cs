@@ -1,4 +1,4 @@
-using PgBackup.Operations;
+using PgBackup.Applications;
 using PgBackup.Proofs;
 using PgBackup.Snapshots;
 using PgBackup.Tests.Snapshots;

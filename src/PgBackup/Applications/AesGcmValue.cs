@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace PgBackup.ApplicationKeys;
+namespace PgBackup.Applications;
 
 /// <summary>AES-256-GCM by .NET's own implementation. A tag that is right shows that the key is the one that it was encrypted with.</summary>
 internal static class AesGcmValue

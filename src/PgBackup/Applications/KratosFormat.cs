@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace PgBackup.ApplicationKeys;
+namespace PgBackup.Applications;
 
 /// <summary>
 /// Ory Kratos' tokens of social sign-ins (<c>initial_access_token</c> and its like in <c>identity_credentials.config</c>): hexadecimal, by

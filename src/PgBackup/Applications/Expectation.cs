@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PgBackup.Configuration;
+namespace PgBackup.Applications;
 
 /// <summary>
 /// What a check's query must answer: <c>rows</c> (at least one row), a comparison with a number or text (<c>&gt; 0</c>, <c>&lt;= 5</c>,

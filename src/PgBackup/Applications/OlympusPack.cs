@@ -1,8 +1,7 @@
 using System.Globalization;
-using PgBackup.Configuration;
 using PgBackup.Snapshots;
 
-namespace PgBackup.Operations;
+namespace PgBackup.Applications;
 
 /// <summary>
 /// What a restored database of Ory Kratos, of Ory Hydra or of Olympus' settings should be able to answer. A question is asked where its

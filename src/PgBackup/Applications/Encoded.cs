@@ -1,4 +1,4 @@
-namespace PgBackup.ApplicationKeys;
+namespace PgBackup.Applications;
 
 /// <summary>Bytes written as text. Null where the text is something else.</summary>
 internal static class Encoded

@@ -1,4 +1,4 @@
-namespace PgBackup.ApplicationKeys;
+namespace PgBackup.Applications;
 
 /// <summary>
 /// How a service encrypts single values before it stores them, as its own source has it. Values and secrets go in, verdicts come out;

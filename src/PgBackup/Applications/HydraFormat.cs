@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace PgBackup.ApplicationKeys;
+namespace PgBackup.Applications;
 
 /// <summary>
 /// Ory Hydra's <c>hydra_jwk.keydata</c>: base64 with the alphabet of URLs, of a nonce of 12 bytes, the ciphertext and the tag of 16;

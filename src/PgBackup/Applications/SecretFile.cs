@@ -1,6 +1,6 @@
 using PgBackup.Host;
 
-namespace PgBackup.ApplicationKeys;
+namespace PgBackup.Applications;
 
 /// <summary>A file with a service's secrets.</summary>
 internal static class SecretFile

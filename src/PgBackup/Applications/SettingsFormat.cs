@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace PgBackup.ApplicationKeys;
+namespace PgBackup.Applications;
 
 /// <summary>
 /// Encrypted values of Olympus' settings tables. <c>v2:NONCE:TAG:CIPHERTEXT</c>, each in base64: AES-256-GCM with a key that HKDF-SHA-256 derives
