@@ -1,7 +1,14 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using PgBackup.Operations;
+using PgBackup.Operations.Backup;
+using PgBackup.Operations.Check;
+using PgBackup.Operations.Diff;
+using PgBackup.Operations.Drill;
+using PgBackup.Operations.Keys;
+using PgBackup.Operations.Prune;
+using PgBackup.Operations.Restore;
+using PgBackup.Operations.Restore.Tables;
 
 namespace PgBackup.App;
 

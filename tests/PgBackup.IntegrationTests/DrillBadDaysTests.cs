@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Amazon.S3.Model;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
 
 namespace PgBackup.IntegrationTests;

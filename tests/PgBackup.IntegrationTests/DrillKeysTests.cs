@@ -1,5 +1,5 @@
 using PgBackup.Applications;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 
 namespace PgBackup.IntegrationTests;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
 
 namespace PgBackup.IntegrationTests;

@@ -1,5 +1,6 @@
 using PgBackup.Archives;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
+using PgBackup.Operations.Restore;
 using PgBackup.Postgres;
 
 namespace PgBackup.IntegrationTests;

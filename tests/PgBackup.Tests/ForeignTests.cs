@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
 using PgBackup.Tests.Operations;
 using PgBackup.Tests.Snapshots;

@@ -5,6 +5,9 @@ using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
 using PgBackup.Operations;
+using PgBackup.Operations.Backup;
+using PgBackup.Operations.Prune;
+using PgBackup.Operations.Replicate;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 

@@ -4,6 +4,7 @@ using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
 using PgBackup.Operations;
+using PgBackup.Operations.Check;
 using PgBackup.Postgres;
 
 namespace PgBackup.App.Verbs;

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using PgBackup.Configuration;
-using PgBackup.Operations;
+using PgBackup.Operations.Restore;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

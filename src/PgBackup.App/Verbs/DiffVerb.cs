@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Host;
-using PgBackup.Operations;
+using PgBackup.Operations.Diff;
 using PgBackup.Proofs;
 using PgBackup.Storage;
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
 
 namespace PgBackup.App.Verbs;

@@ -4,7 +4,7 @@ using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
-using PgBackup.Operations;
+using PgBackup.Operations.Keys;
 using PgBackup.Storage;
 
 namespace PgBackup.App.Verbs;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using PgBackup.Operations;
+using PgBackup.Operations.Prune;
 
 namespace PgBackup.App.Verbs;
 

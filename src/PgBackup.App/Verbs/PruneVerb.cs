@@ -4,6 +4,7 @@ using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Host;
 using PgBackup.Operations;
+using PgBackup.Operations.Prune;
 
 namespace PgBackup.App.Verbs;
 

@@ -1,7 +1,9 @@
 using System.Globalization;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
+using PgBackup.Operations.Keys;
+using PgBackup.Operations.Restore;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Tools;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using PgBackup.Host;
-using PgBackup.Operations;
+using PgBackup.Operations.Restore;
 
 namespace PgBackup.App.Verbs;
 

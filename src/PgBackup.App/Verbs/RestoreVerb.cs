@@ -3,7 +3,8 @@ using System.Globalization;
 using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
-using PgBackup.Operations;
+using PgBackup.Operations.Restore;
+using PgBackup.Operations.Restore.Tables;
 using PgBackup.Storage;
 
 namespace PgBackup.App.Verbs;

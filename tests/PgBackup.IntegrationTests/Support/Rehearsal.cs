@@ -1,4 +1,4 @@
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
 
 namespace PgBackup.IntegrationTests.Support;

@@ -1,4 +1,5 @@
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
+
 
 namespace PgBackup.Tests.Operations;
 

@@ -2,6 +2,7 @@ using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
 using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
 using static PgBackup.Tests.Operations.SnapshotSample;
 

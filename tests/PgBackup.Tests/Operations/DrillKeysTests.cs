@@ -1,6 +1,6 @@
 using PgBackup.Applications;
 using PgBackup.Configuration;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 
 namespace PgBackup.Tests.Operations;
 

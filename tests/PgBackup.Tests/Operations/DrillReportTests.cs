@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 using PgBackup.Storage;
 
 namespace PgBackup.Tests.Operations;

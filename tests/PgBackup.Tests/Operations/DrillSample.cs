@@ -1,5 +1,5 @@
 using PgBackup.Encryption;
-using PgBackup.Operations;
+using PgBackup.Operations.Drill;
 
 namespace PgBackup.Tests.Operations;
 

@@ -1,5 +1,5 @@
 using PgBackup.Encryption;
-using PgBackup.Operations;
+using PgBackup.Operations.Keys;
 using PgBackup.Snapshots;
 using PgBackup.Tools;
 using static PgBackup.Tests.Operations.SnapshotSample;

@@ -1,4 +1,5 @@
 using PgBackup.Operations;
+using PgBackup.Operations.Replicate;
 using PgBackup.Snapshots;
 using PgBackup.Streams;
 using static PgBackup.Tests.Operations.SnapshotSample;

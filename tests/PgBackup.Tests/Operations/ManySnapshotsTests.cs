@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using PgBackup.Operations;
+using PgBackup.Operations.Prune;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

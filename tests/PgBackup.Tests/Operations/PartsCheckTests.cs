@@ -1,5 +1,6 @@
 using PgBackup.Encryption;
 using PgBackup.Operations;
+using PgBackup.Operations.Restore;
 using PgBackup.Snapshots;
 using PgBackup.Tools;
 using static PgBackup.Tests.Operations.SnapshotSample;

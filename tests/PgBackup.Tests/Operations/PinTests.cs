@@ -1,4 +1,4 @@
-using PgBackup.Operations;
+using PgBackup.Operations.Prune;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using static PgBackup.Tests.Operations.SnapshotSample;

@@ -1,4 +1,4 @@
-using PgBackup.Operations;
+using PgBackup.Operations.Replicate;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using static PgBackup.Tests.Operations.SnapshotSample;

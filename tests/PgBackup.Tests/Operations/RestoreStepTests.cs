@@ -1,5 +1,5 @@
 using System.Text;
-using PgBackup.Operations;
+using PgBackup.Operations.Restore;
 using PgBackup.Snapshots;
 
 namespace PgBackup.Tests.Operations;

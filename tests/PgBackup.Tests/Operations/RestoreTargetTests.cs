@@ -1,5 +1,5 @@
 using PgBackup.Configuration;
-using PgBackup.Operations;
+using PgBackup.Operations.Restore;
 using PgBackup.Tests.Configuration;
 
 namespace PgBackup.Tests.Operations;

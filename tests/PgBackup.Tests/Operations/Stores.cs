@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using PgBackup.Encryption;
 using PgBackup.Operations;
+using PgBackup.Operations.Check;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

@@ -1,5 +1,6 @@
 using System.Text;
 using PgBackup.Operations;
+using PgBackup.Operations.Check;
 using PgBackup.Proofs;
 using PgBackup.Retention;
 using PgBackup.Snapshots;

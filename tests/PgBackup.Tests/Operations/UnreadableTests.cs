@@ -1,4 +1,6 @@
 using PgBackup.Operations;
+using PgBackup.Operations.Check;
+using PgBackup.Operations.Prune;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

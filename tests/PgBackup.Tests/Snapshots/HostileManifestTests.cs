@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using PgBackup.Operations;
+using PgBackup.Operations.Check;
+using PgBackup.Operations.Prune;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

@@ -1,4 +1,5 @@
 using PgBackup.Operations;
+using PgBackup.Operations.Check;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Tests.Tools;

@@ -1,4 +1,5 @@
 using Amazon.S3.Model;
+using PgBackup.Operations.Prune;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
