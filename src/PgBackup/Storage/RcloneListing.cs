@@ -6,7 +6,7 @@ using PgBackup.Tools;
 namespace PgBackup.Storage;
 
 /// <summary>What a remote says of itself and of the objects it holds.</summary>
-internal sealed class RcloneListing(Rclone rclone)
+internal sealed class RcloneListing(RcloneCommand rclone)
 {
     private RcloneRemote? known;
 
@@ -38,7 +38,7 @@ internal sealed class RcloneListing(Rclone rclone)
             return Parse(result, "lsjson", RcloneJson.Default.ListRcloneItem).FirstOrDefault(i => i.Path == name);
         }
 
-        return Rclone.IsMissing(result.Errors) && !(await KnownAsync(cancel)).Features.BucketBased ? null : throw rclone.Failure("lsjson", result.Errors);
+        return RcloneCommand.IsMissing(result.Errors) && !(await KnownAsync(cancel)).Features.BucketBased ? null : throw rclone.Failure("lsjson", result.Errors);
     }
 
     /// <summary>What is in a folder, hidden things included; with an empty one in the whole store.</summary>
@@ -73,7 +73,7 @@ internal sealed class RcloneListing(Rclone rclone)
                 await output.CopyToAsync(Stream.Null, cancel); // its end means that the list is whole
                 return false;
             }
-            catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed && Rclone.IsMissing(output.Errors))
+            catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed && RcloneCommand.IsMissing(output.Errors))
             {
                 return whole || remote.Features.BucketBased ? throw NoRoot(remote, e) : false;
             }

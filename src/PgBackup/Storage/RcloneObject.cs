@@ -8,7 +8,7 @@ namespace PgBackup.Storage;
 /// What <c>rclone cat</c> gives, which must be as much as the object has. The first bytes are read when it is opened: from then on it is
 /// that object, whatever happens to its name.
 /// </summary>
-internal sealed class RcloneObject(Rclone rclone, string key, long size, ToolStream output) : ForwardStream
+internal sealed class RcloneObject(RcloneCommand rclone, string key, long size, ToolStream output) : ForwardStream
 {
     private readonly byte[] first = new byte[64 * 1024];
     private Memory<byte> begun;
@@ -43,7 +43,7 @@ internal sealed class RcloneObject(Rclone rclone, string key, long size, ToolStr
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed)
         {
-            throw Rclone.IsMissing(output.Errors) ? rclone.Lacks(key) : rclone.Failure("cat", output.Errors, e);
+            throw RcloneCommand.IsMissing(output.Errors) ? rclone.Lacks(key) : rclone.Failure("cat", output.Errors, e);
         }
 
         given += count;

@@ -38,7 +38,7 @@ public sealed class RcloneStore : IObjectStore
         ("sha256", HashAlgorithmName.SHA256), ("sha1", HashAlgorithmName.SHA1), ("md5", HashAlgorithmName.MD5), ("sha512", HashAlgorithmName.SHA512),
     ];
 
-    private readonly Rclone rclone;
+    private readonly RcloneCommand rclone;
     private readonly TimeProvider clock;
     private readonly RcloneListing listing;
     private bool rootSeen;
@@ -58,7 +58,7 @@ public sealed class RcloneStore : IObjectStore
     {
         Name = name;
         this.clock = clock;
-        rclone = new Rclone(name, remote, configFile, clock) { Program = program };
+        rclone = new RcloneCommand(name, remote, configFile, clock) { Program = program };
         listing = new RcloneListing(rclone);
     }
 
@@ -174,7 +174,7 @@ public sealed class RcloneStore : IObjectStore
     {
         listing.Check(folder);
         ToolResult result = await rclone.RunAsync(null, cancel, "purge", "--", rclone.PathOf(folder));
-        if (result.ExitCode == 0 || Rclone.IsMissing(result.Errors))
+        if (result.ExitCode == 0 || RcloneCommand.IsMissing(result.Errors))
         {
             return;
         }
@@ -376,7 +376,7 @@ public sealed class RcloneStore : IObjectStore
         TimeSpan least = remote.Root.Contains('/', StringComparison.Ordinal) ? TimeSpan.FromDays(7) : TimeSpan.Zero;
         string maxAge = string.Create(CultureInfo.InvariantCulture, $"{Math.Max(0, (long)Math.Max(age.TotalSeconds, least.TotalSeconds))}s");
         ToolResult result = await rclone.RunAsync(null, cancel, "backend", "cleanup", "-o", $"max-age={maxAge}", "--", rclone.PathOf(""));
-        if (result.ExitCode != 0 && Rclone.IsTransient(result.Errors))
+        if (result.ExitCode != 0 && RcloneCommand.IsTransient(result.Errors))
         {
             throw rclone.Failure("backend cleanup", result.Errors);
         }

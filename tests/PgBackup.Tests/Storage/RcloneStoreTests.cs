@@ -170,7 +170,7 @@ public sealed class RcloneLocationTests
     [InlineData("b2:", "b2:one/a")]
     [InlineData("disk:/", "disk:/one/a")]
     [InlineData("sftp-host:/backups///", "sftp-host:/backups/one/a")]
-    public void A_key_goes_below_the_remote(string remote, string path) => new Rclone("x", remote, null, TimeProvider.System).PathOf("one/a").ShouldBe(path);
+    public void A_key_goes_below_the_remote(string remote, string path) => new RcloneCommand("x", remote, null, TimeProvider.System).PathOf("one/a").ShouldBe(path);
 
     [Fact]
     public async Task Secrets_of_a_remote_on_the_fly_are_in_no_message()

@@ -8,7 +8,7 @@ namespace PgBackup.Storage;
 /// Calls of rclone for one remote, and what its words mean. Its exit codes differ between versions and remotes, so that only "not 0"
 /// counts; a success that matters is looked at again by the caller.
 /// </summary>
-internal sealed partial class Rclone
+internal sealed partial class RcloneCommand
 {
     private static readonly TimeSpan[] Pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(4)];
 
@@ -36,7 +36,7 @@ internal sealed partial class Rclone
     private readonly TimeProvider clock;
 
     /// <summary>Calls for a remote, as <see cref="RcloneStore"/> gets it.</summary>
-    public Rclone(string store, string remote, string? configFile, TimeProvider clock)
+    public RcloneCommand(string store, string remote, string? configFile, TimeProvider clock)
     {
         Store = store;
         this.configFile = configFile;
