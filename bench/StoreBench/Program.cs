@@ -13,6 +13,8 @@ using Amazon.S3;
 using Amazon.S3.Transfer;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
+using PgBackup.Storage.S3;
 
 string Env(string name) => Environment.GetEnvironmentVariable(name) ?? throw new InvalidOperationException($"{name} is not set");
 

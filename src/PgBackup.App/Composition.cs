@@ -5,6 +5,9 @@ using PgBackup.Operations;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
+using PgBackup.Storage.Rclone;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.App;
 

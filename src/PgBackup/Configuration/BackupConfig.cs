@@ -1,6 +1,6 @@
 using PgBackup.Postgres;
 using PgBackup.Retention;
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.Configuration;
 

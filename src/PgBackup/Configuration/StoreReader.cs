@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using PgBackup.Host;
 using PgBackup.Retention;
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
 using YamlDotNet.RepresentationModel;
 
 namespace PgBackup.Configuration;

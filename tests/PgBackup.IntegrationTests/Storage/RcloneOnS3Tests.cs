@@ -1,6 +1,7 @@
 using Amazon.S3;
 using Amazon.S3.Model;
 using PgBackup.Storage;
+using PgBackup.Storage.Rclone;
 using PgBackup.Tests;
 using PgBackup.Tests.Storage;
 

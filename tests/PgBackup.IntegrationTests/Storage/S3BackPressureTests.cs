@@ -1,4 +1,4 @@
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
 using PgBackup.Streams;
 
 namespace PgBackup.IntegrationTests.Storage;

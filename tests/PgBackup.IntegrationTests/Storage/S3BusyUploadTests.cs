@@ -1,4 +1,5 @@
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
+
 
 namespace PgBackup.IntegrationTests.Storage;
 

@@ -1,5 +1,6 @@
 using Amazon.S3.Model;
 using PgBackup.Storage;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.IntegrationTests.Storage;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Amazon.S3.Model;
 using PgBackup.Host;
 using PgBackup.Storage;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.IntegrationTests.Storage;
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using PgBackup.Storage;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.IntegrationTests.Storage;
 

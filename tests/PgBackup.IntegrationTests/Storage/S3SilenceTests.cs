@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using PgBackup.Storage;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.IntegrationTests.Storage;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using PgBackup.Encryption;
-using PgBackup.Storage;
+using PgBackup.Storage.Local;
 using PgBackup.Tests.Encryption;
 using PgBackup.Tests.Operations;
 using PgBackup.Tests.Tools;

@@ -1,7 +1,7 @@
 using PgBackup.App.Verbs;
 using PgBackup.Configuration;
 using PgBackup.Retention;
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
 using static PgBackup.Tests.Configuration.ConfigText;
 
 namespace PgBackup.Tests.Configuration;

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using PgBackup.Operations.Drill;
-using PgBackup.Storage;
+using PgBackup.Storage.Local;
 
 namespace PgBackup.Tests.Operations;
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
 
 namespace PgBackup.Tests.Operations;
 

@@ -140,7 +140,7 @@ public sealed class ManifestWitnessTests : IDisposable
     private async Task<ReplicaReport> RunAsync()
     {
         BackupStore fresh = Stores.Kept(stores.Open("s3"));
-        BackupStore[] all = [Stores.Kept(stores.Open("local")), Stores.Kept(stores.Open("offsite")), Stores.Kept(new PgBackup.Storage.LocalStore("offsite-2", stores.Folder["offsite-2"])), fresh];
+        BackupStore[] all = [Stores.Kept(stores.Open("local")), Stores.Kept(stores.Open("offsite")), Stores.Kept(new PgBackup.Storage.Local.LocalStore("offsite-2", stores.Folder["offsite-2"])), fresh];
         await using Replica replica = Replica.Start(all, fresh, Cluster, "the test", stores.Clock, new Progress(), Cancel);
         return await replica.CatchUpAsync(Day(22), Cancel);
     }

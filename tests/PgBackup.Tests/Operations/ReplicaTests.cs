@@ -4,6 +4,7 @@ using PgBackup.Operations.Replicate;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
 using static PgBackup.Tests.Operations.SnapshotSample;
 
 namespace PgBackup.Tests.Operations;

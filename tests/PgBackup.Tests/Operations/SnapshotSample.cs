@@ -3,6 +3,7 @@ using System.Text;
 using PgBackup.Encryption;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
 using PgBackup.Tests.Snapshots;
 
 namespace PgBackup.Tests.Operations;

@@ -5,6 +5,7 @@ using PgBackup.Operations.Check;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
 
 namespace PgBackup.Tests.Operations;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
 
 namespace PgBackup.Tests.Snapshots;
 

@@ -6,7 +6,7 @@ using PgBackup.Operations.Check;
 using PgBackup.Operations.Prune;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
-using PgBackup.Storage;
+using PgBackup.Storage.Local;
 using PgBackup.Tests.Operations;
 
 namespace PgBackup.Tests.Snapshots;

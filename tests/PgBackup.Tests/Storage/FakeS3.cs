@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.Tests.Storage;
 

@@ -2,6 +2,7 @@ using PgBackup.Operations;
 using PgBackup.Operations.Check;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
 using PgBackup.Tests.Tools;
 
 namespace PgBackup.Tests.Storage;

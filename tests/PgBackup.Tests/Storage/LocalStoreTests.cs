@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
 
 namespace PgBackup.Tests.Storage;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using PgBackup.Host;
 using PgBackup.Storage;
+using PgBackup.Storage.Rclone;
 
 namespace PgBackup.Tests.Storage;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using PgBackup.Storage;
+using PgBackup.Storage.Rclone;
 using PgBackup.Streams;
 using PgBackup.Tools;
 

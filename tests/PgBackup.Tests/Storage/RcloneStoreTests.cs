@@ -1,4 +1,5 @@
 using PgBackup.Storage;
+using PgBackup.Storage.Rclone;
 
 namespace PgBackup.Tests.Storage;
 

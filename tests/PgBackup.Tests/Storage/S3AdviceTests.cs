@@ -1,7 +1,7 @@
 using System.Net;
 using Amazon.Runtime;
 using Amazon.S3;
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.Tests.Storage;
 

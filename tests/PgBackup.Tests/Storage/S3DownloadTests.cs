@@ -1,6 +1,6 @@
 using System.Net;
 using Amazon.S3.Model;
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
 using PgBackup.Streams;
 
 namespace PgBackup.Tests.Storage;

@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using PgBackup.Storage;
+using PgBackup.Storage.S3;
 
 namespace PgBackup.Tests.Storage;
 

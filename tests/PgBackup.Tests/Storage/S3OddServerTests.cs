@@ -3,6 +3,7 @@ using PgBackup.Operations.Prune;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.S3;
 using PgBackup.Tests.Operations;
 using static PgBackup.Tests.Operations.SnapshotSample;
 

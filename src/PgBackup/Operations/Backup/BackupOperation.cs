@@ -7,6 +7,7 @@ using PgBackup.Operations.Source;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
+using PgBackup.Storage.Local;
 using PgBackup.Tools;
 
 namespace PgBackup.Operations.Backup;

@@ -1,7 +1,7 @@
 using System.Runtime.ExceptionServices;
 using Amazon.S3.Model;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>One object in parts, several of them under way at the same time.</summary>
 internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string objectKey, DateTimeOffset? lockedUntil)

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using PgBackup.Host;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.Rclone;
 
 /// <summary>
 /// A lease on a store that can neither lock nor refuse to replace: each run writes an object of its own into a hidden folder, and then

@@ -4,7 +4,7 @@ using Amazon.Runtime;
 using Amazon.S3.Model;
 using PgBackup.Streams;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>
 /// An object being read. A connection that breaks, or stands still, is opened again where it broke, for the same object only. An

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Security.Cryptography;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>
 /// The ETag that an S3 server gives to an object, where it gives digests at all: the MD5 of its bytes, or, of one that was sent in parts,

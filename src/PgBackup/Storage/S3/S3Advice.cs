@@ -2,7 +2,7 @@ using System.Net;
 using System.Xml;
 using Amazon.Runtime;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>What to do about the errors of S3 servers and of the way to them.</summary>
 internal static class S3Advice

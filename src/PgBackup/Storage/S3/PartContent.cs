@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>The bytes of one part in memory, of which the SDK may read as often as it has to send them.</summary>
 internal sealed class PartContent(PartMemory memory, IReadOnlyList<byte[]> blocks) : IDisposable

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using Amazon.S3;
 using Amazon.S3.Model;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>The versions of objects in a bucket that keeps them, as one with object lock does. What is still locked stays.</summary>
 /// <remarks>

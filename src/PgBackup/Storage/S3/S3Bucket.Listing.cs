@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using Amazon.S3;
 using Amazon.S3.Model;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <content>What is in the bucket: objects, and uploads that were never finished.</content>
 internal sealed partial class S3Bucket

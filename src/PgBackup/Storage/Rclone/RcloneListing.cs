@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using PgBackup.Tools;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.Rclone;
 
 /// <summary>What a remote says of itself and of the objects it holds.</summary>
 internal sealed class RcloneListing(RcloneCommand rclone)

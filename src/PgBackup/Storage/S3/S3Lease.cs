@@ -6,7 +6,7 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using PgBackup.Host;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>
 /// The right to work in a bucket: an object that is written only if it is not there (S3's conditional write, If-None-Match), renewed

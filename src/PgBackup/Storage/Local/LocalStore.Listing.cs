@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using PgBackup.Host;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.Local;
 
 /// <content>What is in the folder, and what interrupted writes left there.</content>
 public sealed partial class LocalStore

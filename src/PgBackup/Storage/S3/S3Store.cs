@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using Amazon.S3.Model;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>
 /// A bucket of any S3-compatible store. Objects of unknown length are streamed in parts (S3 user guide, "Multipart upload"); what was

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>
 /// The memory of all uploads of one store: blocks of 8 MiB, lent out first come, first served, and never more than 32 MiB at a time

@@ -1,7 +1,7 @@
 using System.Text.Json.Serialization;
 using PgBackup.Host;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.Rclone;
 
 /// <summary>What rclone prints as JSON, and our own lock.</summary>
 [JsonSerializable(typeof(RcloneItem))]

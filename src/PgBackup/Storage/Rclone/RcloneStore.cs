@@ -5,7 +5,7 @@ using System.Security.Cryptography;
 using PgBackup.Streams;
 using PgBackup.Tools;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.Rclone;
 
 /// <summary>
 /// Any remote of rclone. Where there are folders (a disk, sftp, WebDAV), an object is uploaded under a hidden partial name, looked at,

@@ -2,7 +2,7 @@ using System.Globalization;
 using PgBackup.Streams;
 using PgBackup.Tools;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.Rclone;
 
 /// <summary>
 /// What <c>rclone cat</c> gives, which must be as much as the object has. The first bytes are read when it is opened: from then on it is

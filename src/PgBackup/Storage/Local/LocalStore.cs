@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 using PgBackup.Host;
 using PgBackup.Streams;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.Local;
 
 /// <summary>
 /// A folder on this host (or mounted on it). Files have mode 0600, folders 0700. An object is written under a hidden temporary

@@ -5,7 +5,7 @@ using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>
 /// The requests that a store sends to its bucket. Each is tried again where that may help, and given up when nothing was heard of it for

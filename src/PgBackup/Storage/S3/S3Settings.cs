@@ -1,4 +1,4 @@
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.S3;
 
 /// <summary>How to reach and use a bucket of any S3-compatible store.</summary>
 public sealed record S3Settings

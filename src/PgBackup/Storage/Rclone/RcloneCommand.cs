@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using PgBackup.Tools;
 
-namespace PgBackup.Storage;
+namespace PgBackup.Storage.Rclone;
 
 /// <summary>
 /// Calls of rclone for one remote, and what its words mean. Its exit codes differ between versions and remotes, so that only "not 0"
