@@ -2,7 +2,13 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
+using PgBackup.App.Demo;
+using PgBackup.App.Render;
 using PgBackup.App.Verbs;
+using PgBackup.App.Verbs.Keep;
+using PgBackup.App.Verbs.Look;
+using PgBackup.App.Verbs.Restore;
+using PgBackup.App.Verbs.Take;
 
 namespace PgBackup.App;
 

@@ -1,3 +1,4 @@
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using PgBackup.App.Render;
 
 namespace PgBackup.App.Verbs;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using PgBackup.App.Render;
 
 namespace PgBackup.App.Verbs;
 

@@ -1,4 +1,4 @@
-using PgBackup.App;
+using PgBackup.App.Render;
 using PgBackup.Snapshots;
 using PgBackup.Tests.Snapshots;
 using Spectre.Console;

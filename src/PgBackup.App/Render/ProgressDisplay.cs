@@ -5,7 +5,7 @@ using Spectre.Console;
 using Spectre.Console.Rendering;
 using Progress = PgBackup.Operations.Progress;
 
-namespace PgBackup.App;
+namespace PgBackup.App.Render;
 
 /// <summary>Shows a long operation: bars with rates and remaining time on a terminal, plain lines elsewhere.</summary>
 internal static class ProgressDisplay

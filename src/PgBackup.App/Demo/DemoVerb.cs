@@ -1,5 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using PgBackup.App.Render;
+using PgBackup.App.Restore;
+using PgBackup.App.Verbs.Restore;
 using PgBackup.Configuration;
 using PgBackup.Operations.Restore;
 using PgBackup.Postgres;
@@ -7,7 +10,7 @@ using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Tools;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Demo;
 
 /// <summary><c>demo</c>: the whole cycle with sample data, on two scratch servers that are gone afterwards.</summary>
 internal static class DemoVerb

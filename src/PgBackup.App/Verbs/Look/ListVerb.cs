@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Host;
 using PgBackup.Operations;
@@ -8,7 +9,7 @@ using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Look;
 
 /// <summary><c>list</c>: the catalog of a store.</summary>
 internal static class ListVerb

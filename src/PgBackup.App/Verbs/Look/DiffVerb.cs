@@ -1,13 +1,14 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Host;
 using PgBackup.Operations.Diff;
 using PgBackup.Proofs;
 using PgBackup.Storage;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Look;
 
 /// <summary><c>diff</c>: what changed between two snapshots, or since one.</summary>
 internal static class DiffVerb

@@ -1,13 +1,15 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.App.Render;
+using PgBackup.App.Restore;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Operations.Restore;
 using PgBackup.Operations.Restore.Tables;
 using PgBackup.Storage;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Restore;
 
 /// <summary><c>restore</c>: into empty or missing databases, compared with the proof.</summary>
 internal static class RestoreVerb

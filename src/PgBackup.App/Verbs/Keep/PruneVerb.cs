@@ -1,12 +1,13 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Host;
 using PgBackup.Operations;
 using PgBackup.Operations.Prune;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Keep;
 
 /// <summary><c>prune</c>: removes what the rules of a store no longer keep, and shows why.</summary>
 internal static class PruneVerb

@@ -1,12 +1,14 @@
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.App.Render;
+using PgBackup.App.Verbs.Restore;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Operations.Restore;
 using PgBackup.Operations.Restore.Tables;
 using PgBackup.Storage;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Restore;
 
 /// <summary><c>restore --table</c>: single tables, beside what is there.</summary>
 internal static class RestoreTables

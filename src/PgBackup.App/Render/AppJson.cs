@@ -10,7 +10,7 @@ using PgBackup.Operations.Prune;
 using PgBackup.Operations.Restore;
 using PgBackup.Operations.Restore.Tables;
 
-namespace PgBackup.App;
+namespace PgBackup.App.Render;
 
 /// <summary>What <c>list --json</c> prints for a snapshot.</summary>
 internal sealed record ListedSnapshot

@@ -1,13 +1,14 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
 using PgBackup.Operations.Keys;
 using PgBackup.Storage;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Look;
 
 /// <summary><c>keys</c>: whose private keys decrypt the backups, and are they still there?</summary>
 internal static class KeysVerb

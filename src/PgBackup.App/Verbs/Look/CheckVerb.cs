@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
@@ -7,7 +8,7 @@ using PgBackup.Operations;
 using PgBackup.Operations.Check;
 using PgBackup.Postgres;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Look;
 
 /// <summary><c>check</c>: is what the manifests promise really there?</summary>
 internal static class CheckVerb

@@ -1,6 +1,7 @@
 using System.Globalization;
+using PgBackup.App.Render;
 
-namespace PgBackup.App;
+namespace PgBackup.App.Restore;
 
 /// <summary>A dialogue on stderr, all of it before anything is changed.</summary>
 internal sealed class Questions(CancellationToken cancel)

@@ -1,8 +1,9 @@
 using System.Globalization;
+using PgBackup.App.Render;
 using PgBackup.Host;
 using PgBackup.Operations.Restore;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Restore;
 
 /// <summary>What a restore says before and after.</summary>
 internal static class RestoreText

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
@@ -11,7 +12,7 @@ using PgBackup.Operations.Replicate;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Take;
 
 /// <summary><c>olympus-pgbackup</c>, <c>run</c> and <c>backup</c>: take a snapshot.</summary>
 internal static class BackupVerb

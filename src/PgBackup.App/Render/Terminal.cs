@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Spectre.Console;
 
-namespace PgBackup.App;
+namespace PgBackup.App.Render;
 
 /// <summary>
 /// Everything that is written for people. Results go to stdout; messages, progress and errors to stderr. Control characters of what is

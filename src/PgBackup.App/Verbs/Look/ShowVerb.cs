@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
@@ -8,7 +9,7 @@ using PgBackup.Operations.Keys;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Look;
 
 /// <summary><c>show</c>: one snapshot in full.</summary>
 internal static class ShowVerb

@@ -1,9 +1,10 @@
 using System.CommandLine;
 using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Operations;
 using PgBackup.Operations.Prune;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Keep;
 
 /// <summary><c>pin</c> and <c>unpin</c>: keep a snapshot whatever the rules say.</summary>
 internal static class PinVerb

@@ -1,4 +1,6 @@
 using System.Globalization;
+using PgBackup.App.Render;
+using PgBackup.App.Verbs.Restore;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Operations.Drill;
@@ -8,7 +10,7 @@ using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Tools;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Restore;
 
 /// <summary>
 /// <c>restore</c> without arguments: asks for everything, one thing after another, on stderr. Nothing is changed before the last question;

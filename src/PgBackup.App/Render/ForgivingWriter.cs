@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace PgBackup.App;
+namespace PgBackup.App.Render;
 
 /// <summary>
 /// A standard stream whose errors end nothing: a log on a full disk or a closed terminal is no reason to go without a backup. After the

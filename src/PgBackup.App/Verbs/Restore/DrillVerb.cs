@@ -1,13 +1,14 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Operations;
 using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Verbs.Restore;
 
 /// <summary><c>drill</c>: a rehearsed restore, with evidence.</summary>
 internal static class DrillVerb

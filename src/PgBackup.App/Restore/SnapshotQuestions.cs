@@ -1,10 +1,11 @@
 using System.Globalization;
+using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Host;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
-namespace PgBackup.App.Verbs;
+namespace PgBackup.App.Restore;
 
 /// <summary>What is to be restored: from which store, which snapshot, which of its databases.</summary>
 internal sealed class SnapshotQuestions(BackupConfig config, Questions questions, CancellationToken cancel)
