@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
-using PgBackup.Tests.Operations;
+using PgBackup.Tests.Operations.Drill;
 using PgBackup.Tests.Snapshots;
 
 namespace PgBackup.Tests;

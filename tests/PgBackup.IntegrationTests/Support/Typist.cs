@@ -1,3 +1,4 @@
+
 namespace PgBackup.IntegrationTests.Support;
 
 /// <summary>Runs the binary on a terminal, where somebody answers each question once it is there.</summary>
