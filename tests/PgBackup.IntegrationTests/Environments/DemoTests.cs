@@ -1,0 +1,62 @@
+using System.Globalization;
+
+namespace PgBackup.IntegrationTests.Environments;
+
+/// <summary>The demo on the server binaries of this host, as where no container engine works.</summary>
+public sealed class DemoTests
+{
+    private static readonly bool HasServer = Directory.Exists("/usr/lib/postgresql") && Directory.GetDirectories("/usr/lib/postgresql").Any(static f => File.Exists(Path.Combine(f, "bin", "initdb")));
+
+    [Fact]
+    public async Task Without_a_container_engine_the_server_of_this_host_serves_and_nothing_of_it_stays()
+    {
+        using Workspace own = WithoutEngine();
+
+        Outcome demo = await own.RunAsync(HasServer ? 0 : 1, "demo", "--identities", "50");
+
+        if (HasServer)
+        {
+            demo.Output.ShouldContain("a server on the socket in /");
+            demo.Output.ShouldContain("restored and proven equal: 5 databases into postgres://postgres@/");
+        }
+        else
+        {
+            demo.Errors.ShouldContain("PGB-0080");
+        }
+
+        await NothingShouldStayAsync();
+    }
+
+    [Theory]
+    [InlineData("initdb")]
+    [InlineData("pg_ctl")]
+    [InlineData("psql")]
+    public async Task A_demo_that_is_stopped_while_its_server_starts_leaves_nothing(string tool)
+    {
+        Assert.SkipUnless(HasServer, "this host has no Postgres server to stop (apt-get install postgresql)");
+        using Workspace own = WithoutEngine();
+        await using RunningProgram demo = own.Start("demo", "--identities", "50");
+        await Shell.UntilAsync(
+            async () => demo.HasExited || (await Shell.RunAsync("ps", ["--no-headers", "-o", "comm", "--ppid", demo.Id.ToString(CultureInfo.InvariantCulture)])).Output.Split('\n').Contains(tool), $"{tool} runs");
+
+        await demo.SignalAsync("TERM");
+
+        (await demo.EndAsync()).ExitCode.ShouldBe(1);
+        await NothingShouldStayAsync();
+    }
+
+    private static Workspace WithoutEngine()
+    {
+        var own = new Workspace("");
+        own.TakeFromPath("podman", "docker");
+        return own;
+    }
+
+    private static async Task NothingShouldStayAsync()
+    {
+        Workspace.HostShouldBeClean();
+        await Shell.UntilAsync(
+            async () => (await Shell.RunAsync("sh", ["-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'postgres -D /[^ ]*/olympus-pgbackup-'"])).Output.Trim() == "0",
+            "no scratch server runs");
+    }
+}
