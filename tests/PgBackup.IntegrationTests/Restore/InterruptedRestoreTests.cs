@@ -23,6 +23,9 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
                 await run.SignalAsync(signal);
                 Outcome outcome = await run.EndAsync();
                 outcome.ExitCode.ShouldBe(signal == "TERM" ? 1 : 137, outcome.ToString());
+                await Shell.UntilAsync(
+                    async () => (await Shell.RunAsync("pgrep", ["--full", $"^gpg-agent --homedir [^ ]*/olympus-pgbackup-{run.Id}-"])).ExitCode == 1,
+                    "no agent has the private key any more");
                 if (signal == "TERM")
                 {
                     outcome.Errors.ShouldContain("PGB-0003");
