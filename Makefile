@@ -24,20 +24,23 @@ SOURCES  := $(shell find src tests/fixtures -type f -not -path '*/bin/*' -not -p
 # For recipes that run containers: sets $$image, and what podman needs here.
 with_podman = image=$$(eng/postgres-image.sh); env=$$(eng/podman-env.sh "$$image"); eval "$$env"
 
-.PHONY: help demo test soak build publish install format-check bench clean
+.PHONY: help demo check test coverage mutants soak build publish install format-check bench clean
 
 help:
 	@cat <<-'END'
 	make demo          a whole night and a restore drill, on a scratch cluster with sample data
 	make test          all tests, against real Postgres, gpg, age, rclone and S3
+	make check         formatting, analyzers, the rules of the house and the fast unit tests: before each commit
+	make coverage      the unit tests, and how many lines of each room they run: docs/testing.md
+	make mutants       the pure rooms changed in hundreds of places: which changes does no test notice? [ROOM=name]: docs/testing.md
 	make soak          faults put to the published binary, and judged [SEED=n] [SECONDS=n] [FAULTS=n] [ONLY=n] [KIND=name]: docs/testing.md
 	make build         build everything
 	make publish       one executable of native code: $(BINARY)
 	make install       publish, and copy it to $$(DESTDIR)$(PREFIX)/bin
-	make format-check  fails if `dotnet format` would change a file
+	make format-check  fails if `dotnet csharpier format .` would change a file
 	make bench         side by side with the bash loop, and with a restore drill by hand
 	make clean         remove what was built
-	publish, demo, test and soak first install what they need (eng/setup.sh).
+	publish, demo, test, coverage and soak first install what they need (eng/setup.sh).
 	END
 
 demo:
@@ -45,6 +48,11 @@ demo:
 	$(MAKE) --no-print-directory publish
 	$(with_podman)
 	$(BINARY) demo --image "$$image"
+
+check: format-check
+	dotnet build tests/PgBackup.Tests -c Release $(QUIET) -warnaserror
+	dotnet test tests/PgBackup.Tests -c Release --no-build --nologo -v:quiet \
+	  --filter "FullyQualifiedName!~Properties&FullyQualifiedName!~Storage&FullyQualifiedName!~Encryption&FullyQualifiedName!~CrashPoint&FullyQualifiedName!~Tools&FullyQualifiedName!~KeysVerbTests&FullyQualifiedName!~KeysOperationTests"
 
 test:
 	@eng/setup.sh test
@@ -68,6 +76,20 @@ test:
 	line=$$(eng/count-tests.sh $(TESTS:%=$(RESULTS)/%.trx)) || status=1
 	echo "all tests: $$line"
 	exit $$status
+
+# A number to look at, and no bar to clear: only a test that fails makes it fail.
+coverage:
+	@eng/setup.sh test
+	dotnet build tests/PgBackup.Tests -c Release $(QUIET) $(BUILD_FLAGS)
+	rm -rf artifacts/coverage
+	status=0
+	dotnet test tests/PgBackup.Tests -c Release --no-build --nologo -v:quiet \
+	  --settings eng/coverage.runsettings --collect "Code Coverage" --results-directory artifacts/coverage || status=$$?
+	eng/coverage.sh artifacts/coverage
+	exit $$status
+
+mutants:
+	@eng/mutants.sh $(ROOM)
 
 soak:
 	@eng/setup.sh test
@@ -96,8 +118,8 @@ install: publish
 	@install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/olympus-pgbackup"
 
 format-check:
-	@dotnet restore $(SOLUTION) $(QUIET)
-	dotnet format $(SOLUTION) --verify-no-changes --no-restore
+	@dotnet tool restore >/dev/null
+	dotnet csharpier check .
 
 bench:
 	@eng/setup.sh bench
@@ -107,8 +129,9 @@ bench:
 	bench/run.sh
 	bench/stores.sh
 	bench/drill.sh
+	bench/status.sh
 	bench/pgbackrest.sh
 
 clean:
 	@rm -rf artifacts
-	find src tests bench -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
+	find src tests bench eng -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +

@@ -92,8 +92,8 @@ run_drill() {
 }
 phases() { jq -r '[.phases[] | "\(.name) \(.seconds)"] | join(", ")' "$work/$1.json"; }
 sum_ms() { jq -r '[.phases[].seconds] | add * 1000 | round' "$work/$1.json"; }
-# What is compared with the restore by hand, to which the server is there already: neither its start, nor questions, nor its removal.
-named_ms() { jq -r '[.phases[] | select(.name | test("^(fetch|read|restore)")) | .seconds] | add * 1000 | round' "$work/$1.json"; }
+# What is compared with the restore by hand, to which the server is there already: neither the start of its container, nor questions, nor its removal.
+named_ms() { jq -r '[.phases[] | select(.name | test("^(fetch|wait|restore)")) | .seconds] | add * 1000 | round' "$work/$1.json"; }
 off() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", (b - a) / b * 100 }'; }
 
 echo "bench: measuring ($rounds times each, the fastest counts)"

@@ -18,15 +18,16 @@ using PgBackup.Storage.S3;
 
 string Env(string name) => Environment.GetEnvironmentVariable(name) ?? throw new InvalidOperationException($"{name} is not set");
 
-S3Settings Settings(string bucket, string prefix) => new()
-{
-    Bucket = bucket,
-    Prefix = prefix,
-    Endpoint = new Uri(Env("S3_ENDPOINT")),
-    PathStyle = true,
-    AccessKey = Env("S3_ACCESS_KEY"),
-    SecretKey = Env("S3_SECRET_KEY"),
-};
+S3Settings Settings(string bucket, string prefix) =>
+    new()
+    {
+        Bucket = bucket,
+        Prefix = prefix,
+        Endpoint = new Uri(Env("S3_ENDPOINT")),
+        PathStyle = true,
+        AccessKey = Env("S3_ACCESS_KEY"),
+        SecretKey = Env("S3_SECRET_KEY"),
+    };
 
 async Task PutAsync(IObjectStore store, string file)
 {
@@ -46,24 +47,43 @@ async Task TransferAsync(string bucket, string file)
     };
     using var client = new AmazonS3Client(new BasicAWSCredentials(Env("S3_ACCESS_KEY"), Env("S3_SECRET_KEY")), config);
     using var transfer = new TransferUtility(client);
-    await transfer.UploadAsync(new TransferUtilityUploadRequest { BucketName = bucket, Key = "bench-transfer", FilePath = file });
+    await transfer.UploadAsync(
+        new TransferUtilityUploadRequest
+        {
+            BucketName = bucket,
+            Key = "bench-transfer",
+            FilePath = file,
+        }
+    );
 }
 
 async Task FillAsync(string bucket, int snapshots)
 {
     using var store = new S3Store("s3", Settings(bucket, ""), TimeProvider.System);
     DateTimeOffset first = new(2024, 1, 1, 3, 0, 0, TimeSpan.Zero);
-    IEnumerable<string> keys = Enumerable.Range(0, snapshots).SelectMany(n =>
-    {
-        var id = SnapshotId.At(first.AddDays(n));
-        string[] parts = [.. Enumerable.Range(0, 5).Select(d => $"{id}-database_{d.ToString(CultureInfo.InvariantCulture)}.dump.gpg"), $"{id}-globals.sql.gpg"];
-        return ((string[])[.. parts, SnapshotLayout.Sums, SnapshotLayout.Guide, SnapshotLayout.ManifestSum, SnapshotLayout.Manifest]).Select(name => SnapshotLayout.Key(id, name));
-    });
-    await Parallel.ForEachAsync(keys, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (key, cancel) =>
-    {
-        using var content = new MemoryStream("x"u8.ToArray());
-        await ((IObjectStore)store).PutAsync(key, content, cancel);
-    });
+    IEnumerable<string> keys = Enumerable
+        .Range(0, snapshots)
+        .SelectMany(n =>
+        {
+            var id = SnapshotId.At(first.AddDays(n));
+            string[] parts =
+            [
+                .. Enumerable.Range(0, 5).Select(d => $"{id}-database_{d.ToString(CultureInfo.InvariantCulture)}.dump.gpg"),
+                $"{id}-globals.sql.gpg",
+            ];
+            return (
+                (string[])[.. parts, SnapshotLayout.Sums, SnapshotLayout.Guide, SnapshotLayout.ManifestSum, SnapshotLayout.Manifest]
+            ).Select(name => SnapshotLayout.Key(id, name));
+        });
+    await Parallel.ForEachAsync(
+        keys,
+        new ParallelOptions { MaxDegreeOfParallelism = 8 },
+        async (key, cancel) =>
+        {
+            using var content = new MemoryStream("x"u8.ToArray());
+            await ((IObjectStore)store).PutAsync(key, content, cancel);
+        }
+    );
 }
 
 long start = Stopwatch.GetTimestamp();

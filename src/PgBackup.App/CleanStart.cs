@@ -34,10 +34,12 @@ internal static partial class CleanStart
     /// </summary>
     public static ulong? OpenFilesLimit() => GetLimit(OpenFiles, out Limit limit) == 0 ? limit.Current : null;
 
-    /// <summary>How many bytes of address space this process may have (<c>ulimit -v</c>); null where that is not known. Source: getrlimit(2).</summary>
+    /// <summary>How many bytes of address space this process may have (<c>ulimit -v</c>); null where that is not known. Source:
+    /// getrlimit(2).</summary>
     public static ulong? AddressSpaceLimit() => GetLimit(AddressSpace, out Limit limit) == 0 ? limit.Current : null;
 
-    /// <summary>How large a file may become by what this process writes, in bytes (<c>ulimit -f</c>); null where that is not known. Source: getrlimit(2).</summary>
+    /// <summary>How large a file may become by what this process writes, in bytes (<c>ulimit -f</c>); null where that is not known. Source:
+    /// getrlimit(2).</summary>
     public static ulong? FileSizeLimit() => GetLimit(FileSize, out Limit limit) == 0 ? limit.Current : null;
 
     /// <summary>Mends what is wrong; does not return where the process has to begin again.</summary>
@@ -77,8 +79,8 @@ internal static partial class CleanStart
     }
 
     // What is inherited cannot have that flag: it would have been closed. The runtime's own descriptors have it.
-    private static bool IsClosed(int descriptor) => Fcntl(descriptor, GetDescriptorFlags) is var flags
-        && (flags < 0 || (flags & CloseOnExec) != 0);
+    private static bool IsClosed(int descriptor) =>
+        Fcntl(descriptor, GetDescriptorFlags) is var flags && (flags < 0 || (flags & CloseOnExec) != 0);
 
     // The arguments as the kernel got them, ended by a null.
     private static string?[]? Arguments()
@@ -109,7 +111,9 @@ internal static partial class CleanStart
             string start = stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[19];
             string mark = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}-{start}");
             string folder = Path.GetTempPath();
-            foreach (string name in (string[])[$"clr-debug-pipe-{mark}-in", $"clr-debug-pipe-{mark}-out", $"dotnet-diagnostic-{mark}-socket"])
+            foreach (
+                string name in (string[])[$"clr-debug-pipe-{mark}-in", $"clr-debug-pipe-{mark}-out", $"dotnet-diagnostic-{mark}-socket"]
+            )
             {
                 File.Delete(Path.Combine(folder, name));
             }

@@ -24,18 +24,22 @@ internal static class CommandLine
     private const int FileTooLarge = 25; // SIGXFSZ: a write beyond `ulimit -f`, which ends a process that does not catch it
 
     /// <summary>Parses and runs; returns the exit code.</summary>
-    public static async Task<int> RunAsync(string[] arguments)
+    /// <param name="arguments">What was typed.</param>
+    /// <param name="clock">The time, for all that is done.</param>
+    public static async Task<int> RunAsync(string[] arguments, TimeProvider clock)
     {
         Terminal.Forgive();
-        var options = new GlobalOptions();
-        RootCommand root = Build(options);
+        var options = new GlobalOptions(clock);
+        RootCommand root = Build(options, clock);
         ParseResult parsed = root.Parse(arguments);
         // Help, version and completion are answered whatever else is wrong.
         if (parsed.Errors.Count > 0 && parsed.Action is null or ParseErrorAction)
         {
             string message = string.Join("\n", parsed.Errors.Select(static e => e.Message));
             string verb = parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
-            return Terminal.Fail(new PgBackupException(ErrorCode.Usage, message, $"`olympus-pgbackup {verb}--help` shows what can be written."));
+            return Terminal.Fail(
+                new PgBackupException(ErrorCode.Usage, message, $"`olympus-pgbackup {verb}--help` shows what can be written.")
+            );
         }
 
         if (parsed.Action is not SynchronousCommandLineAction && Confined() is { } confined)
@@ -56,7 +60,8 @@ internal static class CommandLine
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle);
         using var quit = PosixSignalRegistration.Create(PosixSignal.SIGQUIT, Handle);
-        using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileTooLarge, static context => context.Cancel = true); // the write fails then, with its own words
+        // The write fails then, with its own words.
+        using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileTooLarge, static context => context.Cancel = true);
         try
         {
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
@@ -68,8 +73,13 @@ internal static class CommandLine
         }
         catch (Exception) when (stop.IsCancellationRequested)
         {
-            return Terminal.Fail(new PgBackupException(
-                ErrorCode.Cancelled, $"cancelled by {signal}: the tools were ended, and what was half-written was removed.", "Earlier snapshots are as they were."));
+            return Terminal.Fail(
+                new PgBackupException(
+                    ErrorCode.Cancelled,
+                    $"cancelled by {signal}: the tools were ended, and what was half-written was removed.",
+                    "Earlier snapshots were not changed."
+                )
+            );
         }
         catch (PgBackupException e)
         {
@@ -77,8 +87,13 @@ internal static class CommandLine
         }
         catch (Exception e) when (Environment.GetEnvironmentVariable("OLYMPUS_PGBACKUP_DEBUG") is not "1")
         {
-            return Terminal.Fail(new PgBackupException(
-                ErrorCode.Unexpected, $"an error that nobody foresaw: {e.GetType().Name}: {e.Message}", "This is a defect. Run it again with OLYMPUS_PGBACKUP_DEBUG=1 and report what it prints."));
+            return Terminal.Fail(
+                new PgBackupException(
+                    ErrorCode.Unexpected,
+                    $"an unexpected error: {e.GetType().Name}: {e.Message}",
+                    "This is a defect. Run it again with OLYMPUS_PGBACKUP_DEBUG=1 and report what it prints."
+                )
+            );
         }
     }
 
@@ -89,8 +104,11 @@ internal static class CommandLine
         {
             return new PgBackupException(
                 ErrorCode.TooFewFiles,
-                $"this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs at least {FewestFiles}.",
-                "Raise it where it is started: `ulimit -n 1024` in the script, LimitNOFILE= in a unit of systemd, nofile in /etc/security/limits.conf.");
+                $"this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs at least "
+                    + $"{FewestFiles}.",
+                "Raise it where it is started: `ulimit -n 1024` in the script, LimitNOFILE= in a unit of systemd, nofile in "
+                    + "/etc/security/limits.conf."
+            );
         }
 
         if (CleanStart.FileSizeLimit() is { } size and < LeastFileSize)
@@ -98,18 +116,22 @@ internal static class CommandLine
             return new PgBackupException(
                 ErrorCode.LimitTooLow,
                 $"this process may write files of at most {size} bytes (ulimit -f); even a small manifest, or a journal, may be larger.",
-                "Set no such limit where it is started (ulimit -f, LimitFSIZE= in a unit of systemd, fsize in /etc/security/limits.conf).");
+                "Set no such limit where it is started (ulimit -f, LimitFSIZE= in a unit of systemd, fsize in /etc/security/limits.conf)."
+            );
         }
 
         return CleanStart.AddressSpaceLimit() is { } space and < LeastAddressSpace
             ? new PgBackupException(
                 ErrorCode.LimitTooLow,
-                $"this process may have {space >> 20} MiB of address space (ulimit -v); it needs at least {LeastAddressSpace >> 20}, of which it uses little.",
-                "Set no such limit where it is started (ulimit -v, LimitAS= in a unit of systemd); MemoryMax= limits the memory that is really used.")
+                $"this process may have {space >> 20} MiB of address space (ulimit -v); it needs at least {LeastAddressSpace >> 20}, "
+                    + $"of which it uses little.",
+                "Set no such limit where it is started (ulimit -v, LimitAS= in a unit of systemd); MemoryMax= limits the memory that "
+                    + "is really used."
+            )
             : null;
     }
 
-    // What was done stays done, told or not. But where the output is all there is to have, its loss is a failure.
+    // What was done stays done, reported or not. But if the output is the only result, its loss is a failure.
     private static int Told(ParseResult parsed, GlobalOptions options, int exitCode)
     {
         if (Terminal.ResultError is not { } why)
@@ -119,28 +141,41 @@ internal static class CommandLine
 
         if (exitCode == 0 && OnlyTells(parsed, options))
         {
-            return Terminal.Fail(new PgBackupException(ErrorCode.OutputLost, $"the output could not be written to stdout: {why}.", "Look at the disk, or at the program, that stdout leads to."));
+            return Terminal.Fail(
+                new PgBackupException(
+                    ErrorCode.OutputLost,
+                    $"the output could not be written to stdout: {why}.",
+                    "Look at the disk, or at the program, that stdout leads to."
+                )
+            );
         }
 
-        Terminal.Message($"note: the result could not be written to stdout: {why}. This changes nothing about it, nor about the exit code.");
+        Terminal.Message(
+            $"note: the result could not be written to stdout: {why}. This changes nothing about it, nor about the exit code."
+        );
         return exitCode;
     }
 
-    private static bool OnlyTells(ParseResult parsed, GlobalOptions options) => parsed.Action is SynchronousCommandLineAction || parsed.CommandResult.Command.Name switch
-    {
-        "list" or "show" or "diff" or "keys" or "completion" => true,
-        "check" => parsed.GetValue(options.Json),
-        "prune" => parsed.GetValue<bool>("--dry-run"),
-        "drill" => parsed.GetValue<bool>("--list"),
-        _ => false,
-    };
+    private static bool OnlyTells(ParseResult parsed, GlobalOptions options) =>
+        parsed.Action is SynchronousCommandLineAction
+        || parsed.CommandResult.Command.Name switch
+        {
+            "status" or "list" or "show" or "diff" or "keys" or "log" or "doctor" or "completion" => true,
+            "check" => parsed.GetValue(options.Json),
+            "prune" => parsed.GetValue<bool>("--dry-run"),
+            "drill" => parsed.GetValue<bool>("--list") || parsed.GetResult("--show") is not null,
+            _ => false,
+        };
 
-    private static RootCommand Build(GlobalOptions options)
+    /// <summary>All verbs with their options.</summary>
+    public static RootCommand Build(GlobalOptions options, TimeProvider clock)
     {
         RootCommand root = BackupVerb.Root(options);
         options.AddTo(root);
-        root.Subcommands.Add(BackupVerb.Run(options));
+        VerbCommand run = BackupVerb.Run(options);
+        root.Subcommands.Add(run);
         root.Subcommands.Add(BackupVerb.Backup(options));
+        root.Subcommands.Add(StatusVerb.Command(options));
         root.Subcommands.Add(ListVerb.Command(options));
         root.Subcommands.Add(ShowVerb.Command(options));
         root.Subcommands.Add(DiffVerb.Command(options));
@@ -148,17 +183,21 @@ internal static class CommandLine
         root.Subcommands.Add(RestoreVerb.Command(options));
         root.Subcommands.Add(DrillVerb.Command(options));
         root.Subcommands.Add(KeysVerb.Command(options));
+        root.Subcommands.Add(ConfirmVerb.Command(options));
+        root.Subcommands.Add(LogVerb.Command(options));
+        root.Subcommands.Add(DoctorVerb.Command(options));
         root.Subcommands.Add(PruneVerb.Command(options));
         root.Subcommands.Add(PinVerb.Pin(options));
         root.Subcommands.Add(PinVerb.Unpin(options));
         root.Subcommands.Add(InitVerb.Command());
-        root.Subcommands.Add(DemoVerb.Command());
+        root.Subcommands.Add(DemoVerb.Command(clock));
         root.Subcommands.Add(CompletionVerb.Command());
+        new Completions(clock).AddTo(root);
         foreach (Option option in root.Options)
         {
             if (option is HelpOption { Action: HelpAction help } helpOption)
             {
-                helpOption.Action = new ExamplesHelpAction(help);
+                helpOption.Action = new ExamplesHelpAction(help, run);
             }
         }
 

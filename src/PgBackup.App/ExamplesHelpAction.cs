@@ -1,36 +1,27 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using PgBackup.App.Verbs;
 
 namespace PgBackup.App;
 
 /// <summary>The usual help, followed by the verb's examples and exit codes.</summary>
-internal sealed class ExamplesHelpAction(HelpAction help) : SynchronousCommandLineAction
+/// <param name="help">The usual help.</param>
+/// <param name="run">The verb that runs where none is written.</param>
+internal sealed class ExamplesHelpAction(HelpAction help, VerbCommand run) : SynchronousCommandLineAction
 {
-    private static readonly Dictionary<Command, (string Examples, string ExitCodes)> Texts = [];
-
-    /// <summary>Gives a verb its examples and its exit codes.</summary>
-    public static Command Describe(Command command, string examples, string exitCodes)
-    {
-        Texts[command] = (examples, exitCodes);
-        return command;
-    }
-
     /// <inheritdoc/>
     public override int Invoke(ParseResult parseResult)
     {
         int result = help.Invoke(parseResult);
-        if (Texts.TryGetValue(parseResult.CommandResult.Command, out (string Examples, string ExitCodes) text))
-        {
-            TextWriter output = parseResult.InvocationConfiguration.Output;
-            output.WriteLine("Examples:");
-            output.WriteLine(Indent(text.Examples));
-            output.WriteLine();
-            output.WriteLine("Exit codes:");
-            output.WriteLine(Indent(text.ExitCodes));
-            output.WriteLine();
-        }
-
+        VerbCommand verb = parseResult.CommandResult.Command as VerbCommand ?? run;
+        TextWriter output = parseResult.InvocationConfiguration.Output;
+        output.WriteLine("Examples:");
+        output.WriteLine(Indent(verb.Examples));
+        output.WriteLine();
+        output.WriteLine("Exit codes:");
+        output.WriteLine(Indent(verb.ExitCodes));
+        output.WriteLine();
         return result;
     }
 

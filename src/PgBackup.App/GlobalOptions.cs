@@ -1,25 +1,48 @@
 using System.CommandLine;
+using PgBackup.App.Render;
+using PgBackup.Configuration;
+using PgBackup.Installations;
 
 namespace PgBackup.App;
 
-/// <summary>The options that every verb has.</summary>
-internal sealed class GlobalOptions
+/// <summary>The options that every verb has, and the installation of the config that they name.</summary>
+/// <param name="clock">The time.</param>
+internal sealed class GlobalOptions(TimeProvider clock)
 {
     /// <summary>The config file.</summary>
-    public Option<string?> Config { get; } = new("--config")
-    {
-        Description = "The config file (else $OLYMPUS_PGBACKUP_CONFIG, ./olympus-pgbackup.yaml, /etc/olympus-pgbackup/config.yaml)",
-        HelpName = "FILE",
-        Recursive = true,
-    };
+    public Option<string?> Config { get; } =
+        new("--config")
+        {
+            Description = "The config file (else $OLYMPUS_PGBACKUP_CONFIG, ./olympus-pgbackup.yaml, /etc/olympus-pgbackup/config.yaml)",
+            HelpName = "FILE",
+            Recursive = true,
+        };
 
     /// <summary>Machine output.</summary>
-    public Option<bool> Json { get; } = new("--json") { Description = "Machine output on stdout; messages go to stderr", Recursive = true };
+    public Option<bool> Json { get; } = new("--json") { Description = "JSON on stdout; messages go to stderr", Recursive = true };
 
     /// <summary>Adds them to the root, and by that to all verbs.</summary>
     public void AddTo(RootCommand root)
     {
         root.Options.Add(Config);
         root.Options.Add(Json);
+    }
+
+    /// <summary>The installation, for work on the source too. The notices of its config are printed.</summary>
+    public Installation ReadForBackup(ParseResult parsed, CancellationToken cancel) =>
+        Of(ConfigReader.ReadForBackup(ConfigReader.Find(parsed.GetValue(Config)), cancel));
+
+    /// <summary>The same for work on stores alone: the config may lack the source.</summary>
+    public Installation ReadStores(ParseResult parsed, CancellationToken cancel) =>
+        Of(ConfigReader.ReadStores(ConfigReader.Find(parsed.GetValue(Config)), cancel));
+
+    private Installation Of(BackupConfig config)
+    {
+        foreach (string notice in config.Notices)
+        {
+            Terminal.Message($"note: {config.File}: {notice}");
+        }
+
+        return new Installation(config, clock);
     }
 }

@@ -15,8 +15,15 @@ public sealed class BadDaysCluster : IAsyncLifetime
         Task<Keys> keys = Keys.MakeAsync();
         Server = await PostgresContainer.StartAsync("bad-days");
         await Server.SqlAsync("postgres", "CREATE DATABASE big; CREATE DATABASE small; CREATE DATABASE tiny");
-        await Server.SqlAsync("big", "CREATE TABLE noise AS SELECT g, (SELECT string_agg(md5(format('%s/%s', g, i)), '') FROM generate_series(1, 30) i) AS v FROM generate_series(1, 16000) g");
-        await Server.SqlAsync("small", "CREATE TABLE t AS SELECT g, md5(g::text) AS v FROM generate_series(1, 5000) g; CREATE TABLE secret AS SELECT 'hush' AS v");
+        await Server.SqlAsync(
+            "big",
+            "CREATE TABLE noise AS SELECT g, (SELECT string_agg(md5(format('%s/%s', g, i)), '') FROM generate_series(1, 30) i) AS v "
+                + "FROM generate_series(1, 16000) g"
+        );
+        await Server.SqlAsync(
+            "small",
+            "CREATE TABLE t AS SELECT g, md5(g::text) AS v FROM generate_series(1, 5000) g; CREATE TABLE secret AS SELECT 'hush' AS v"
+        );
         await Server.SqlAsync("tiny", "CREATE TABLE t AS SELECT 'one row' AS v");
         Keys = await keys;
     }

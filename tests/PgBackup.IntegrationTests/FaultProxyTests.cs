@@ -38,8 +38,12 @@ public sealed class FaultProxyTests(RadosGateway s3) : IAsyncLifetime
         await PutAsync("key");
 
         (await GetAsync("key")).ShouldBe(Body);
-        (await client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket }, Token)).S3Objects.Select(static o => o.Key).ShouldBe(["key"]);
-        proxy.Requests.Select(static r => (r.Request.Number, r.Method, r.ServerStatus, r.Status)).ShouldBe([(1, "PUT", 200, 200), (2, "GET", 200, 200), (3, "GET", 200, 200)]);
+        (await client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket }, Token))
+            .S3Objects.Select(static o => o.Key)
+            .ShouldBe(["key"]);
+        proxy
+            .Requests.Select(static r => (r.Request.Number, r.Method, r.ServerStatus, r.Status))
+            .ShouldBe([(1, "PUT", 200, 200), (2, "GET", 200, 200), (3, "GET", 200, 200)]);
         proxy.Requests[0].RequestBytes.ShouldBeInRange(Body.Length, Body.Length + 1000, "the SDK sends it in signed chunks");
         proxy.Requests[1].ResponseBytes.ShouldBe(Body.Length);
         proxy.Requests[0].PathAndQuery.ShouldBe($"/{bucket}/key");
@@ -178,7 +182,9 @@ public sealed class FaultProxyTests(RadosGateway s3) : IAsyncLifetime
         (await reading.GetObjectMetadataAsync(bucket, "key", Token)).ContentLength.ShouldBe(Body.Length);
         (await Should.ThrowAsync<AmazonS3Exception>(() => PutAsync("other", reading))).ErrorCode.ShouldBe("AccessDenied");
         await PutAsync("other", writing);
-        (await Should.ThrowAsync<AmazonS3Exception>(() => writing.DeleteObjectAsync(bucket, "other", Token))).ErrorCode.ShouldBe("AccessDenied");
+        (await Should.ThrowAsync<AmazonS3Exception>(() => writing.DeleteObjectAsync(bucket, "other", Token))).ErrorCode.ShouldBe(
+            "AccessDenied"
+        );
 
         await s3.LimitAsync(bucket, 500_000);
         (await Should.ThrowAsync<AmazonS3Exception>(() => PutAsync("third"))).ErrorCode.ShouldBe("QuotaExceeded");
@@ -186,13 +192,14 @@ public sealed class FaultProxyTests(RadosGateway s3) : IAsyncLifetime
 
     private Task PutAsync(string key, AmazonS3Client? by = null) => (by ?? client).PutObjectAsync(Put(key), Token);
 
-    private PutObjectRequest Put(string key) => new()
-    {
-        BucketName = bucket,
-        Key = key,
-        InputStream = new MemoryStream(Body),
-        MD5Digest = Convert.ToBase64String(MD5.HashData(Body)),
-    };
+    private PutObjectRequest Put(string key) =>
+        new()
+        {
+            BucketName = bucket,
+            Key = key,
+            InputStream = new MemoryStream(Body),
+            MD5Digest = Convert.ToBase64String(MD5.HashData(Body)),
+        };
 
     private async Task<byte[]> GetAsync(string key)
     {

@@ -1,6 +1,7 @@
 namespace PgBackup.IntegrationTests;
 
-/// <summary>The five databases with everything tricky, an empty server beside them, keys, and one snapshot encrypted to two gpg recipients.</summary>
+/// <summary>The five databases with everything tricky, an empty server beside them, keys, and one snapshot encrypted to two gpg
+/// recipients.</summary>
 public sealed class OlympusCluster : IAsyncLifetime
 {
     internal static readonly string[] Databases = ["ciam_kratos", "ciam_hydra", "iam_kratos", "iam_hydra", "olympus"];

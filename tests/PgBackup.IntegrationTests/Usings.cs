@@ -1,4 +1,4 @@
 global using PgBackup.IntegrationTests.Support;
+global using static PgBackup.Tests.TestRun;
 global using Shouldly;
 global using Xunit;
-global using static PgBackup.Tests.TestRun;

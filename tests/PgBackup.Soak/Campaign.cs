@@ -23,8 +23,11 @@ internal sealed class Campaign(Options options, IReadOnlyList<FaultKind> kinds)
         await using Keys keys = await Keys.MakeAsync();
         await using var gateway = new RadosGateway();
         int workers = options.Only > 0 ? 1 : options.Workers;
-        await Task.WhenAll(Enumerable.Range(0, workers)
-            .Select(_ => Task.Run(() => WorkAsync(keys, gateway, told, cancellationToken), CancellationToken.None)));
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, workers)
+                .Select(_ => Task.Run(() => WorkAsync(keys, gateway, told, cancellationToken), CancellationToken.None))
+        );
     }
 
     private async Task WorkAsync(Keys keys, RadosGateway gateway, Action<Strike> told, CancellationToken cancellationToken)
@@ -52,9 +55,14 @@ internal sealed class Campaign(Options options, IReadOnlyList<FaultKind> kinds)
             }
             catch (Exception e)
             {
-                string? where = e.StackTrace?.Split('\n').FirstOrDefault(static l => l.Contains("PgBackup.Soak", StringComparison.Ordinal))?.Trim();
-                strike.Find(Verdict.NotJudged, $"the campaign itself failed: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" | ")} " +
-                    $"{where}");
+                string? where = e
+                    .StackTrace?.Split('\n')
+                    .FirstOrDefault(static l => l.Contains("PgBackup.Soak", StringComparison.Ordinal))
+                    ?.Trim();
+                strike.Find(
+                    Verdict.NotJudged,
+                    $"the campaign itself failed: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" | ")} " + $"{where}"
+                );
             }
 
             strikes.Enqueue(strike);

@@ -3,7 +3,8 @@ using System.Globalization;
 namespace PgBackup.Soak;
 
 /// <summary>
-/// What the campaign was asked for: <c>seed=1 seconds=120 faults=500 only=17 kind=killed workers=2</c>; what is empty or not there has its default.
+/// What the campaign was asked for: <c>seed=1 seconds=120 faults=500 only=17 kind=killed workers=2</c>; what is empty or not there has its
+/// default.
 /// </summary>
 internal sealed record Options
 {
@@ -48,10 +49,11 @@ internal sealed record Options
             Workers = Number("workers", Environment.ProcessorCount + 1),
         };
 
-        int Number(string name, int otherwise) => values.GetValueOrDefault(name, "") is { Length: > 0 } text
-            ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
-                ? number
-                : throw new FormatException($"{name}={text}: a whole number is needed")
-            : otherwise;
+        int Number(string name, int otherwise) =>
+            values.GetValueOrDefault(name, "") is { Length: > 0 } text
+                ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+                    ? number
+                    : throw new FormatException($"{name}={text}: a whole number is needed")
+                : otherwise;
     }
 }

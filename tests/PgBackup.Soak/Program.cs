@@ -37,7 +37,7 @@ Console.WriteLine();
 foreach (FaultKind kind in kinds)
 {
     Strike[] of = [.. campaign.Strikes.Where(s => s.Kind == kind)];
-    Console.WriteLine($"{kind.Name,-24} {of.Length,6:N0} faults: {Counts(of)}");
+    Console.WriteLine($"{kind.Name, -24} {of.Length, 6:N0} faults: {Counts(of)}");
 }
 
 int bad = campaign.Strikes.Sum(static s => s.Findings.Count);
@@ -66,8 +66,9 @@ void Tell(Strike strike)
 static string Counts(IReadOnlyCollection<Strike> strikes)
 {
     Finding[] all = [.. strikes.SelectMany(static s => s.Findings)];
-    string line = $"{Count(Verdict.Lost)} lost, {Count(Verdict.FalselyGood)} falsely good, {Count(Verdict.Internal)} PGB-0001, " +
-        $"{Count(Verdict.LeftBehind)} left behind";
+    string line =
+        $"{Count(Verdict.Lost)} lost, {Count(Verdict.FalselyGood)} falsely good, {Count(Verdict.Internal)} PGB-0001, "
+        + $"{Count(Verdict.LeftBehind)} left behind";
     return all.Any(static f => f.Verdict == Verdict.NotJudged) ? $"{line}, {Count(Verdict.NotJudged)} not judged" : line;
 
     int Count(Verdict verdict) => all.Count(f => f.Verdict == verdict);

@@ -1,8 +1,8 @@
 namespace PgBackup.Soak;
 
 /// <summary>
-/// One fault: its number, its own random numbers, what was done, and what was found wrong. Seed and number alone decide what is done, so that
-/// each fault can be repeated without those before it. Only moments depend on how fast the machine is.
+/// One fault: its number, its own random numbers, what was done, and what was found wrong. Seed and number alone decide what is done, so
+/// that each fault can be repeated without those before it. Only moments depend on how fast the machine is.
 /// </summary>
 internal sealed class Strike(int seed, int number)
 {

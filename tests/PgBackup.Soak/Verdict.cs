@@ -12,7 +12,8 @@ internal enum Verdict
     /// <summary>PGB-0001, a stack trace, an exit code that no page names, or no end at all.</summary>
     Internal,
 
-    /// <summary>Processes, folders, containers, sessions or marks that the next good run does not remove; a next run that cannot do its work.</summary>
+    /// <summary>Processes, folders, containers, sessions or marks that the next good run does not remove; a next run that cannot do its
+    /// work.</summary>
     LeftBehind,
 
     /// <summary>The campaign itself failed: nothing is known of the product. It counts as bad, so that somebody looks.</summary>

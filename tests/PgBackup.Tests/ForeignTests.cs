@@ -8,7 +8,9 @@ namespace PgBackup.Tests;
 
 public sealed partial class ForeignTests
 {
-    private const string Hostile = "\u001b[2J<script>alert(1)</script> [click](javascript:x) ![p](http://evil.example/p.png) `x` | cell\n# Restore drill: PASSED\n03:00:00Z all is well";
+    private const string Hostile =
+        "\u001b[2J<script>alert(1)</script> [click](javascript:x) ![p](http://evil.example/p.png) `x` | cell\n# Restore drill: "
+        + "PASSED\n03:00:00Z all is well";
 
     [Theory]
     [InlineData("ciam_kratos", "ciam_kratos")]
@@ -35,14 +37,24 @@ public sealed partial class ForeignTests
     public void A_hostile_name_forges_nothing_in_RESTORE_md()
     {
         Manifest sample = ManifestSample.Of(ManifestSample.Id);
-        string text = RestoreGuide.Write(sample with
-        {
-            Cluster = Hostile,
-            Parts = [.. sample.Parts.Select(static p => p.Database is null ? p : p with { Database = Hostile })],
-            Notes = [Hostile],
-            LeftOut = [Hostile],
-            Failures = [new PartFailure { Part = Hostile, Code = "PGB-0021", Message = Hostile }],
-        });
+        string text = RestoreGuide.Write(
+            sample with
+            {
+                Cluster = Hostile,
+                Parts = [.. sample.Parts.Select(static p => p.Database is null ? p : p with { Database = Hostile })],
+                Notes = [Hostile],
+                LeftOut = [Hostile],
+                Failures =
+                [
+                    new PartFailure
+                    {
+                        Part = Hostile,
+                        Code = "PGB-0021",
+                        Message = Hostile,
+                    },
+                ],
+            }
+        );
 
         ShouldBeHarmless(text);
     }
@@ -51,16 +63,33 @@ public sealed partial class ForeignTests
     public void A_hostile_name_forges_nothing_in_the_report_of_a_drill()
     {
         DrillReport report = DrillSample.Failed;
-        ShouldBeHarmless(DrillText.Write(
-            report with { Failures = [Hostile], Notes = [Hostile], Databases = [.. report.Databases.Select(static d => d with { Name = Hostile, Problems = [Hostile] })], Cluster = Hostile, Target = Hostile },
-            []));
+        ShouldBeHarmless(
+            DrillText.Write(
+                report with
+                {
+                    Findings =
+                    [
+                        Finding.Error(ErrorCode.RestoreFailed, Hostile, Hostile, Hostile, Hostile),
+                        Finding.Note(ErrorCode.RestoreNoted, Hostile, Hostile),
+                    ],
+                    Databases = [.. report.Databases.Select(static d => d with { Name = Hostile, Problems = [Hostile] })],
+                    Cluster = Hostile,
+                    Target = Hostile,
+                },
+                []
+            )
+        );
     }
 
     private static void ShouldBeHarmless(string text)
     {
         text.ShouldNotContain("\u001b");
         Tags().IsMatch(text).ShouldBeFalse(text);
-        text.Split('\n').ShouldAllBe(static line => !line.StartsWith("# Restore drill: PASSED", StringComparison.Ordinal) && !line.StartsWith("03:00:00Z", StringComparison.Ordinal));
+        text.Split('\n')
+            .ShouldAllBe(static line =>
+                !line.StartsWith("# Restore drill: PASSED", StringComparison.Ordinal)
+                && !line.StartsWith("03:00:00Z", StringComparison.Ordinal)
+            );
     }
 
     [GeneratedRegex(@"(?<!\\)(<script|\]\(|`x)")]

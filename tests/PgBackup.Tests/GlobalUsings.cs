@@ -1,3 +1,3 @@
+global using static PgBackup.Tests.TestRun;
 global using Shouldly;
 global using Xunit;
-global using static PgBackup.Tests.TestRun;

@@ -34,7 +34,10 @@ internal static class TestRun
         }
     }
 
-    private static string FindRepository(string folder) => File.Exists(Path.Combine(folder, "olympus-pgbackup.slnx"))
-        ? folder
-        : FindRepository(Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("the tests do not run below the repository"));
+    private static string FindRepository(string folder) =>
+        File.Exists(Path.Combine(folder, "olympus-pgbackup.slnx"))
+            ? folder
+            : FindRepository(
+                Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("the tests do not run below the repository")
+            );
 }

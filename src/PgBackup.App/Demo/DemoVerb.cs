@@ -2,8 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using PgBackup.App.Render;
 using PgBackup.App.Restore;
-using PgBackup.App.Verbs.Restore;
+using PgBackup.App.Verbs;
 using PgBackup.Configuration;
+using PgBackup.Installations;
 using PgBackup.Operations.Restore;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
@@ -16,7 +17,7 @@ namespace PgBackup.App.Demo;
 internal static class DemoVerb
 {
     /// <summary>The verb.</summary>
-    public static Command Command()
+    public static Command Command(TimeProvider clock)
     {
         var image = new Option<string>("--image")
         {
@@ -24,30 +25,37 @@ internal static class DemoVerb
             HelpName = "IMAGE",
             DefaultValueFactory = static _ => "docker.io/library/postgres:17",
         };
-        var people = new Option<int>("--identities") { Description = "How many people to make up", HelpName = "N", DefaultValueFactory = static _ => 2000 };
-        var command = new Command("demo", "The whole cycle with made-up data: back up, list, check, restore elsewhere, prove") { image, people };
-        command.SetAction((parsed, cancel) => RunAsync(parsed.GetValue(image)!, parsed.GetValue(people), cancel));
-        return ExamplesHelpAction.Describe(
-            command,
-            """
-            olympus-pgbackup demo
-            olympus-pgbackup demo --identities 50000
-            """,
-            """
-            0  everything worked, and the restored databases equal the originals
-            1  something failed
-            2  wrong usage
-            """);
+        var people = new Option<int>("--identities")
+        {
+            Description = "How many people to make up",
+            HelpName = "N",
+            DefaultValueFactory = static _ => 2000,
+        };
+        var command = new VerbCommand("demo", "Shows the whole cycle with made-up data: back up, list, check, restore elsewhere, prove")
+        {
+            Examples = """
+                olympus-pgbackup demo
+                olympus-pgbackup demo --identities 50000
+                """,
+            ExitCodes = """
+                0  everything worked, and the restored databases equal the originals
+                1  something failed
+                2  wrong usage
+                """,
+        };
+        command.Add(image);
+        command.Add(people);
+        command.SetAction((parsed, cancel) => RunAsync(parsed.GetValue(image)!, parsed.GetValue(people), clock, cancel));
+        return command;
     }
 
-    private static async Task<int> RunAsync(string image, int people, CancellationToken cancel)
+    private static async Task<int> RunAsync(string image, int people, TimeProvider clock, CancellationToken cancel)
     {
-        long start = TimeProvider.System.GetTimestamp();
         // Named like a private folder: what a killed demo left is swept as those are.
         string folder = Directory.CreateTempSubdirectory($"olympus-pgbackup-{Environment.ProcessId}-").FullName;
         try
         {
-            return await CycleAsync(image, people, folder, start, cancel);
+            return await CycleAsync(image, people, folder, clock, cancel);
         }
         finally
         {
@@ -56,11 +64,12 @@ internal static class DemoVerb
         }
     }
 
-    private static async Task<int> CycleAsync(string image, int people, string folder, long start, CancellationToken cancel)
+    private static async Task<int> CycleAsync(string image, int people, string folder, TimeProvider clock, CancellationToken cancel)
     {
+        long start = clock.GetTimestamp();
         Heading("A scratch Postgres with the five databases of Olympus");
-        await using ScratchServer original = await StartAsync(image, cancel);
-        await FillAsync(original, people, cancel);
+        await using ScratchServer original = await StartAsync(image, clock, cancel);
+        await FillAsync(original, people, clock, cancel);
         Terminal.Line($"{original.Description}: {people} people, made up.");
 
         Heading("Two throw-away gpg keys, and a config");
@@ -69,33 +78,39 @@ internal static class DemoVerb
         string configFile = await WriteConfigAsync(original, folder, "demo@example.com, escrow@example.com", cancel);
         Terminal.Line(await File.ReadAllTextAsync(configFile, cancel));
 
-        BackupConfig config = ConfigReader.Read(configFile, forBackup: true, cancel);
-        IObjectStore store = Composition.Store(config);
+        var installation = new Installation(ConfigReader.ReadForBackup(configFile, cancel), clock);
+        IObjectStore store = installation.Store().Store;
 
-        Heading("The nightly job: olympus-pgbackup");
-        int exitCode = await CommandLine.RunAsync(["--config", configFile]);
-        exitCode = exitCode != 0 ? exitCode : await StepAsync("What is there: olympus-pgbackup list", ["--config", configFile, "list"], cancel);
-        exitCode = exitCode != 0 ? exitCode : await StepAsync("Is it whole: olympus-pgbackup check latest --read-data", ["--config", configFile, "check", "latest", "--read-data"], cancel);
-        exitCode = exitCode != 0 ? exitCode : await StepAsync("Is the private key there: olympus-pgbackup keys test", ["--config", configFile, "keys", "test"], cancel);
+        int exitCode = await RunVerbsAsync(configFile, clock, cancel);
         if (exitCode != 0)
         {
             return exitCode;
         }
 
         Heading("A second scratch Postgres, and the restore into it: olympus-pgbackup restore latest --globals --target ...");
-        await using ScratchServer second = await StartAsync(image, cancel);
+        await using ScratchServer second = await StartAsync(image, clock, cancel);
         var target = second.Container is null
             ? new RestoreTarget { Connection = second.Server.Connection }
             : RestoreTarget.Parse($"{second.Tools.Container!.EngineProgram}:{second.Container}");
-        RestoreReport report = await RestoreVerb.RestoreAsync(
-            config, store, new RestoreRequest { Snapshot = "latest", Globals = true }, target, null, cancel);
+        RestoreReport report = await new RestoreFlow(installation, store, identity: null).RunAsync(
+            new RestoreRequest { Snapshot = SnapshotRef.Latest, Globals = true },
+            target,
+            confirm: null,
+            cancel
+        );
         RestoreText.Show(report);
 
-        (SnapshotId id, Manifest manifest) = await new Catalog(store).LatestAsync(cancel);
+        (SnapshotId id, Manifest manifest) = await installation.CatalogOf(store).LatestAsync(cancel);
         Heading("Done");
-        Terminal.Line(string.Create(
-            CultureInfo.InvariantCulture,
-            $"backup {Terminal.Span((manifest.Finished - manifest.Started).TotalSeconds)}, restore and proof {Terminal.Span(report.TotalSeconds)}, all in all {Terminal.Span(TimeProvider.System.GetElapsedTime(start).TotalSeconds)}; both servers, the keys and {id} are removed again."));
+        Terminal.Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"backup {Terminal.Span((manifest.Finished - manifest.Started).TotalSeconds)}, restore and proof "
+                    + $"{Terminal.Span(report.TotalSeconds)}, all in all "
+                    + $"{Terminal.Span(clock.GetElapsedTime(start).TotalSeconds)}; both servers, the keys and {id} "
+                    + $"are removed again."
+            )
+        );
         Terminal.Line(
             """
 
@@ -103,24 +118,42 @@ internal static class DemoVerb
               olympus-pgbackup init                 writes a commented config: name your container or URL, recipients, folder
               olympus-pgbackup                      takes the first snapshot; put it into cron for 03:00
               olympus-pgbackup restore latest --globals --target podman:SOME-OTHER-POSTGRES    proves that it comes back
-            """);
+            """
+        );
         return report.Succeeded ? 0 : 1;
     }
 
-    private static async Task<int> StepAsync(string heading, string[] arguments, CancellationToken cancel)
+    // As a person types them, until one fails.
+    private static async Task<int> RunVerbsAsync(string configFile, TimeProvider clock, CancellationToken cancel)
     {
-        cancel.ThrowIfCancellationRequested();
-        Heading(heading);
-        return await CommandLine.RunAsync(arguments);
+        (string Heading, string[] Verb)[] steps =
+        [
+            ("The nightly job: olympus-pgbackup", []),
+            ("What is there: olympus-pgbackup list", ["list"]),
+            ("Is it whole: olympus-pgbackup check latest --read-data", ["check", "latest", "--read-data"]),
+            ("Is the private key there: olympus-pgbackup keys test", ["keys", "test"]),
+        ];
+        foreach ((string heading, string[] verb) in steps)
+        {
+            cancel.ThrowIfCancellationRequested();
+            Heading(heading);
+            int exitCode = await CommandLine.RunAsync(["--config", configFile, .. verb], clock);
+            if (exitCode != 0)
+            {
+                return exitCode;
+            }
+        }
+
+        return 0;
     }
 
     private static void Heading(string text) => Terminal.Line($"\n== {text}");
 
-    private static async Task<ScratchServer> StartAsync(string image, CancellationToken cancel)
+    private static async Task<ScratchServer> StartAsync(string image, TimeProvider clock, CancellationToken cancel)
     {
-        if (await ContainerEngine.FindAsync(cancel) is { } engine)
+        if (await ContainerEngine.FindAsync(clock, cancel) is { } engine)
         {
-            ScratchServer started = await ScratchServer.InContainerAsync(engine, image, locks: 0, keep: false, TimeProvider.System, cancel);
+            ScratchServer started = await ScratchServer.InContainerAsync(engine, image, locks: 0, keep: false, cancel);
             try
             {
                 await started.Ready;
@@ -133,19 +166,35 @@ internal static class DemoVerb
             }
         }
 
-        return await ScratchServer.OnHostAsync(locks: 0, TimeProvider.System, cancel);
+        return await ScratchServer.OnHostAsync(locks: 0, clock, cancel);
     }
 
-    private static async Task FillAsync(ScratchServer server, int people, CancellationToken cancel)
+    private static async Task FillAsync(ScratchServer server, int people, TimeProvider clock, CancellationToken cancel)
     {
         await using Stream script = typeof(DemoVerb).Assembly.GetManifestResourceStream("olympus-fixture.sh")!;
         await using StagedFile file = await server.Tools.Tools.Host.StageAsync(script, script.Length, inMemoryOnly: false, cancel);
-        string path = server.Tools.Tools.Host is HostTools { Folder: { } folder } ? $"{folder}:{Environment.GetEnvironmentVariable("PATH")}" : "";
-        PostgresServer postgres = path.Length == 0
-            ? server.Server
-            : new PostgresServer(server.Server.Tools with { Host = new HostTools(null) }, server.Server.Connection.With("PATH", path), "olympus-pgbackup demo");
+        string path = server.Tools.Tools.Host is HostTools { Folder: { } folder }
+            ? $"{folder}:{Environment.GetEnvironmentVariable("PATH")}"
+            : "";
+        PostgresServer postgres =
+            path.Length == 0
+                ? server.Server
+                : new PostgresServer(
+                    server.Server.Tools with
+                    {
+                        Host = new HostTools(null, clock),
+                    },
+                    server.Server.Connection.With("PATH", path),
+                    "olympus-pgbackup demo",
+                    clock
+                );
         await using ToolProcess fill = await postgres.StartAsync(
-            "bash", [file.Path, "--identities", people.ToString(CultureInfo.InvariantCulture)], "postgres", cancel, "the sample data");
+            "bash",
+            [file.Path, "--identities", people.ToString(CultureInfo.InvariantCulture)],
+            "postgres",
+            cancel,
+            "the sample data"
+        );
         await fill.FinishAsync(null, cancel);
         await fill.WaitForSuccessAsync(cancel);
     }
@@ -154,8 +203,23 @@ internal static class DemoVerb
     {
         Directory.CreateDirectory(home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         await ToolProcess.ReadAsync(
-            new ToolCommand("gpg", "--homedir", home, "--batch", "--no-tty", "--quiet", "--passphrase", "", "--quick-generate-key", name, "future-default", "default", "1y"),
-            cancel);
+            new ToolCommand(
+                "gpg",
+                "--homedir",
+                home,
+                "--batch",
+                "--no-tty",
+                "--quiet",
+                "--passphrase",
+                "",
+                "--quick-generate-key",
+                name,
+                "future-default",
+                "default",
+                "1y"
+            ),
+            cancel
+        );
     }
 
     private static async Task EndAgentAsync(string home) =>
@@ -179,7 +243,8 @@ internal static class DemoVerb
             stores:
               - { name: local, path: {{Path.Combine(folder, "backups")}} }
             """,
-            cancel);
+            cancel
+        );
         return file;
     }
 }

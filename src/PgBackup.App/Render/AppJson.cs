@@ -3,12 +3,15 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using PgBackup.Operations.Backup;
 using PgBackup.Operations.Check;
+using PgBackup.Operations.Confirm;
 using PgBackup.Operations.Diff;
+using PgBackup.Operations.Doctor;
 using PgBackup.Operations.Drill;
 using PgBackup.Operations.Keys;
 using PgBackup.Operations.Prune;
 using PgBackup.Operations.Restore;
 using PgBackup.Operations.Restore.Tables;
+using PgBackup.Operations.Status;
 
 namespace PgBackup.App.Render;
 
@@ -17,7 +20,7 @@ internal sealed record ListedSnapshot
 {
     public required string Id { get; init; }
 
-    public required string State { get; init; }
+    public required ListedState State { get; init; }
 
     public double? AgeSeconds { get; init; }
 
@@ -35,6 +38,12 @@ internal sealed record ListedSnapshot
 
     public bool Pinned { get; init; }
 
+    /// <summary>It has a loss that nobody has confirmed.</summary>
+    public bool UnconfirmedLoss { get; init; }
+
+    /// <summary>Its losses, confirmed or not; null where its manifest was not read.</summary>
+    public IReadOnlyList<Finding>? Losses { get; init; }
+
     public string? Kept { get; init; }
 
     public DateTimeOffset? KeptUntil { get; init; }
@@ -44,16 +53,36 @@ internal sealed record ListedSnapshot
     public string? Problem { get; init; }
 }
 
+/// <summary>What <c>list --all-stores --json</c> prints for a snapshot.</summary>
+internal sealed record PlacedRow
+{
+    public required string Id { get; init; }
+
+    public required double AgeSeconds { get; init; }
+
+    /// <summary>How it stands in each store that has it; <c>?</c> for a store that cannot be read.</summary>
+    public required IReadOnlyDictionary<string, string> Stores { get; init; }
+}
+
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    WriteIndented = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
 [JsonSerializable(typeof(List<ListedSnapshot>))]
+[JsonSerializable(typeof(StatusReport))]
+[JsonSerializable(typeof(List<PlacedRow>))]
+[JsonSerializable(typeof(LoggedRecord))]
+[JsonSerializable(typeof(List<LoggedRecord>))]
 [JsonSerializable(typeof(CheckReport))]
 [JsonSerializable(typeof(DiffReport))]
+[JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(DrillReport))]
 [JsonSerializable(typeof(IReadOnlyList<DrillReport>))]
 [JsonSerializable(typeof(RunReport))]
-[JsonSerializable(typeof(List<PruneReport>))]
+[JsonSerializable(typeof(IReadOnlyList<PruneReport>))]
 [JsonSerializable(typeof(PinReport))]
+[JsonSerializable(typeof(ConfirmReport))]
 [JsonSerializable(typeof(KeysReport))]
 [JsonSerializable(typeof(KeyTestReport))]
 [JsonSerializable(typeof(RestoreReport))]
@@ -61,11 +90,14 @@ internal sealed record ListedSnapshot
 internal sealed partial class AppJson : JsonSerializerContext
 {
     /// <summary>Names of databases stay readable.</summary>
-    public static AppJson Readable { get; } = new(new JsonSerializerOptions
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        WriteIndented = true,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    public static AppJson Readable { get; } =
+        new(
+            new JsonSerializerOptions
+            {
+                PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+                WriteIndented = true,
+                DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+                Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            }
+        );
 }

@@ -10,29 +10,33 @@ namespace PgBackup.App.Render;
 /// <summary>Shows a long operation: bars with rates and remaining time on a terminal, plain lines elsewhere.</summary>
 internal static class ProgressDisplay
 {
+    /// <summary>For an operation that is done in a moment: what it finds is printed as a message.</summary>
+    public static Progress Plain { get; } = new() { Said = static step => Terminal.Message(FindingText.Of(step)) };
+
     /// <summary>Runs an operation that reports to the progress it is given.</summary>
-    public static async Task<T> ShowAsync<T>(Func<Progress, Task<T>> operation)
+    public static async Task<T> ShowAsync<T>(TimeProvider clock, Func<Progress, Task<T>> operation)
     {
         if (!Terminal.IsInteractive)
         {
-            return await Task.Run(() => operation(new Progress { Log = Terminal.Log }));
+            return await Task.Run(() => operation(new Progress { Said = step => Terminal.Log(FindingText.Of(step), clock) }));
         }
 
         IAnsiConsole console = Terminal.OnError();
         var lines = new LineColumn();
-        return await console.Progress()
+        return await console
+            .Progress()
             .AutoClear(true)
             .HideCompleted(false)
             .Columns(lines)
             .StartAsync(async context =>
             {
-                var progress = new Progress { Log = line => WriteAbove(console, Terminal.InOneLine(line)) };
+                var progress = new Progress { Said = step => WriteAbove(console, Terminal.InOneLine(FindingText.Of(step))) };
                 Task<T> work = Task.Run(() => operation(progress));
                 Dictionary<PartProgress, ProgressTask> bars = [];
                 while (!work.IsCompleted)
                 {
                     Update(context, progress, bars, lines);
-                    await Task.WhenAny(work, Task.Delay(100));
+                    await Task.WhenAny(work, Task.Delay(TimeSpan.FromMilliseconds(100), clock));
                 }
 
                 Update(context, progress, bars, lines);
@@ -56,11 +60,11 @@ internal static class ProgressDisplay
 
             // An estimate may be too small: the bar then stays just below its end until the part really is done.
             bar.MaxValue = Math.Max(Math.Max(1, part.ExpectedBytes), part.Bytes * 1.02);
-            string name = $"{Terminal.InOneLine(part.Name)} {part.State}";
+            string name = $"{Terminal.InOneLine(part.Name)} {part.State.Word()}";
             bar.Description = Markup.Escape(name);
             lines.NameWidth = Math.Max(lines.NameWidth, name.Length);
             bar.Value = part.Bytes;
-            if (part.State is "done" or "failed")
+            if (part.State is PartState.Done or PartState.Failed)
             {
                 bar.MaxValue = Math.Max(1, part.Bytes);
                 bar.Value = bar.MaxValue;
@@ -76,7 +80,7 @@ internal static class ProgressDisplay
     /// <summary>A text in lines of one width, broken between words where that is possible, and filled with spaces.</summary>
     internal static IEnumerable<string> Folded(string text, int width)
     {
-        for (string rest = text; rest.Length > 0;)
+        for (string rest = text; rest.Length > 0; )
         {
             int blank = rest.Length <= width ? -1 : rest.LastIndexOf(' ', width);
             int end = blank > 0 ? blank : Math.Min(rest.Length, width);
@@ -92,10 +96,16 @@ internal static class ProgressDisplay
     internal static string Line(string name, int nameWidth, int width, ProgressTask task)
     {
         string size = ByteSize.Text((long)task.Value).PadLeft(9);
-        string percent = $"{Percentage(task),5}";
+        string percent = $"{Percentage(task), 5}";
         string rate = (task.IsFinished || task.Speed is not { } speed ? "" : ByteSize.Text((long)speed) + "/s").PadLeft(12);
         string left = Remaining(task).PadLeft(16);
-        string[] choices = [$"{Bar(task),32} {size} {rate} {left}", $"{Bar(task),32} {size} {left}", $"{percent} {size} {left}", $"{percent} {size}"];
+        string[] choices =
+        [
+            $"{Bar(task), 32} {size} {rate} {left}",
+            $"{Bar(task), 32} {size} {left}",
+            $"{percent} {size} {left}",
+            $"{percent} {size}",
+        ];
         string rest = choices.FirstOrDefault(choice => nameWidth + 1 + choice.Length <= width) ?? choices[^1];
         int room = Math.Clamp(width - rest.Length - 1, 0, nameWidth);
         string line = $"{(name.Length > room ? name[..room] : name).PadRight(room)} {rest}";
@@ -107,13 +117,16 @@ internal static class ProgressDisplay
     {
         const int Width = 24;
         int filled = (int)(Width * task.Value / task.MaxValue);
-        return task.MaxValue <= 1 ? "" : $"[{new string('#', filled)}{new string('.', Width - filled)}] {Percentage(task),5}";
+        return task.MaxValue <= 1 ? "" : $"[{new string('#', filled)}{new string('.', Width - filled)}] {Percentage(task), 5}";
     }
 
-    private static string Percentage(ProgressTask task) => task.MaxValue <= 1 ? "" : string.Create(CultureInfo.InvariantCulture, $"{(int)task.Percentage} %");
+    private static string Percentage(ProgressTask task) =>
+        task.MaxValue <= 1 ? "" : string.Create(CultureInfo.InvariantCulture, $"{(int)task.Percentage} %");
 
     private static string Remaining(ProgressTask task) =>
-        task.IsFinished || task.MaxValue <= 1 || task.RemainingTime is not { } rest || rest > TimeSpan.FromDays(2) ? "" : $"{Terminal.Span(rest.TotalSeconds)} left";
+        task.IsFinished || task.MaxValue <= 1 || task.RemainingTime is not { } rest || rest > TimeSpan.FromDays(2)
+            ? ""
+            : $"{Terminal.Span(rest.TotalSeconds)} left";
 
     private sealed class LineColumn : ProgressColumn
     {
@@ -124,7 +137,8 @@ internal static class ProgressDisplay
         protected override bool NoWrap => true;
 
         public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
-            new Text(Line(Markup.Remove(task.Description), NameWidth, Width(options), task)).Overflow(Overflow.Crop); // characters may be two columns wide
+            // Characters may be two columns wide.
+            new Text(Line(Markup.Remove(task.Description), NameWidth, Width(options), task)).Overflow(Overflow.Crop);
 
         public override int? GetColumnWidth(RenderOptions options) => Width(options);
 

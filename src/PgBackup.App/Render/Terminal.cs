@@ -14,7 +14,7 @@ internal static partial class Terminal
     private static readonly ForgivingWriter Results = new(Console.Out);
     private static readonly ForgivingWriter Messages = new(Console.Error);
 
-    /// <summary>From here on, whatever writes to stdout or stderr meets no error; <see cref="ResultError"/> tells one.</summary>
+    /// <summary>From here on, a write to stdout or stderr never throws; <see cref="ResultError"/> has the error.</summary>
     public static void Forgive()
     {
         Console.SetOut(Results);
@@ -25,7 +25,8 @@ internal static partial class Terminal
     public static string? ResultError => Results.Error?.Message.TrimEnd('.');
 
     /// <summary>Someone is looking at stderr: progress may move.</summary>
-    public static bool IsInteractive => !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
+    public static bool IsInteractive =>
+        !Console.IsErrorRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb");
 
     /// <summary>A line of the result.</summary>
     public static void Line(string text = "") => Results.WriteLine(Harmless(text));
@@ -42,7 +43,11 @@ internal static partial class Terminal
     /// </summary>
     public static void LendToPinentry()
     {
-        if (CanAsk && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("GPG_TTY")) && File.ResolveLinkTarget("/proc/self/fd/0", returnFinalTarget: false) is { } tty)
+        if (
+            CanAsk
+            && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("GPG_TTY"))
+            && File.ResolveLinkTarget("/proc/self/fd/0", returnFinalTarget: false) is { } tty
+        )
         {
             Environment.SetEnvironmentVariable("GPG_TTY", tty.FullName);
         }
@@ -52,8 +57,8 @@ internal static partial class Terminal
     public static bool CanTalk => CanAsk && !Console.IsErrorRedirected;
 
     /// <summary>
-    /// Asks on stderr, always before anything is changed; the answer is a line of the terminal, or null at its end. The read itself cannot be
-    /// cancelled: it is left behind on its thread, and ends with the process.
+    /// Asks on stderr, always before anything is changed; the answer is a line of the terminal, or null at its end. The read itself cannot
+    /// be cancelled: it is left behind on its thread, and ends with the process.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Cancelled"/>.</exception>
     public static async Task<string?> AskAsync(string question, CancellationToken cancel)
@@ -73,13 +78,18 @@ internal static partial class Terminal
     // By the terminal's own line editing: Console.In would write control sequences into stdout, which may be redirected.
     private static string? ReadLine()
     {
-        using var typed = new StreamReader("/dev/stdin", new UTF8Encoding(false), false, new FileStreamOptions { Access = FileAccess.Read, BufferSize = 0 });
+        using var typed = new StreamReader(
+            "/dev/stdin",
+            new UTF8Encoding(false),
+            false,
+            new FileStreamOptions { Access = FileAccess.Read, BufferSize = 0 }
+        );
         return typed.ReadLine();
     }
 
     /// <summary>A message with the time before it, for logs of cron and systemd.</summary>
-    public static void Log(string text) =>
-        Message($"{TimeProvider.System.GetUtcNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture)}Z {InOneLine(text)}");
+    public static void Log(string text, TimeProvider clock) =>
+        Message($"{clock.GetUtcNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture)}Z {InOneLine(text)}");
 
     /// <summary>Shows an error and returns its exit code.</summary>
     public static int Fail(PgBackupException error)
@@ -93,8 +103,9 @@ internal static partial class Terminal
         return error.ExitCode;
     }
 
-    // A line end in a name that is quoted must not begin a line that looks like one of ours.
-    private static string Continued(string text) => LineStart().Replace(text, "\n  ");
+    /// <summary>The text with its lines after the first indented: a line end in a name that is quoted must not begin a line that looks like
+    /// one of ours.</summary>
+    public static string Continued(string text) => LineStart().Replace(text, "\n  ");
 
     [GeneratedRegex(@"\n(?=[^\s])")]
     private static partial Regex LineStart();
@@ -109,28 +120,48 @@ internal static partial class Terminal
     public static IAnsiConsole OnError() => AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
     /// <summary>A table on stdout: columns padded, numbers to the right, no lines, so that it can be read and cut by tools.</summary>
-    public static void Table(IReadOnlyList<string> headers, IReadOnlyList<IReadOnlyList<string>> rows, params IReadOnlyList<int> rightAligned)
+    public static void Table(
+        IReadOnlyList<string> headers,
+        IReadOnlyList<IReadOnlyList<string>> rows,
+        params IReadOnlyList<int> rightAligned
+    )
     {
         string[][] lines = [.. rows.Prepend(headers).Select(static row => row.Select(InOneLine).ToArray())];
         int[] widths = [.. headers.Select((_, i) => lines.Max(line => line[i].Length))];
         foreach (string[] row in lines)
         {
-            IEnumerable<string> cells = row.Select((cell, i) => rightAligned.Contains(i) ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]));
+            IEnumerable<string> cells = row.Select(
+                (cell, i) => rightAligned.Contains(i) ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i])
+            );
             Line(string.Join("  ", cells).TrimEnd());
         }
     }
 
-    /// <summary>How long ago, in the largest unit that fits: <c>5 h</c>.</summary>
-    public static string Age(TimeSpan age) => age switch
+    /// <summary>How many columns a screen has on which people read stdout; 100 where it is no terminal.</summary>
+    public static int Columns
     {
-        { TotalDays: >= 2 } => string.Create(CultureInfo.InvariantCulture, $"{age.TotalDays:0} d"),
-        { TotalHours: >= 2 } => string.Create(CultureInfo.InvariantCulture, $"{age.TotalHours:0} h"),
-        { TotalMinutes: >= 2 } => string.Create(CultureInfo.InvariantCulture, $"{age.TotalMinutes:0} min"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{Math.Max(0, age.TotalSeconds):0} s"),
-    };
+        get
+        {
+            try
+            {
+                return Console.IsOutputRedirected ? UsualColumns : Math.Clamp(Console.WindowWidth, FewestColumns, UsualColumns + 20);
+            }
+            catch (IOException)
+            {
+                return UsualColumns;
+            }
+        }
+    }
+
+    private const int UsualColumns = 100;
+    private const int FewestColumns = 70;
+
+    /// <summary>How long ago, in the largest unit that fits: <c>5 h</c>.</summary>
+    public static string Age(TimeSpan age) => Words.Age(age);
 
     /// <summary>A length of time: <c>3.4 s</c>, <c>4 min 12 s</c>.</summary>
-    public static string Span(double seconds) => seconds < 100
-        ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s")
-        : string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s");
+    public static string Span(double seconds) =>
+        seconds < 100
+            ? string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0} s")
+            : string.Create(CultureInfo.InvariantCulture, $"{(int)seconds / 60} min {(int)seconds % 60} s");
 }

@@ -1,10 +1,9 @@
 using System.Globalization;
 using PgBackup.App.Render;
-using PgBackup.App.Verbs.Restore;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Installations;
 using PgBackup.Operations.Drill;
-using PgBackup.Operations.Keys;
 using PgBackup.Operations.Restore;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
@@ -16,8 +15,9 @@ namespace PgBackup.App.Restore;
 /// <c>restore</c> without arguments: asks for everything, one thing after another, on stderr. Nothing is changed before the last question;
 /// the end of input or Ctrl-C at any of them ends it.
 /// </summary>
-internal sealed class RestoreDialogue(BackupConfig config, CancellationToken cancel)
+internal sealed class RestoreDialogue(Installation installation, CancellationToken cancel)
 {
+    private readonly BackupConfig config = installation.Config;
     private readonly Questions questions = new(cancel);
 
     /// <summary>Asks, shows the plan, restores after a yes; returns the exit code.</summary>
@@ -25,7 +25,11 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
     public async Task<int> RunAsync()
     {
         Questions.Say("A restore, step by step. Nothing is changed before the last question; Ctrl-C ends it.");
-        (IObjectStore store, Manifest manifest, IReadOnlyList<string> databases) = await new SnapshotQuestions(config, questions, cancel).AskAsync();
+        (IObjectStore store, Manifest manifest, IReadOnlyList<string> databases) = await new SnapshotQuestions(
+            installation,
+            questions,
+            cancel
+        ).AskAsync();
         (string typed, RestoreTarget target, TargetSurvey survey, IReadOnlyList<string> password) = await TargetAsync(databases);
         bool source = target.IsSourceOf(config);
         RestoreRequest request = await HowAsync(manifest, databases, survey, source);
@@ -33,36 +37,45 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         request = request with { Globals = await GlobalsAsync(manifest, request, survey, source), IntoSource = source };
 
         Questions.Say("");
-        Questions.Say($"The snapshot {manifest.Id} is {Terminal.Age(TimeProvider.System.GetUtcNow() - manifest.Started)} old: what was written since then is not in it.");
+        Questions.Say(
+            $"The snapshot {manifest.Id} is {Terminal.Age(installation.Clock.GetUtcNow() - manifest.Started)} old: what was written "
+                + $"since then is not in it."
+        );
         Questions.Say(await LastDrillAsync(store, databases));
         Questions.Say("The same by options:");
         Questions.Say("  " + string.Join(' ', CommandLine(request, store, manifest, typed, password, key).Select(ShellText.Word)));
         Questions.Say("");
-        RestoreReport report = await RestoreVerb.RestoreAsync(config, store, request, target, identity, cancel, ConfirmAsync);
+        RestoreReport report = await new RestoreFlow(installation, store, identity).RunAsync(request, target, ConfirmAsync, cancel);
         RestoreText.Show(report);
         return report.Succeeded ? 0 : 1;
     }
 
     private async Task ConfirmAsync(RestorePlan plan, CancellationToken stop)
     {
-        await RestoreVerb.ConfirmDropsAsync(plan, stop);
+        await RestoreFlow.ConfirmDropsAsync(plan, stop);
         if (await questions.AskAsync("Nothing was changed so far. To do this, type yes: ") != "yes")
         {
-            throw new PgBackupException(ErrorCode.NotConfirmed, "that was no yes; nothing was changed.", "The command above does the same, whenever you are sure.");
+            throw new PgBackupException(
+                ErrorCode.NotConfirmed,
+                "that was no yes; nothing was changed.",
+                "The command above does the same, whenever you are sure."
+            );
         }
     }
 
-    private async Task<(string Typed, RestoreTarget Target, TargetSurvey Survey, IReadOnlyList<string> Password)> TargetAsync(IReadOnlyList<string> databases)
+    private async Task<(string Typed, RestoreTarget Target, TargetSurvey Survey, IReadOnlyList<string> Password)> TargetAsync(
+        IReadOnlyList<string> databases
+    )
     {
         Questions.Say("\nInto which server?");
         List<string> targets = [];
         foreach (string engine in (string[])["podman", "docker"])
         {
-            foreach ((string name, string image) in await new ContainerEngine(engine).PostgresAsync(cancel))
+            foreach (RunningContainer server in await installation.ServersAsync(engine, cancel))
             {
-                targets.Add($"{engine}:{name}");
-                string living = RestoreTarget.Parse(targets[^1]).IsSourceOf(config) ? "   THE LIVING ONE: the source of the config" : "";
-                Questions.Say($"  {targets.Count,2}  {targets[^1]}   {image}{living}");
+                targets.Add($"{engine}:{server.Name}");
+                string living = RestoreTarget.Parse(targets[^1]).IsSourceOf(config) ? "   THE LIVE ONE: the source of the config" : "";
+                Questions.Say($"  {targets.Count, 2}  {targets[^1]}   {server.Image}{living}");
             }
         }
 
@@ -70,7 +83,8 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         while (true)
         {
             string answer = await questions.AskAsync("server: ");
-            string typed = int.TryParse(answer, CultureInfo.InvariantCulture, out int n) && n >= 1 && n <= targets.Count ? targets[n - 1] : answer;
+            string typed =
+                int.TryParse(answer, CultureInfo.InvariantCulture, out int n) && n >= 1 && n <= targets.Count ? targets[n - 1] : answer;
             try
             {
                 RestoreTarget target = RestoreTarget.Parse(typed);
@@ -81,14 +95,20 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
                 }
 
                 List<string> password = [];
-                if (target.Engine is null && await questions.AskAsync("a file with the role's password [PGPASSWORD, PGPASSFILE or ~/.pgpass]: ") is { Length: > 0 } file)
+                if (
+                    target.Engine is null
+                    && await questions.AskAsync("a file with the role's password [PGPASSWORD, PGPASSFILE or ~/.pgpass]: ")
+                        is { Length: > 0 } file
+                )
                 {
                     password.AddRange(["--target-password-file", file]);
                     target = target with { Connection = target.Connection.WithPasswordOf(file) };
                 }
 
-                TargetSurvey survey = await TargetSurvey.ReadAsync(target, databases, TimeProvider.System, cancel);
-                Questions.Say($"  {survey.Target}: Postgres {survey.Version}, as {survey.Role}{(survey.IsSuperuser ? "" : ", who is NO superuser")}");
+                TargetSurvey survey = await installation.SurveyAsync(target, databases, cancel);
+                Questions.Say(
+                    $"  {survey.Target}: Postgres {survey.Version}, as {survey.Role}{(survey.IsSuperuser ? "" : ", who is NO superuser")}"
+                );
                 Questions.List([.. survey.Databases.Select(static d => (string[])[d.Name, RestoreText.Describe(d)])], numbered: false);
                 return (typed, target, survey, password);
             }
@@ -102,19 +122,26 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
     private async Task<RestoreRequest> HowAsync(Manifest manifest, IReadOnlyList<string> databases, TargetSurvey survey, bool source)
     {
         bool all = databases.Count == manifest.Databases.Count();
-        var request = new RestoreRequest { Snapshot = manifest.Id, Databases = all ? [] : databases, DatabasesAtOnce = Math.Clamp(Environment.ProcessorCount, 1, 8) };
+        var request = new RestoreRequest
+        {
+            Snapshot = SnapshotRef.Parse(manifest.Id),
+            Databases = all ? [] : databases,
+            DatabasesAtOnce = RestoreFlow.DatabasesAtOnce,
+        };
         if (!source && !survey.Databases.Any(static d => d.IsFilled))
         {
             return request;
         }
 
-        Questions.Say(source ? "\nThis is the living server. How?" : "\nSomething is there already. How?");
+        Questions.Say(source ? "\nThis is the live server. How?" : "\nSomething is there already. How?");
         if (databases.Count == 1)
         {
             Questions.Say("  beside   under another name; what is there is not touched");
         }
 
-        Questions.Say("  swap     restored beside, compared, then the names are exchanged at once; what is there is kept under a dated name");
+        Questions.Say(
+            "  swap     restored beside, compared, then the names are exchanged at once; what is there is kept under a dated name"
+        );
         Questions.Say("  clean    what is there is DROPPED first; its name has to be typed");
         while (true)
         {
@@ -127,7 +154,11 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
                 case "clean":
                     return request with { WhenNotEmpty = WhenNotEmpty.Drop };
                 default:
-                    Questions.Say(databases.Count == 1 ? "Write beside, swap or clean." : "Write swap or clean. (Beside, each under another name, is done one at a time.)");
+                    Questions.Say(
+                        databases.Count == 1
+                            ? "Write beside, swap or clean."
+                            : "Write swap or clean. (Beside, each under another name, is done one at a time.)"
+                    );
                     break;
             }
         }
@@ -138,24 +169,30 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         while (true)
         {
             string name = await questions.AskAsync($"its name [{usual}]: ") is { Length: > 0 } typed ? typed : usual;
-            if (RestoreVerb.IsDatabaseName(name))
+            if (RestoreNames.IsDatabase(name))
             {
                 return name;
             }
 
-            Questions.Say(RestoreVerb.DatabaseNames);
+            Questions.Say(RestoreNames.DatabaseRule);
         }
     }
 
     private async Task<(Identity? Identity, IReadOnlyList<string> Options)> IdentityAsync(IObjectStore store, Manifest manifest)
     {
-        if (manifest.Encryption is "none" or "provider")
+        if (manifest.EncryptedBy() is EncryptionKind.None or EncryptionKind.Provider)
         {
             return (null, []);
         }
 
-        Questions.Say($"\nWhich private key? The snapshot is encrypted by {manifest.Encryption} to {string.Join(", ", manifest.Recipients.Select(static r => r.Name))}.");
-        string otherwise = Composition.ConfiguredIdentity(config) is { File: { } configured } ? configured : manifest.Encryption == "gpg" ? "gpg's own keyring" : "";
+        Questions.Say(
+            $"\nWhich private key? The snapshot is encrypted by {manifest.Encryption} to "
+                + $"{string.Join(", ", manifest.Recipients.Select(static r => r.Name))}."
+        );
+        string otherwise =
+            installation.ConfiguredIdentity is { File: { } configured } ? configured
+            : manifest.EncryptedBy() == EncryptionKind.Gpg ? "gpg's own keyring"
+            : "";
         while (true)
         {
             string file = await questions.AskAsync($"a file with it{(otherwise.Length > 0 ? $" [{otherwise}]" : "")}: ");
@@ -169,7 +206,10 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
                     continue;
                 }
 
-                string passphrase = manifest.Encryption == "gpg" ? await questions.AskAsync("a file with its passphrase [it has none]: ") : "";
+                string passphrase =
+                    manifest.EncryptedBy() == EncryptionKind.Gpg
+                        ? await questions.AskAsync("a file with its passphrase [it has none]: ")
+                        : "";
                 identity = new Identity { File = file, PassphraseFile = passphrase.Length > 0 ? passphrase : null };
                 options = ["--identity", file, .. passphrase.Length > 0 ? (string[])["--passphrase-file", passphrase] : []];
             }
@@ -181,12 +221,14 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         }
     }
 
-    // A wrong key is found out here, and not after the last question. What only cannot be told is left to the restore, which checks all.
+    // Finds a wrong key here, not after the last question. What is not known here is left to the restore, which checks all.
     private async Task<bool> DecryptsAsync(IObjectStore store, Manifest manifest, Identity? identity)
     {
         try
         {
-            await KeysOperation.RequireIdentityAsync(manifest.Id, store, m => Composition.CipherFor(m, config, identity), cancel);
+            await installation
+                .Keys(ProgressDisplay.Plain)
+                .RequireIdentityAsync(SnapshotRef.Parse(manifest.Id), store, m => installation.CipherFor(m, identity), cancel);
             Questions.Say("  It decrypts the snapshot.");
             return true;
         }
@@ -205,7 +247,11 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         }
 
         Questions.Say("\nRestore the roles first, with their passwords and memberships?");
-        Questions.Say(source ? "  They are this server's own: it sets them back to how they were." : "  A new server lacks them. Roles that are there get the snapshot's attributes and passwords; others are left alone.");
+        Questions.Say(
+            source
+                ? "  They are this server's own: it sets them back to how they were."
+                : "  A new server lacks them. Roles that are there get the snapshot's attributes and passwords; others are left alone."
+        );
         while (true)
         {
             switch (await questions.AskAsync($"roles, yes or no [{(source ? "no" : "yes")}]: "))
@@ -224,13 +270,20 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
     {
         try
         {
-            if ((await DrillOperation.ListAsync(store, 12, cancel)).FirstOrDefault(static d => d.Databases.Count > 0) is not { } drill)
+            if ((await DrillRecord.ListAsync(store, 12, cancel)).FirstOrDefault(static d => d.Databases.Count > 0) is not { } drill)
             {
                 return "No drill was held yet, as far as this store knows: how long it takes is not known.";
             }
 
-            string each = string.Join(", ", drill.Databases.Where(d => databases.Contains(d.Name)).Select(static d => $"{d.Name} {Terminal.Span(d.RestoreSeconds + d.CompareSeconds)}"));
-            return $"The last drill ({drill.Started.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}, from {drill.Store}, {(drill.Passed ? "passed" : "FAILED")}) took {Terminal.Span(drill.RestoreSeconds)}{(each.Length > 0 ? $": {each}" : "")}.";
+            string each = string.Join(
+                ", ",
+                drill
+                    .Databases.Where(d => databases.Contains(d.Name))
+                    .Select(static d => $"{d.Name} {Terminal.Span(d.RestoreSeconds + d.CompareSeconds)}")
+            );
+            return $"The last drill ({drill.Started.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}, from "
+                + $"{drill.Store}, {(drill.Passed ? "passed" : "FAILED")}) took "
+                + $"{Terminal.Span(drill.RestoreSeconds)}{(each.Length > 0 ? $": {each}" : "")}.";
         }
         catch (PgBackupException e)
         {
@@ -238,13 +291,34 @@ internal sealed class RestoreDialogue(BackupConfig config, CancellationToken can
         }
     }
 
-    private List<string> CommandLine(RestoreRequest request, IObjectStore store, Manifest manifest, string target, IReadOnlyList<string> password, IReadOnlyList<string> key) =>
-    [
-        "olympus-pgbackup", "restore", manifest.Id, "--config", config.File, "--store", store.Name, "--target", target, .. password,
-        .. request.Databases.SelectMany(static d => (string[])["--database", d]),
-        .. request.As is { } name ? (string[])["--as", name] : [],
-        .. request.WhenNotEmpty switch { WhenNotEmpty.Swap => (string[])["--swap"], WhenNotEmpty.Drop => ["--clean"], _ => [] },
-        .. request.Globals ? (string[])["--globals"] : [],
-        .. key,
-    ];
+    private List<string> CommandLine(
+        RestoreRequest request,
+        IObjectStore store,
+        Manifest manifest,
+        string target,
+        IReadOnlyList<string> password,
+        IReadOnlyList<string> key
+    ) =>
+        [
+            "olympus-pgbackup",
+            "restore",
+            manifest.Id,
+            "--config",
+            config.File,
+            "--store",
+            store.Name,
+            "--target",
+            target,
+            .. password,
+            .. request.Databases.SelectMany(static d => (string[])["--database", d]),
+            .. request.As is { } name ? (string[])["--as", name] : [],
+            .. request.WhenNotEmpty switch
+            {
+                WhenNotEmpty.Swap => (string[])["--swap"],
+                WhenNotEmpty.Drop => ["--clean"],
+                _ => [],
+            },
+            .. request.Globals ? (string[])["--globals"] : [],
+            .. key,
+        ];
 }

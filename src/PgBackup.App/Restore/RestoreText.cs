@@ -11,7 +11,10 @@ internal static class RestoreText
     /// <summary>Prints what is going to be done.</summary>
     public static void Show(RestorePlan plan)
     {
-        Terminal.Message($"plan: {plan.Snapshot}, taken {Terminal.Age(TimeSpan.FromSeconds(plan.AgeSeconds))} ago, from the store {plan.Store}, into {plan.Target}");
+        Terminal.Message(
+            $"plan: {plan.Snapshot}, taken {Terminal.Age(TimeSpan.FromSeconds(plan.AgeSeconds))} ago, from the store {plan.Store}, "
+                + $"into {plan.Target}"
+        );
         if (plan.Globals)
         {
             Terminal.Message("  roles: made, or set to the snapshot's attributes, passwords and memberships");
@@ -26,25 +29,23 @@ internal static class RestoreText
             }
         }
 
-        foreach (string beyond in plan.Beyond.Concat(plan.Kept))
+        foreach (Finding finding in plan.Findings)
         {
-            Terminal.Message($"  note: {beyond}");
-        }
-
-        foreach (string left in plan.Left)
-        {
-            Terminal.Message($"  note: {left}");
+            Terminal.Message($"  {FindingText.Of(finding)}");
         }
     }
 
-    /// <summary>Whether what is replaced has something that the snapshot has not, as far as it can be told.</summary>
+    /// <summary>Whether what is replaced has something that the snapshot has not, as far as is known.</summary>
     public static string Newest(RestoreStep step)
     {
-        string last = step.NewestRow is { } at ? $"{at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC ({step.NewestRowIn})" : "";
+        string last = step.NewestRow is { } at
+            ? $"{at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC ({step.NewestRowIn})"
+            : "";
         return step.NewerBySeconds is { } seconds
-            ? $"NEWER: it has rows of {last}, {Terminal.Age(TimeSpan.FromSeconds(seconds))} after the snapshot; they {(step.Action == RestoreStep.Drop ? "are LOST" : $"stay in {step.KeptAs} only")}"
-            : step.NewestRowUntold is { } why ? $"whether it has newer rows than the snapshot cannot be told: {why}"
-            : step.NewestRow is null ? "no row in it tells when it was written"
+                ? $"NEWER: it has rows of {last}, {Terminal.Age(TimeSpan.FromSeconds(seconds))} after the snapshot; they "
+                    + $"{(step.Action == RestoreStep.Drop ? "are LOST" : $"stay in {step.KeptAs} only")}"
+            : step.NewestRowUntold is { } why ? $"it is not known whether it has newer rows than the snapshot: {why}"
+            : step.NewestRow is null ? "no row in it says when it was written"
             : $"its newest row is of {last}, before the snapshot";
     }
 
@@ -53,16 +54,28 @@ internal static class RestoreText
         !database.IsThere ? "not there"
         : database.Objects is not { } objects ? "there, and does not let us in"
         : objects == 0 ? "there, and empty"
-        : string.Create(CultureInfo.InvariantCulture, $"there: {objects:N0} objects{(database.Bytes is { } bytes ? $", {ByteSize.Text(bytes)}" : "")}{(database.Sessions > 0 ? $", {database.Sessions} sessions" : "")}");
+        : string.Create(
+            CultureInfo.InvariantCulture,
+            $"there: {objects:N0} "
+                + $"objects{(database.Bytes is { } bytes ? $", {ByteSize.Text(bytes)}" : "")}"
+                + $"{(database.Sessions > 0 ? $", {database.Sessions} sessions" : "")}"
+        );
 
     private static string Describe(RestoreStep step)
     {
-        string there = $"{step.Name}, {(step.Objects is { } n ? string.Create(CultureInfo.InvariantCulture, $"{n:N0} objects") : "which does not let us in")}" +
-            $"{(step.Bytes is { } bytes ? $", {ByteSize.Text(bytes)}" : "")}{(step.Sessions > 0 ? $", {step.Sessions} sessions, which are ended" : "")}";
+        string objects = step.Objects is { } n
+            ? string.Create(CultureInfo.InvariantCulture, $"{n:N0} objects")
+            : "which does not let us in";
+        string there =
+            $"{step.Name}, {objects}"
+            + $"{(step.Bytes is { } bytes ? $", {ByteSize.Text(bytes)}" : "")}"
+            + $"{(step.Sessions > 0 ? $", {step.Sessions} sessions, which are ended" : "")}";
         return step.Action switch
         {
-            RestoreStep.Swap => $"restored beside ({there}) as {step.Copy}; when all are equal to the snapshot, it becomes {step.Name}, and the present one is kept as {step.KeptAs}",
-            RestoreStep.Drop => $"DROPS ({there}), and makes it anew",
+            RestoreStep.Swap =>
+                $"restored beside ({there}) as {step.Copy}; when all are equal to the snapshot, it becomes {step.Name}, and the "
+                    + $"present one is kept as {step.KeptAs}",
+            RestoreStep.Drop => $"DROPS ({there}), and makes it again",
             RestoreStep.Fill => $"fills {step.Name}, which is there and empty",
             _ => $"makes {step.Name}, which is not there",
         };
@@ -71,22 +84,32 @@ internal static class RestoreText
     /// <summary>Prints the report.</summary>
     public static void Show(RestoreReport report)
     {
-        foreach (string note in report.Notes.Except(report.Plan.Left).Except(report.Plan.Kept))
-        {
-            Terminal.Message($"note: {note}");
-        }
+        FindingText.Message(report.Findings.Except(report.Plan.Findings));
 
         Terminal.Table(
             ["DATABASE", "RESTORED AS", "TABLES", "ROWS", "RESTORE", "COMPARE", "VERDICT"],
-            [.. report.Databases.Select(static d => (IReadOnlyList<string>)
             [
-                d.Database, d.RestoredAs, d.Tables.ToString(CultureInfo.InvariantCulture), d.Rows.ToString("N0", CultureInfo.InvariantCulture),
-                Terminal.Span(d.RestoreSeconds), Terminal.Span(d.CompareSeconds), d.Problems.Count > 0 ? "FAILED" : d.SchemaCompared ? "equal" : "rows equal",
-            ])],
-            2, 3, 4, 5);
+                .. report.Databases.Select(static d =>
+                    (IReadOnlyList<string>)
+                        [
+                            d.Database,
+                            d.RestoredAs,
+                            d.Tables.ToString(CultureInfo.InvariantCulture),
+                            d.Rows.ToString("N0", CultureInfo.InvariantCulture),
+                            Terminal.Span(d.RestoreSeconds),
+                            Terminal.Span(d.CompareSeconds),
+                            d.Verdict.Word(),
+                        ]
+                ),
+            ],
+            2,
+            3,
+            4,
+            5
+        );
         foreach (DatabaseRestoreReport database in report.Databases.Where(static d => d.Problems.Count > 0))
         {
-            Terminal.Line($"\n{database.RestoredAs}: {database.Code}");
+            Terminal.Line($"\n{database.RestoredAs}: {PgBackupException.CodeTextOf(database.Code!.Value)}");
             foreach (string problem in database.Problems)
             {
                 Terminal.Line($"  {problem}");
@@ -96,7 +119,7 @@ internal static class RestoreText
         if (report.SwapFailed is { } failure)
         {
             Terminal.Line($"\nswap: {failure.Code}\n  {failure.Message}");
-            Statements("To exchange them by hand, in another database and with nobody in these:", failure.Finish);
+            Statements("To exchange them by hand (connect to another database; nobody may be connected to these):", failure.Finish);
             Statements("To drop what was restored beside:", failure.Drop);
         }
 
@@ -107,12 +130,18 @@ internal static class RestoreText
             Statements("To drop it:", [database.DropKept!]);
         }
 
-        string verdict = !report.Succeeded ? "restore FAILED"
+        string verdict =
+            !report.Succeeded ? "restore FAILED"
             : report.Databases.All(static d => d.SchemaCompared) ? "restored and proven equal"
             : "restored, rows proven equal (the schema was not compared: another version of Postgres)";
-        Terminal.Line(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{report.Snapshot} {verdict}: {report.Databases.Count} database{(report.Databases.Count == 1 ? "" : "s")} into {report.Target} in {Terminal.Span(report.TotalSeconds)} (checked before: {Terminal.Span(report.VerifySeconds)}, roles: {Terminal.Span(report.GlobalsSeconds)})"));
+        Terminal.Line(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{report.Snapshot} {verdict}: {Words.Count(report.Databases.Count, "database")} into "
+                    + $"{report.Target} in {Terminal.Span(report.TotalSeconds)} (checked before: "
+                    + $"{Terminal.Span(report.VerifySeconds)}, roles: {Terminal.Span(report.GlobalsSeconds)})"
+            )
+        );
     }
 
     /// <summary>Prints statements below a heading.</summary>

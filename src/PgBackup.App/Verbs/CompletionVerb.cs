@@ -8,16 +8,15 @@ internal static class CompletionVerb
 {
     private static readonly Dictionary<string, string> Scripts = new(StringComparer.Ordinal)
     {
-        ["bash"] =
-            """
+        ["bash"] = """
             _olympus_pgbackup() {
               local IFS=$'\n'
-              COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
+              local found=$("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)
+              COMPREPLY=($(compgen -W "$found" -- "${COMP_WORDS[COMP_CWORD]}"))
             }
             complete -o default -F _olympus_pgbackup olympus-pgbackup
             """,
-        ["zsh"] =
-            """
+        ["zsh"] = """
             #compdef olympus-pgbackup
             _olympus_pgbackup() {
               local -a found
@@ -26,8 +25,7 @@ internal static class CompletionVerb
             }
             compdef _olympus_pgbackup olympus-pgbackup
             """,
-        ["fish"] =
-            """
+        ["fish"] = """
             complete -c olympus-pgbackup -f -a '(olympus-pgbackup "[suggest:"(commandline -C)"]" (commandline -cp) 2>/dev/null)'
             """,
     };
@@ -37,18 +35,20 @@ internal static class CompletionVerb
     {
         var shell = new Argument<string>("SHELL") { Description = "bash, zsh or fish" };
         shell.AcceptOnlyFromAmong([.. Scripts.Keys]);
-        var command = new Command("completion", "Prints the completion script of a shell") { shell };
+        var command = new VerbCommand("completion", "Prints the completion script of a shell")
+        {
+            Examples = """
+                olympus-pgbackup completion bash > /etc/bash_completion.d/olympus-pgbackup
+                source <(olympus-pgbackup completion bash)
+                """,
+            ExitCodes = "0  done\n2  no such shell",
+        };
+        command.Add(shell);
         command.SetAction(parsed =>
         {
             Terminal.Line(Scripts[parsed.GetValue(shell)!]);
             return 0;
         });
-        return ExamplesHelpAction.Describe(
-            command,
-            """
-            olympus-pgbackup completion bash > /etc/bash_completion.d/olympus-pgbackup
-            source <(olympus-pgbackup completion bash)
-            """,
-            "0  done\n2  no such shell");
+        return command;
     }
 }

@@ -3,7 +3,7 @@ using PgBackup.Encryption;
 
 namespace PgBackup.App.Verbs;
 
-/// <summary>How a verb that decrypts is told the private key.</summary>
+/// <summary>The options that give a verb the private key.</summary>
 internal sealed class IdentityOptions
 {
     private readonly Option<string?> file = new("--identity", "-i")
@@ -12,7 +12,11 @@ internal sealed class IdentityOptions
         HelpName = "FILE",
     };
 
-    private readonly Option<string?> passphrase = new("--passphrase-file") { Description = "A file with the passphrase of the gpg key", HelpName = "FILE" };
+    private readonly Option<string?> passphrase = new("--passphrase-file")
+    {
+        Description = "A file with the passphrase of the gpg key",
+        HelpName = "FILE",
+    };
 
     /// <summary>Adds the options to a verb.</summary>
     public void AddTo(Command command)
@@ -28,7 +32,8 @@ internal sealed class IdentityOptions
         string? identity = parsed.GetValue(file);
         string? phrase = parsed.GetValue(passphrase);
         return PrivateKey.IsIn(identity ?? "") || PrivateKey.IsIn(phrase ?? "")
-            ? throw new PgBackupException(ErrorCode.Usage, $"--identity takes a file, and {PrivateKey.Refusal}", PrivateKey.Remedy)
-            : identity is null && phrase is null ? null : new Identity { File = identity, PassphraseFile = phrase };
+                ? throw new PgBackupException(ErrorCode.Usage, $"--identity takes a file, and {PrivateKey.Refusal}", PrivateKey.Remedy)
+            : identity is null && phrase is null ? null
+            : new Identity { File = identity, PassphraseFile = phrase };
     }
 }

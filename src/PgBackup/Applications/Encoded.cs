@@ -8,7 +8,9 @@ internal static class Encoded
     {
         string standard = text.TrimEnd('=').Replace('-', '+').Replace('_', '/');
         byte[] bytes = new byte[standard.Length];
-        return Convert.TryFromBase64String(standard.PadRight((standard.Length + 3) / 4 * 4, '='), bytes, out int count) ? bytes[..count] : null;
+        return Convert.TryFromBase64String(standard.PadRight((standard.Length + 3) / 4 * 4, '='), bytes, out int count)
+            ? bytes[..count]
+            : null;
     }
 
     /// <summary>Hexadecimal digits.</summary>

@@ -35,7 +35,9 @@ public sealed record Expectation
         string sign = Operators.FirstOrDefault(o => trimmed.StartsWith(o, StringComparison.Ordinal)) ?? "";
         string operand = trimmed[sign.Length..].Trim();
         bool orders = sign is ">" or "<" or ">=" or "<=";
-        return (sign.Length > 0 && operand.Length == 0) || (orders && Number(operand) is null) ? null : new Expectation(text, sign.Length == 0 ? "=" : sign, operand);
+        return (sign.Length > 0 && operand.Length == 0) || (orders && Number(operand) is null)
+            ? null
+            : new Expectation(text, sign.Length == 0 ? "=" : sign, operand);
     }
 
     /// <summary>The answer is as expected. Null stands for no row, or for SQL's NULL.</summary>
@@ -65,5 +67,6 @@ public sealed record Expectation
 
     private bool Same(string answer) => answer == value || (value is "true" or "false" && answer == value[..1]);
 
-    private static decimal? Number(string text) => decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal number) ? number : null;
+    private static decimal? Number(string text) =>
+        decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal number) ? number : null;
 }

@@ -11,7 +11,8 @@ namespace PgBackup.Applications;
 internal sealed class HydraFormat : IValueFormat
 {
     /// <inheritdoc/>
-    public ValueVerdict Try(string value, IReadOnlyList<string> secrets) => Encoded.Base64(value) is { } bytes
-        ? AesGcmValue.TryJoined(bytes, [.. secrets.Select(static s => SHA256.HashData(Encoding.UTF8.GetBytes(s)))])
-        : new ValueVerdict(ValueState.Malformed, Why: "is not base64");
+    public ValueVerdict Try(string value, IReadOnlyList<string> secrets) =>
+        Encoded.Base64(value) is { } bytes
+            ? AesGcmValue.TryJoined(bytes, [.. secrets.Select(static s => SHA256.HashData(Encoding.UTF8.GetBytes(s)))])
+            : new ValueVerdict(ValueState.Malformed, Why: "is not base64");
 }

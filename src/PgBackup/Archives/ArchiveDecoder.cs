@@ -34,8 +34,13 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
     public static async Task<ArchiveDecoder> StartAsync(PostgresTools tools, bool keepExcerpts, CancellationToken cancel)
     {
         ToolProcess restore = await tools.Host.StartAsync(
-            new ToolCommand("pg_restore", "--create", "--no-tablespaces", "--file=-") { Label = "pg_restore (reading the dump back)", MayStopReading = true },
-            cancel);
+            new ToolCommand("pg_restore", "--create", "--no-tablespaces", "--file=-")
+            {
+                Label = "pg_restore (reading the dump back)",
+                MayStopReading = true,
+            },
+            cancel
+        );
         return new ArchiveDecoder(restore, tools.Major, keepExcerpts, cancel);
     }
 
@@ -114,7 +119,8 @@ internal sealed class ArchiveDecoder : IAsyncDisposable
         {
             throw new PgBackupException(
                 ErrorCode.DumpUnreadable,
-                $"the dump cannot be read back: {ToolFailure.Of(restore.Command, exitCode, restore.Errors).Message}");
+                $"the dump cannot be read back: {ToolFailure.Of(restore.Command, exitCode, restore.Errors).Message}"
+            );
         }
 
         return script.Finish(major);

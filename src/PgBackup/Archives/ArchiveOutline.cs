@@ -36,9 +36,7 @@ internal sealed partial class ArchiveOutline
     private readonly List<ArchiveEntry> entries = [];
     private int firstStatement;
 
-    private ArchiveOutline()
-    {
-    }
+    private ArchiveOutline() { }
 
     /// <summary>The entries, in the order of the archive.</summary>
     public IReadOnlyList<ArchiveEntry> Entries => entries;
@@ -50,11 +48,18 @@ internal sealed partial class ArchiveOutline
     public bool StandardStrings { get; private set; }
 
     /// <summary>Reads a decrypted archive to its end; it is disposed.</summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.DumpUnreadable"/>, <see cref="ErrorCode.ToolFailed"/>, or what reading it throws.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.DumpUnreadable"/>, <see cref="ErrorCode.ToolFailed"/>, or what reading it
+    /// throws.</exception>
     public static async Task<ArchiveOutline> ReadAsync(Stream archive, PostgresTools tools, CancellationToken cancel)
     {
         ToolProcess restore = await tools.Host.StartAsync(
-            new ToolCommand("pg_restore", "--create", "--verbose", "--file=-") { Label = "pg_restore (reading what is in the dump)", MayStopReading = true }, cancel);
+            new ToolCommand("pg_restore", "--create", "--verbose", "--file=-")
+            {
+                Label = "pg_restore (reading what is in the dump)",
+                MayStopReading = true,
+            },
+            cancel
+        );
         await using ToolStream text = ToolStream.Through(restore, archive, cancel);
         return await ReadScriptAsync(text, cancel);
     }
@@ -85,7 +90,10 @@ internal sealed partial class ArchiveOutline
         {
             if (comment.StartsWith("-- Dependencies: ", StringComparison.Ordinal))
             {
-                entries[^1] = entries[^1] with { Needs = [.. comment["-- Dependencies: ".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Number)] };
+                entries[^1] = entries[^1] with
+                {
+                    Needs = [.. comment["-- Dependencies: ".Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Number)],
+                };
             }
             else if (Second().Match(comment) is { Success: true } second)
             {
@@ -99,7 +107,10 @@ internal sealed partial class ArchiveOutline
     {
         if (entries.Count > 0)
         {
-            entries[^1] = entries[^1] with { Statements = [.. statements.Skip(firstStatement).Where(static s => !s.StartsWith("SET ", StringComparison.Ordinal))] };
+            entries[^1] = entries[^1] with
+            {
+                Statements = [.. statements.Skip(firstStatement).Where(static s => !s.StartsWith("SET ", StringComparison.Ordinal))],
+            };
         }
 
         firstStatement = statements.Count;

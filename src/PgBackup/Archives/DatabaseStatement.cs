@@ -16,13 +16,23 @@ internal sealed record DatabaseStatement
 
     // What would hinder the sessions that fill it: they may not write, run as somebody else, or need a library that the target may lack.
     private static readonly string[] Hindering =
-        ["default_transaction_read_only", "transaction_read_only", "role", "session_authorization", "session_preload_libraries",
-            "local_preload_libraries"];
+    [
+        "default_transaction_read_only",
+        "transaction_read_only",
+        "role",
+        "session_authorization",
+        "session_preload_libraries",
+        "local_preload_libraries",
+    ];
 
     // Everything pg_dump --create writes about the database; what stands before the name.
     private static readonly string[] Forms =
     [
-        "CREATE DATABASE ", "ALTER DATABASE ", "COMMENT ON DATABASE ", " IN DATABASE ", " ON DATABASE ",
+        "CREATE DATABASE ",
+        "ALTER DATABASE ",
+        "COMMENT ON DATABASE ",
+        " IN DATABASE ",
+        " ON DATABASE ",
     ];
 
     /// <summary>The statement with a hole instead of the database's name.</summary>
@@ -53,8 +63,12 @@ internal sealed record DatabaseStatement
         get
         {
             int at = HoleAt + Hole.Length;
-            return string.CompareOrdinal(Template, at, Set, 0, Set.Length) == 0 && (Template.StartsWith("ALTER DATABASE ", StringComparison.Ordinal)
-                || Template.StartsWith("ALTER ROLE ", StringComparison.Ordinal))
+            return
+                string.CompareOrdinal(Template, at, Set, 0, Set.Length) == 0
+                && (
+                    Template.StartsWith("ALTER DATABASE ", StringComparison.Ordinal)
+                    || Template.StartsWith("ALTER ROLE ", StringComparison.Ordinal)
+                )
                 ? Sql.ReadName(Template, at + Set.Length)?.Name
                 : null;
         }
@@ -81,10 +95,14 @@ internal sealed record DatabaseStatement
 
     /// <summary>A quick look at the first words, before the text is decoded.</summary>
     public static bool MayBe(ReadOnlySpan<byte> statement) =>
-        statement.StartsWith("CREATE DATABASE "u8) || statement.StartsWith("ALTER DATABASE "u8) || statement.StartsWith("COMMENT ON DATABASE "u8) ||
-        ((statement.StartsWith("GRANT "u8) || statement.StartsWith("REVOKE "u8) || statement.StartsWith("SECURITY LABEL "u8)) &&
-            statement.IndexOf(" ON DATABASE "u8) > 0) ||
-        (statement.StartsWith("ALTER ROLE "u8) && statement.IndexOf(" IN DATABASE "u8) > 0);
+        statement.StartsWith("CREATE DATABASE "u8)
+        || statement.StartsWith("ALTER DATABASE "u8)
+        || statement.StartsWith("COMMENT ON DATABASE "u8)
+        || (
+            (statement.StartsWith("GRANT "u8) || statement.StartsWith("REVOKE "u8) || statement.StartsWith("SECURITY LABEL "u8))
+            && statement.IndexOf(" ON DATABASE "u8) > 0
+        )
+        || (statement.StartsWith("ALTER ROLE "u8) && statement.IndexOf(" IN DATABASE "u8) > 0);
 
     /// <summary>Reads such a statement, or returns null for any other.</summary>
     public static DatabaseStatement? Read(string statement)
@@ -100,7 +118,12 @@ internal sealed record DatabaseStatement
             int start = at + form.Length;
             if (Sql.ReadName(statement, start) is (string name, int end))
             {
-                return new DatabaseStatement { Template = statement[..start] + Hole + statement[end..], HoleAt = start, Name = name };
+                return new DatabaseStatement
+                {
+                    Template = statement[..start] + Hole + statement[end..],
+                    HoleAt = start,
+                    Name = name,
+                };
             }
         }
 
@@ -108,7 +131,8 @@ internal sealed record DatabaseStatement
     }
 
     /// <summary>The statement for a database of another name.</summary>
-    public string For(string database) => string.Concat(Template.AsSpan(0, HoleAt), Sql.Name(database), Template.AsSpan(HoleAt + Hole.Length));
+    public string For(string database) =>
+        string.Concat(Template.AsSpan(0, HoleAt), Sql.Name(database), Template.AsSpan(HoleAt + Hole.Length));
 
     // The position of the words outside of quotes: a role may be called "x ON DATABASE y".
     private static int Find(string statement, string words)

@@ -6,7 +6,7 @@ namespace PgBackup.Archives;
 
 /// <summary>
 /// The globals of a snapshot as they are carried out at one target, and how they are compared with what the target then has. Pure.
-/// What a target cannot take, or must not lose in the middle of a restore, is left as the target has it, and told (<see cref="Kept"/>).
+/// What a target cannot take, or must not lose in the middle of a restore, is left as the target has it, and reported (<see cref="Kept"/>).
 /// </summary>
 internal sealed partial class GlobalsScript
 {
@@ -25,7 +25,7 @@ internal sealed partial class GlobalsScript
     /// <summary>Reads a script for a target.</summary>
     /// <param name="statements">Those of the snapshot, in order.</param>
     /// <param name="dumpMajor">The version of the pg_dumpall that wrote them.</param>
-    /// <param name="bootstrap">The superuser that initdb made at the source, or null where the manifest does not tell.</param>
+    /// <param name="bootstrap">The superuser that initdb made at the source, or null where the manifest does not name it.</param>
     /// <param name="target">What is known of the target.</param>
     public GlobalsScript(IReadOnlyList<string> statements, int dumpMajor, string? bootstrap, ServerFacts target)
     {
@@ -50,10 +50,12 @@ internal sealed partial class GlobalsScript
     public IReadOnlySet<string> Roles { get; }
 
     /// <summary>All that it makes.</summary>
-    public GlobalNames Names => new(
-        Roles,
-        Statements.Select(static s => Name(s, CreateTablespace)).OfType<string>().ToHashSet(StringComparer.Ordinal),
-        Statements.Select(static s => Name(s, GlobalsSupplement.AllRoles)).OfType<string>().ToHashSet(StringComparer.OrdinalIgnoreCase));
+    public GlobalNames Names =>
+        new(
+            Roles,
+            Statements.Select(static s => Name(s, CreateTablespace)).OfType<string>().ToHashSet(StringComparer.Ordinal),
+            Statements.Select(static s => Name(s, GlobalsSupplement.AllRoles)).OfType<string>().ToHashSet(StringComparer.OrdinalIgnoreCase)
+        );
 
     /// <summary>It has passwords of roles.</summary>
     public bool HasPasswords { get; }
@@ -71,8 +73,10 @@ internal sealed partial class GlobalsScript
         if (Name(statement, AlterRole) is { } role && OfAttributes(statement, role))
         {
             string own = role == target.Role ? ValidUntil().Replace(RolePassword().Replace(statement, ""), "") : statement;
-            return Holds(role) ? own.Replace(" NOSUPERUSER ", " SUPERUSER ", StringComparison.Ordinal)
-                .Replace(" NOLOGIN ", " LOGIN ", StringComparison.Ordinal) : own;
+            return Holds(role)
+                ? own.Replace(" NOSUPERUSER ", " SUPERUSER ", StringComparison.Ordinal)
+                    .Replace(" NOLOGIN ", " LOGIN ", StringComparison.Ordinal)
+                : own;
         }
 
         return Grantor(statement) is { } by && (anyGrantor || firstSuperusers.Contains(by))
@@ -80,7 +84,8 @@ internal sealed partial class GlobalsScript
             : statement;
     }
 
-    /// <summary>The form in which a statement of either side is compared: as carried out, and one wording for what means the same.</summary>
+    /// <summary>The form in which a statement of either side is compared: as carried out, and one wording for what means the
+    /// same.</summary>
     public string Compared(string statement)
     {
         string own = For(statement);
@@ -104,7 +109,7 @@ internal sealed partial class GlobalsScript
         return [$"ALTER ROLE {name} CONNECTION LIMIT -1{password}{until}", $"ALTER ROLE {name} RESET ALL"];
     }
 
-    /// <summary>What the target has of these roles, or of all, besides what the snapshot has; nothing takes it away.</summary>
+    /// <summary>What the target has of these roles, or of all, beyond what the snapshot has; nothing takes it away.</summary>
     public IReadOnlyList<string> Besides(IEnumerable<string> present)
     {
         HashSet<string> known = [.. Statements.Select(Compared)];
@@ -138,10 +143,12 @@ internal sealed partial class GlobalsScript
 
         string lost = string.Join(
             " and ",
-            ((string[])["NOSUPERUSER", "NOLOGIN"]).Where(w => statement.Contains($" {w} ", StringComparison.Ordinal)));
+            ((string[])["NOSUPERUSER", "NOLOGIN"]).Where(w => statement.Contains($" {w} ", StringComparison.Ordinal))
+        );
         return lost.Length == 0
             ? null
-            : $"the role {role} is {lost} in the snapshot, and is left as it is: {(role == target.Bootstrap ? "it is the first superuser of the target" : "it carries out the restore")}.";
+            : $"the role {role} is {lost} in the snapshot, and is left as it is: "
+                + $"{(role == target.Bootstrap ? "it is the first superuser of the target" : "it carries out the restore")}.";
     }
 
     private bool IsOfOurs(string statement) =>
@@ -151,7 +158,7 @@ internal sealed partial class GlobalsScript
 
     private static bool OfAttributes(string statement, string role) =>
         statement.StartsWith($"{AlterRole}{role} WITH ", StringComparison.Ordinal)
-            || statement.StartsWith($"{AlterRole}{Sql.Name(role)} WITH ", StringComparison.Ordinal);
+        || statement.StartsWith($"{AlterRole}{Sql.Name(role)} WITH ", StringComparison.Ordinal);
 
     private static string? Name(string statement, string words) =>
         statement.StartsWith(words, StringComparison.Ordinal) && Sql.ReadName(statement, words.Length) is (string name, _) ? name : null;
@@ -161,7 +168,8 @@ internal sealed partial class GlobalsScript
     {
         const string Grant = "GRANT ";
         const string To = " TO ";
-        return statement.StartsWith(Grant, StringComparison.Ordinal)
+        return
+            statement.StartsWith(Grant, StringComparison.Ordinal)
             && Sql.ReadName(statement, Grant.Length) is (string role, int end)
             && string.CompareOrdinal(statement, end, To, 0, To.Length) == 0
             && Sql.ReadName(statement, end + To.Length) is (string member, int after)
@@ -180,7 +188,9 @@ internal sealed partial class GlobalsScript
     {
         var granted = statements.Select(s => (Grant: Membership(s), By: Grantor(s))).Where(static g => g.Grant is not null).ToList();
         HashSet<(string Role, string Member)> admins =
-            [.. granted.Where(static g => g.Grant!.Value.Admin).Select(static g => (g.Grant!.Value.Role, g.Grant!.Value.Member))];
+        [
+            .. granted.Where(static g => g.Grant!.Value.Admin).Select(static g => (g.Grant!.Value.Role, g.Grant!.Value.Member)),
+        ];
         return granted.Where(g => g.By is { } by && !admins.Contains((g.Grant!.Value.Role, by))).Select(static g => g.By!);
     }
 

@@ -1,5 +1,3 @@
-using PgBackup.Postgres;
-
 namespace PgBackup.Archives;
 
 /// <summary>
@@ -13,7 +11,8 @@ internal static class InheritedOrder
     private const string Table = "TABLE ";
     private const string Inherits = "\n)\nINHERITS (";
 
-    /// <summary>For the definition of a table that inherits: its name as in the script, and the definition with sorted lines; else null.</summary>
+    /// <summary>For the definition of a table that inherits: its name as in the script, and the definition with sorted lines; else
+    /// null.</summary>
     public static (string Table, string Sorted)? Definition(string statement)
     {
         int body = statement.IndexOf(" (\n", StringComparison.Ordinal);
@@ -31,21 +30,7 @@ internal static class InheritedOrder
     /// <summary>The positions of a COPY's columns in the order of their names, or null when they stand in it already.</summary>
     public static int[]? Columns(string copy)
     {
-        int open = "COPY ".Length;
-        for (bool quoted = false; open < copy.Length && (quoted || copy[open] != ' '); open++)
-        {
-            quoted ^= copy[open] == '"'; // names may hold blanks and parentheses
-        }
-
-        string list = string.CompareOrdinal(copy, open, " (", 0, 2) == 0 ? copy[(open + 2)..copy.LastIndexOf(')')] : "";
-        List<string> names = [];
-        int at = 0;
-        while (at < list.Length && Sql.ReadName(list, at) is (string name, int end))
-        {
-            names.Add(name);
-            at = end + ", ".Length;
-        }
-
+        List<string> names = CopyHeader.Columns(copy);
         int[] order = [.. Enumerable.Range(0, names.Count).OrderBy(i => names[i], StringComparer.Ordinal)];
         return order.SequenceEqual(Enumerable.Range(0, names.Count)) ? null : order;
     }

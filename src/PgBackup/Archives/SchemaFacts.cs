@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PgBackup.Archives;
 
-/// <summary>What the statements of a dump's schema tell of how it has to be restored, and of what cannot be compared.</summary>
+/// <summary>What the statements of a dump's schema say about how to restore it, and about what cannot be compared.</summary>
 internal static partial class SchemaFacts
 {
     /// <summary>
@@ -10,9 +10,9 @@ internal static partial class SchemaFacts
     /// is right for them is right for all others.
     /// </summary>
     public static bool HasRowTriggersOnPartitioned(IReadOnlyList<string> statements) =>
-        statements.Any(static s => s.StartsWith("CREATE TABLE ", StringComparison.Ordinal)
-            && s.Contains("\nPARTITION BY ", StringComparison.Ordinal)) &&
-        statements.Any(static s => Trigger().IsMatch(s) && s.Contains(" FOR EACH ROW ", StringComparison.Ordinal));
+        statements.Any(static s =>
+            s.StartsWith("CREATE TABLE ", StringComparison.Ordinal) && s.Contains("\nPARTITION BY ", StringComparison.Ordinal)
+        ) && statements.Any(static s => Trigger().IsMatch(s) && s.Contains(" FOR EACH ROW ", StringComparison.Ordinal));
 
     /// <summary>What the target computes by itself, since a dump does not have it: a sentence, or null for nothing.</summary>
     public static string? Computed(IReadOnlyList<string> statements)
@@ -21,10 +21,12 @@ internal static partial class SchemaFacts
         int tables = statements.Count(static s => s.StartsWith("CREATE TABLE ", StringComparison.Ordinal) && Stored().IsMatch(s));
         string[] what =
         [
-            .. views > 0 ? [$"{views} materialized view{(views == 1 ? "" : "s")}"] : Array.Empty<string>(),
-            .. tables > 0 ? [$"the generated columns of {tables} table{(tables == 1 ? "" : "s")}"] : Array.Empty<string>(),
+            .. views > 0 ? [$"{Words.Count(views, "materialized view")}"] : Array.Empty<string>(),
+            .. tables > 0 ? [$"the generated columns of {Words.Count(tables, "table")}"] : Array.Empty<string>(),
         ];
-        return what.Length == 0 ? null : $"the contents of {string.Join(" and of ", what)} are not in a dump: the target computed them, and they were not compared.";
+        return what.Length == 0
+            ? null
+            : $"the contents of {string.Join(" and of ", what)} are not in a dump: the target computed them, and they were not compared.";
     }
 
     [GeneratedRegex("^CREATE (CONSTRAINT )?TRIGGER ")]

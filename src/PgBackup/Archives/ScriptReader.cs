@@ -34,7 +34,8 @@ internal sealed class ScriptReader : IDisposable
     private Table? copying;
     private bool complete;
     private long rowLength;
-    private byte rowFirst, rowSecond;
+    private byte rowFirst,
+        rowSecond;
 
     /// <summary>A reader; <paramref name="keepExcerpts"/> keeps every schema statement (of a longer one its first 16 KiB), to name
     /// differences.</summary>
@@ -49,6 +50,9 @@ internal sealed class ScriptReader : IDisposable
     /// <summary>Every other statement, in order, when asked for by <see cref="KeepStatements"/>.</summary>
     public List<string> Statements { get; } = [];
 
+    /// <summary>What the tables look like, as far as the script was read.</summary>
+    public ScriptShapes Shapes { get; } = new();
+
     /// <summary>Keeps the text of every statement (for globals, which are small).</summary>
     public bool KeepStatements { get; init; }
 
@@ -58,7 +62,7 @@ internal sealed class ScriptReader : IDisposable
     /// </summary>
     public string? DatabaseTablespace { get; init; }
 
-    /// <summary>Is told each line of comment that stands between two statements.</summary>
+    /// <summary>Called for each line of comment between two statements.</summary>
     public Action<string>? Comment { get; init; }
 
     /// <summary>False when the script's literals escape by backslashes (<c>standard_conforming_strings = off</c>).</summary>
@@ -105,7 +109,10 @@ internal sealed class ScriptReader : IDisposable
         return new Proof
         {
             DumpMajor = dumpMajor,
-            Tables = new SortedDictionary<string, TableProof>(tables.ToDictionary(static t => t.Key, static t => t.Value.ToProof()), StringComparer.Ordinal),
+            Tables = new SortedDictionary<string, TableProof>(
+                tables.ToDictionary(static t => t.Key, static t => t.Value.ToProof()),
+                StringComparer.Ordinal
+            ),
             Sequences = sequences,
             LargeObjects = largeObjects.ToProof(),
             Schema = new StatementsProof { Count = schema.Count, Digest = schema.ToString() },
@@ -201,7 +208,9 @@ internal sealed class ScriptReader : IDisposable
         if (statement.WrittenCount == 0 && (IsBlank(text) || text.StartsWith("--"u8) || text[0] == (byte)'\\'))
         {
             // Between statements: comments, and psql's own \restrict, \unrestrict and \connect.
-            complete |= text.SequenceEqual("-- PostgreSQL database dump complete"u8) || text.SequenceEqual("-- PostgreSQL database cluster dump complete"u8);
+            complete |=
+                text.SequenceEqual("-- PostgreSQL database dump complete"u8)
+                || text.SequenceEqual("-- PostgreSQL database cluster dump complete"u8);
             if (Comment is not null && text.StartsWith("-- "u8))
             {
                 Comment(Text(text));
@@ -226,6 +235,11 @@ internal sealed class ScriptReader : IDisposable
 
     private void EndStatement(ReadOnlySpan<byte> text)
     {
+        if (ScriptShapes.MayBe(text))
+        {
+            Shapes.Read(Text(text));
+        }
+
         if (text.StartsWith("COPY "u8) && text.EndsWith(" FROM stdin;"u8))
         {
             text = StartCopy(text);
@@ -265,8 +279,13 @@ internal sealed class ScriptReader : IDisposable
 
         if (DatabaseStatement.MayBe(text) && DatabaseStatement.Read(Text(text)) is { } own)
         {
-            own = DatabaseTablespace is { } place
-                && own.Creates ? own with { Template = $"{own.Template.TrimEnd(';')} TABLESPACE = {place};" } : own;
+            own =
+                DatabaseTablespace is { } place && own.Creates
+                    ? own with
+                    {
+                        Template = $"{own.Template.TrimEnd(';')} TABLESPACE = {place};",
+                    }
+                    : own;
             DatabaseStatements.Add(own with { Authorization = authorization });
             database.AddContent(Encoding.UTF8.GetBytes(own.Template));
             return;
@@ -295,7 +314,8 @@ internal sealed class ScriptReader : IDisposable
             int close = text.LastIndexOf(");", StringComparison.Ordinal);
             if (text.StartsWith('\'') && end > 0 && close > end)
             {
-                sequences[text[1..end].Replace("''", "'", StringComparison.Ordinal)] = text[(end + 3)..close].Replace(" ", "", StringComparison.Ordinal);
+                sequences[text[1..end].Replace("''", "'", StringComparison.Ordinal)] = text[(end + 3)..close]
+                    .Replace(" ", "", StringComparison.Ordinal);
                 return true;
             }
         }
@@ -347,6 +367,7 @@ internal sealed class ScriptReader : IDisposable
 
         copying = table;
         columnOrder = null;
+        Shapes.Copy(name, Text(copy));
         if (!inheriting.Contains(name))
         {
             return copy;
@@ -396,6 +417,12 @@ internal sealed class ScriptReader : IDisposable
             Bytes += bytes;
         }
 
-        public TableProof ToProof() => new() { Rows = digest.Count, Bytes = Bytes, Digest = digest.ToString() };
+        public TableProof ToProof() =>
+            new()
+            {
+                Rows = digest.Count,
+                Bytes = Bytes,
+                Digest = digest.ToString(),
+            };
     }
 }

@@ -43,8 +43,9 @@ internal sealed partial record StatementDifferences
 
         List<string> all =
         [
-            .. Some(lines), .. Some([.. expected.Select(static s => "expected, not found: " + OneLine(s))]),
-                .. Some([.. found.Select(static s => "found, not expected: " + OneLine(s))]),
+            .. Some(lines),
+            .. Some([.. expected.Select(static s => "expected, not found: " + OneLine(s))]),
+            .. Some([.. found.Select(static s => "found, not expected: " + OneLine(s))]),
         ];
         return new StatementDifferences { Lines = all, OnlyNamesOfNotNull = onlyNames };
     }
@@ -58,7 +59,11 @@ internal sealed partial record StatementDifferences
 
     // What pg_dump sets between statements differs as a consequence of these.
     private static List<string> Telling(IReadOnlyList<string> statements) =>
-        [.. statements.Where(static s => !s.StartsWith("SET ", StringComparison.Ordinal) && !s.StartsWith("RESET ", StringComparison.Ordinal))];
+        [
+            .. statements.Where(static s =>
+                !s.StartsWith("SET ", StringComparison.Ordinal) && !s.StartsWith("RESET ", StringComparison.Ordinal)
+            ),
+        ];
 
     private static IEnumerable<string> WithoutNames(List<string> statements) =>
         statements.Select(static s => NotNull().Replace(s, "NOT NULL")).Order(StringComparer.Ordinal);
@@ -73,8 +78,10 @@ internal sealed partial record StatementDifferences
     {
         List<string> there = [.. other.Split('\n').Select(static l => l.Trim().TrimEnd(','))];
         string[] lines = [.. statement.Split('\n').Select(static l => l.Trim().TrimEnd(',')).Where(l => !there.Remove(l))];
-        return lines.Length == 0 ? "the rest" : string.Join(" / ", lines.Take(ShownLines).Select(OneLine))
-            + (lines.Length > ShownLines ? $" / and {lines.Length - ShownLines} lines more" : "");
+        return lines.Length == 0
+            ? "the rest"
+            : string.Join(" / ", lines.Take(ShownLines).Select(OneLine))
+                + (lines.Length > ShownLines ? $" / and {lines.Length - ShownLines} lines more" : "");
     }
 
     [GeneratedRegex("""CONSTRAINT (?:"(?:[^"]|"")*_not_null[0-9]*"|[^\s"]+_not_null[0-9]*) NOT NULL""")]

@@ -48,7 +48,7 @@ internal sealed class StatementLexer
                 case Inside.Literal when b == (byte)'\'':
                 case Inside.EscapedLiteral when b == (byte)'\'':
                 case Inside.Name when b == (byte)'"':
-                    // A doubled quote closes and opens again, which comes to the same.
+                    // A doubled quote closes and opens again, which is the same.
                     inside = Inside.Nothing;
                     break;
                 case Inside.EscapedLiteral when b == (byte)'\\':
@@ -65,7 +65,15 @@ internal sealed class StatementLexer
                 case Inside.Dollar:
                 case Inside.Literal:
                 case Inside.Name:
-                    int skip = line[i..].IndexOf(inside switch { Inside.Dollar => (byte)'$', Inside.Literal => (byte)'\'', _ => (byte)'"' });
+                    int skip = line[i..]
+                        .IndexOf(
+                            inside switch
+                            {
+                                Inside.Dollar => (byte)'$',
+                                Inside.Literal => (byte)'\'',
+                                _ => (byte)'"',
+                            }
+                        );
                     i = skip < 0 ? line.Length : i + skip - 1;
                     break;
                 case Inside.BlockComment:

@@ -13,7 +13,10 @@ internal readonly record struct TableName(string Schema, string Name)
 
     /// <summary>Reads <c>schema.name</c>, each plain or in double quotes, at a position of a statement; null where there is none.</summary>
     public static (TableName Name, int End)? Read(string sql, int start) =>
-        Sql.ReadName(sql, start) is (string schema, int dot) && dot < sql.Length && sql[dot] == '.' && Sql.ReadName(sql, dot + 1) is (string name, int end)
+        Sql.ReadName(sql, start) is (string schema, int dot)
+        && dot < sql.Length
+        && sql[dot] == '.'
+        && Sql.ReadName(sql, dot + 1) is (string name, int end)
             ? (new TableName(schema, name), end)
             : null;
 
@@ -33,13 +36,13 @@ internal readonly record struct TableName(string Schema, string Name)
     }
 
     /// <summary>
-    /// What somebody typed: <c>schema.name</c>, or a name alone (its schema is then null). Quotes are needed only around a part that has a dot
-    /// or a quote in it; upper and lower case are told apart.
+    /// What somebody typed: <c>schema.name</c>, or a name alone (its schema is then null). Quotes are needed only around a part that has a
+    /// dot or a quote in it; upper and lower case matter.
     /// </summary>
     public static (string? Schema, string Name)? Typed(string text)
     {
         List<string> parts = [];
-        for (int start = 0; start <= text.Length;)
+        for (int start = 0; start <= text.Length; )
         {
             int end;
             if (start < text.Length && text[start] == '"' && Sql.ReadName(text, start) is (string quoted, int after))

@@ -11,7 +11,17 @@ namespace PgBackup.Archives;
 internal sealed class TableSelection
 {
     // What belongs to a table and comes with it, if everything that it needs is there or can come along without another table.
-    private static readonly HashSet<string> Own = ["DEFAULT", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "INDEX", "TABLE ATTACH", "SEQUENCE", "STATISTICS"];
+    private static readonly HashSet<string> Own =
+    [
+        "DEFAULT",
+        "CONSTRAINT",
+        "CHECK CONSTRAINT",
+        "FK CONSTRAINT",
+        "INDEX",
+        "TABLE ATTACH",
+        "SEQUENCE",
+        "STATISTICS",
+    ];
 
     // What comes if that to which it belongs has come.
     private static readonly HashSet<string> Following = ["INDEX ATTACH", "SEQUENCE SET", "SEQUENCE OWNED BY", "COMMENT"];
@@ -38,7 +48,11 @@ internal sealed class TableSelection
 
         foreach (ArchiveEntry attach in outline.Entries.Where(static e => e.Type == "TABLE ATTACH"))
         {
-            if (Attached(attach) is (TableName root, TableName partition) && tables.TryGetValue(root, out ArchiveEntry? to) && tables.TryGetValue(partition, out ArchiveEntry? attached))
+            if (
+                Attached(attach) is (TableName root, TableName partition)
+                && tables.TryGetValue(root, out ArchiveEntry? to)
+                && tables.TryGetValue(partition, out ArchiveEntry? attached)
+            )
             {
                 roots[attached.Id] = to.Id;
             }
@@ -81,17 +95,30 @@ internal sealed class TableSelection
         selection.AddOwn(outline, available);
         selection.RequireRows(outline);
         selection.List = string.Concat(outline.Entries.Where(e => selection.included.Contains(e.Id)).Select(static e => $"{e.Id};\n"));
-        selection.Defined = [.. selection.tables.Where(t => selection.included.Contains(t.Value.Id) && !selection.chosen.Contains(t.Value.Id)).Select(static t => t.Key)];
-        selection.Sequences = [.. outline.Entries.Where(e => e.Type == "SEQUENCE" && selection.included.Contains(e.Id))
-            .Select(static e => TableName.After(e.Statement, "SEQUENCE NAME ", "CREATE SEQUENCE ", "CREATE UNLOGGED SEQUENCE ")).OfType<TableName>()];
-        selection.Extensions = [.. outline.Entries.Where(e => e.Type == "EXTENSION" && selection.included.Contains(e.Id)).Select(Extension).OfType<string>()];
+        selection.Defined =
+        [
+            .. selection
+                .tables.Where(t => selection.included.Contains(t.Value.Id) && !selection.chosen.Contains(t.Value.Id))
+                .Select(static t => t.Key),
+        ];
+        selection.Sequences =
+        [
+            .. outline
+                .Entries.Where(e => e.Type == "SEQUENCE" && selection.included.Contains(e.Id))
+                .Select(static e => TableName.After(e.Statement, "SEQUENCE NAME ", "CREATE SEQUENCE ", "CREATE UNLOGGED SEQUENCE "))
+                .OfType<TableName>(),
+        ];
+        selection.Extensions =
+        [
+            .. outline.Entries.Where(e => e.Type == "EXTENSION" && selection.included.Contains(e.Id)).Select(Extension).OfType<string>(),
+        ];
         selection.Left = [.. outline.Entries.Where(selection.IsLeft).Select(static e => $"{e.Type.ToLowerInvariant()} {e.Tag}")];
         return selection;
     }
 
     /// <summary>
-    /// A proof of these tables and sequences alone, by their full names in quotes; <paramref name="schema"/> is where they are now, if not in
-    /// their own.
+    /// A proof of these tables and sequences alone, by their full names in quotes; <paramref name="schema"/> is where they are now, if not
+    /// in their own.
     /// </summary>
     public Proof ProofOf(Proof whole, string? schema = null)
     {
@@ -100,7 +127,12 @@ internal sealed class TableSelection
             DumpMajor = 0,
             Tables = new SortedDictionary<string, TableProof>(StringComparer.Ordinal),
             Sequences = new SortedDictionary<string, string>(StringComparer.Ordinal),
-            LargeObjects = new TableProof { Rows = 0, Bytes = 0, Digest = "" },
+            LargeObjects = new TableProof
+            {
+                Rows = 0,
+                Bytes = 0,
+                Digest = "",
+            },
             Schema = new StatementsProof { Count = 0, Digest = "" },
             Database = new StatementsProof { Count = 0, Digest = "" },
         };
@@ -109,7 +141,12 @@ internal sealed class TableSelection
         return proof;
     }
 
-    private static void Pick<T>(SortedDictionary<string, T> from, SortedDictionary<string, T> to, IReadOnlyList<TableName> names, string? schema)
+    private static void Pick<T>(
+        SortedDictionary<string, T> from,
+        SortedDictionary<string, T> to,
+        IReadOnlyList<TableName> names,
+        string? schema
+    )
     {
         Dictionary<TableName, T> found = [];
         foreach ((string key, T value) in from)
@@ -133,7 +170,11 @@ internal sealed class TableSelection
     {
         if (TableName.Typed(text) is not (var schema, string typed))
         {
-            throw new PgBackupException(ErrorCode.Usage, $"--table {text}: that is no name of a table.", "Write --table schema.name; a part with a dot or a quote in it in double quotes.");
+            throw new PgBackupException(
+                ErrorCode.Usage,
+                $"--table {text}: that is not the name of a table.",
+                "Write --table schema.name; a part with a dot or a quote in it in double quotes."
+            );
         }
 
         TableName[] found = [.. tables.Keys.Where(t => t.Name == typed && (schema is null || t.Schema == schema))];
@@ -144,14 +185,25 @@ internal sealed class TableSelection
 
         if (found.Length > 1)
         {
-            throw new PgBackupException(ErrorCode.Usage, $"--table {text}: there are several.", $"Write one of {string.Join(", ", found)}.");
+            throw new PgBackupException(
+                ErrorCode.Usage,
+                $"--table {text}: there are several.",
+                $"Write one of {string.Join(", ", found)}."
+            );
         }
 
-        TableName[] near = [.. tables.Keys.OrderBy(t => Distance(t.Name, typed)).ThenBy(static t => t.ToString(), StringComparer.Ordinal).Take(5)];
+        TableName[] near =
+        [
+            .. tables.Keys.OrderBy(t => Words.Distance(t.Name, typed)).ThenBy(static t => t.ToString(), StringComparer.Ordinal).Take(5),
+        ];
         throw new PgBackupException(
             ErrorCode.TableMissing,
             $"{where} has no table {text}.",
-            near.Length == 0 ? "It has no table at all." : $"It has, among {tables.Count}, {string.Join(", ", near)}; `olympus-pgbackup show --tables` lists all. Views and foreign tables have no rows of their own.");
+            near.Length == 0
+                ? "It has no table at all."
+                : $"It has, among {tables.Count}, {string.Join(", ", near)}; `olympus-pgbackup show --tables` lists all. Views and "
+                    + $"foreign tables have no rows."
+        );
     }
 
     private void Choose(TableName name, ArchiveOutline outline)
@@ -172,7 +224,8 @@ internal sealed class TableSelection
     }
 
     private static (TableName Root, TableName Partition)? Attached(ArchiveEntry attach) =>
-        TableName.After(attach.Statement, "ALTER TABLE ONLY ", "ALTER TABLE ") is { } root && TableName.After(attach.Statement, " ATTACH PARTITION ") is { } partition
+        TableName.After(attach.Statement, "ALTER TABLE ONLY ", "ALTER TABLE ") is { } root
+        && TableName.After(attach.Statement, " ATTACH PARTITION ") is { } partition
             ? (root, partition)
             : null;
 
@@ -186,7 +239,12 @@ internal sealed class TableSelection
             if (entries.TryGetValue(next, out ArchiveEntry? entry) && all.Add(next))
             {
                 // A partition, and an index of it, is made alone, and attached afterwards.
-                foreach (int need in entry.Needs.Where(n => !(roots.TryGetValue(next, out int root) && root == n) && !(IsIndex(entry) && entries.TryGetValue(n, out ArchiveEntry? of) && IsIndex(of))))
+                foreach (
+                    int need in entry.Needs.Where(n =>
+                        !(roots.TryGetValue(next, out int root) && root == n)
+                        && !(IsIndex(entry) && entries.TryGetValue(n, out ArchiveEntry? of) && IsIndex(of))
+                    )
+                )
                 {
                     open.Push(need);
                 }
@@ -209,9 +267,17 @@ internal sealed class TableSelection
 
         included.UnionWith(outline.Entries.Where(e => e.Type == "TABLE DATA" && e.Needs.Any(chosen.Contains)).Select(static e => e.Id));
         // An archive does not say that an exclusion constraint needs an extension for its operators: any of them.
-        if (outline.Entries.Any(e => included.Contains(e.Id) && e.Type == "CONSTRAINT" && e.Statement.Contains(" EXCLUDE USING ", StringComparison.Ordinal)))
+        if (
+            outline.Entries.Any(e =>
+                included.Contains(e.Id) && e.Type == "CONSTRAINT" && e.Statement.Contains(" EXCLUDE USING ", StringComparison.Ordinal)
+            )
+        )
         {
-            included.UnionWith(outline.Entries.Where(e => e.Type == "EXTENSION" && Extension(e) is { } name && available.Contains(name)).SelectMany(e => Needed(e.Id)));
+            included.UnionWith(
+                outline
+                    .Entries.Where(e => e.Type == "EXTENSION" && Extension(e) is { } name && available.Contains(name))
+                    .SelectMany(e => Needed(e.Id))
+            );
         }
 
         bool more = true;
@@ -220,10 +286,16 @@ internal sealed class TableSelection
             more = false;
             foreach (ArchiveEntry entry in outline.Entries.Where(static e => Following.Contains(e.Type) && e.Needs.Count > 0))
             {
-                // An extension's comment is its own, and may be set by its owner only. What attaches an index names those of all roots above.
-                more |= !entry.Tag.StartsWith("EXTENSION ", StringComparison.Ordinal) &&
-                    (entry.Type == "INDEX ATTACH" ? entry.Needs.Distinct().Count(n => included.Contains(n) && IsIndex(entries[n])) > 1 : entry.Needs.All(included.Contains)) &&
-                    included.Add(entry.Id);
+                // An extension's comment is its own, and may be set by its owner only. What attaches an index names those of all roots
+                // above.
+                more |=
+                    !entry.Tag.StartsWith("EXTENSION ", StringComparison.Ordinal)
+                    && (
+                        entry.Type == "INDEX ATTACH"
+                            ? entry.Needs.Distinct().Count(n => included.Contains(n) && IsIndex(entries[n])) > 1
+                            : entry.Needs.All(included.Contains)
+                    )
+                    && included.Add(entry.Id);
             }
         }
     }
@@ -235,41 +307,42 @@ internal sealed class TableSelection
         {
             if (TableName.After(data.Statement, "COPY ") is { } into && !names.Contains(into))
             {
-                throw new PgBackupException(ErrorCode.Usage, $"the rows of {data.Tag} are stored as those of {into}, of which it is a partition.", $"Write --table {into}.");
+                throw new PgBackupException(
+                    ErrorCode.Usage,
+                    $"the rows of {data.Tag} are stored as rows of {into}, whose partition it is.",
+                    $"Write --table {into}."
+                );
             }
         }
     }
 
     // A table that inherits has rows that a query of its parent shows, too.
     private bool IsLeft(ArchiveEntry entry) =>
-        !included.Contains(entry.Id) && IsAboutChosen(entry) &&
-        ((LeftBehind.Contains(entry.Type) && !entry.Tag.EndsWith(" _RETURN", StringComparison.Ordinal)) || Own.Contains(entry.Type) || (entry.Type == "TABLE" && entry.Statement.Contains("\nINHERITS (", StringComparison.Ordinal)));
+        !included.Contains(entry.Id)
+        && IsAboutChosen(entry)
+        && (
+            (LeftBehind.Contains(entry.Type) && !entry.Tag.EndsWith(" _RETURN", StringComparison.Ordinal))
+            || Own.Contains(entry.Type)
+            || (entry.Type == "TABLE" && entry.Statement.Contains("\nINHERITS (", StringComparison.Ordinal))
+        );
 
     // A foreign key needs both tables, and is of the one that its statement names.
     private bool IsAboutChosen(ArchiveEntry entry) =>
-        entry.Needs.Any(chosen.Contains) &&
-        (entry.Type is not ("FK CONSTRAINT" or "TABLE ATTACH") ||
-            (entry.Type == "TABLE ATTACH" ? Attached(entry)?.Partition : TableName.After(entry.Statement, "ALTER TABLE ONLY ", "ALTER TABLE ")) is { } table && names.Contains(table));
+        entry.Needs.Any(chosen.Contains)
+        && (
+            entry.Type is not ("FK CONSTRAINT" or "TABLE ATTACH")
+            || (
+                entry.Type == "TABLE ATTACH"
+                    ? Attached(entry)?.Partition
+                    : TableName.After(entry.Statement, "ALTER TABLE ONLY ", "ALTER TABLE ")
+            )
+                is { } table
+                && names.Contains(table)
+        );
 
     private static bool IsIndex(ArchiveEntry entry) => entry.Type is "INDEX" or "CONSTRAINT";
 
     private static string? Extension(ArchiveEntry entry) => RoleLimits.Extensions(entry.Statements) is [string name, ..] ? name : null;
 
     private static bool IsRelation(ArchiveEntry entry) => entry.Type is "TABLE" or "VIEW" or "MATERIALIZED VIEW" or "FOREIGN TABLE";
-
-    private static int Distance(string a, string b)
-    {
-        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
-            }
-        }
-
-        return row[^1];
-    }
 }

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace PgBackup.Archives;
 
 /// <summary>
-/// Times with their offsets from UTC, out of the rows of a script: one for each month and offset. They tell in which zone the rows were
+/// Times with their offsets from UTC, out of the rows of a script: one for each month and offset. They show in which zone the rows were
 /// written.
 /// </summary>
 internal sealed partial class ZoneSamples
@@ -42,6 +42,8 @@ internal sealed partial class ZoneSamples
     }
 
     // A whole column; within others, times may be anybody's.
-    [GeneratedRegex(@"[\t\n](?<time>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:\.[0-9]{1,6})?(?<offset>[+-][0-9]{2}(?::[0-9]{2}){0,2}))(?=[\t\n])")]
+    [GeneratedRegex(
+        @"[\t\n](?<time>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:\.[0-9]{1,6})?(?<offset>[+-][0-9]{2}(?::[0-9]{2}){0,2}))(?=[\t\n])"
+    )]
     private static partial Regex Value();
 }

@@ -13,7 +13,11 @@ internal sealed class ApplicationKeyReader(List<ConfigError> errors)
         {
             if (node is not YamlMappingNode mapping)
             {
-                drill.Error("application_keys", "each key is a mapping.", "Write - { service: hydra, database: ciam_hydra, secret_file: /run/secrets/ciam_hydra_system }.");
+                drill.Error(
+                    "application_keys",
+                    "each key is a mapping.",
+                    "Write - { service: hydra, database: ciam_hydra, secret_file: /run/secrets/ciam_hydra_system }."
+                );
                 continue;
             }
 
@@ -21,7 +25,11 @@ internal sealed class ApplicationKeyReader(List<ConfigError> errors)
             ApplicationKeyConfig key = ReadKey(section);
             if (keys.Any(k => (k.Service, k.Database, k.Table) == (key.Service, key.Database, key.Table)))
             {
-                section.Error("service", $"{key.Service} in {key.Database} is named twice.", "Write all its secrets into one secret_file, one a line, the present one first.");
+                section.Error(
+                    "service",
+                    $"{key.Service} in {key.Database} is named twice.",
+                    "Write all its secrets into one secret_file, one a line, the present one first."
+                );
             }
 
             keys.Add(key);
@@ -46,7 +54,11 @@ internal sealed class ApplicationKeyReader(List<ConfigError> errors)
         }
         else if (algorithm is not (null or "aes" or "xchacha20-poly1305" or "noop"))
         {
-            section.Error("algorithm", $"\"{algorithm}\" is not known.", "Write what ciphers.algorithm in kratos.yml says: aes, xchacha20-poly1305 or noop.");
+            section.Error(
+                "algorithm",
+                $"\"{algorithm}\" is not known.",
+                "Write what ciphers.algorithm in kratos.yml says: aes, xchacha20-poly1305 or noop."
+            );
         }
 
         string? table = section.Text("table");
@@ -59,13 +71,26 @@ internal sealed class ApplicationKeyReader(List<ConfigError> errors)
             section.Error("table", "only settings have a choice of tables.", "Leave it out.");
         }
 
-        string? file = algorithm == "noop" ? section.Text("secret_file") : section.RequiredText("secret_file", "Write the path of a file (mode 0600) with nothing but the service's secrets in it, one a line.");
+        string? file =
+            algorithm == "noop"
+                ? section.Text("secret_file")
+                : section.RequiredText(
+                    "secret_file",
+                    "Write the path of a file (mode 0600) with nothing but the service's secrets in it, one a line."
+                );
         if (file is not null && file.StartsWith('~'))
         {
             section.Error("secret_file", "~ is only known to shells.", "Write the whole path, or ${HOME}/...");
         }
 
         section.RejectUnknown();
-        return new ApplicationKeyConfig { Service = service, Database = database, Table = table, SecretFile = file, Algorithm = algorithm ?? "aes" };
+        return new ApplicationKeyConfig
+        {
+            Service = service,
+            Database = database,
+            Table = table,
+            SecretFile = file,
+            Algorithm = algorithm ?? "aes",
+        };
     }
 }

@@ -1,3 +1,4 @@
+using PgBackup.Encryption;
 using PgBackup.Postgres;
 using PgBackup.Retention;
 using PgBackup.Storage.S3;
@@ -28,8 +29,20 @@ public sealed record BackupConfig
     /// <summary>Where they are kept; the first is the primary.</summary>
     public required IReadOnlyList<StoreConfig> Stores { get; init; }
 
+    /// <summary>How old the newest complete snapshot of every store may be.</summary>
+    public TimeSpan MaxAge { get; init; } = DefaultMaxAge;
+
+    /// <summary>A night, and two hours for a run that takes longer than the one before.</summary>
+    public static TimeSpan DefaultMaxAge { get; } = TimeSpan.FromHours(26);
+
     /// <summary>How restores are rehearsed.</summary>
     public required DrillConfig Drill { get; init; }
+
+    /// <summary>What tables may lose.</summary>
+    public LossConfig Losses { get; init; } = new();
+
+    /// <summary><c>records.who</c>: records in the stores name the user and the host, and have notes.</summary>
+    public bool RecordsNameWho { get; init; } = true;
 
     /// <summary>What the file has that this version does not act on yet; said at every run, so that nobody relies on it.</summary>
     public required IReadOnlyList<string> Notices { get; init; }
@@ -93,7 +106,7 @@ public sealed record DumpConfig
 public sealed record EncryptionConfig
 {
     /// <summary><c>gpg</c>, <c>age</c>, <c>provider</c> (the stores encrypt) or <c>none</c>.</summary>
-    public required string Kind { get; init; }
+    public required EncryptionKind Kind { get; init; }
 
     /// <summary>Fingerprints, key ids or addresses (gpg), or public keys (age).</summary>
     public IReadOnlyList<string> Recipients { get; init; } = [];
@@ -108,7 +121,8 @@ public sealed record EncryptionConfig
     public string? PassphraseFile { get; init; }
 }
 
-/// <summary>A store, and how long it keeps what. Exactly one of <see cref="Path"/>, <see cref="Rclone"/> and <see cref="S3"/> is set.</summary>
+/// <summary>A store, and how long it keeps what. Exactly one of <see cref="Path"/>, <see cref="Rclone"/> and <see cref="S3"/> is
+/// set.</summary>
 public sealed record StoreConfig
 {
     /// <summary>Its name.</summary>
@@ -128,6 +142,9 @@ public sealed record StoreConfig
 
     /// <summary>Its folder is never made by a backup: one that is not there is a disk that is not mounted.</summary>
     public bool MustExist { get; init; }
+
+    /// <summary>What a GB (10^9 bytes) costs a month, in any currency; null where that is not said.</summary>
+    public decimal? PricePerGb { get; init; }
 
     /// <summary>How long it keeps snapshots.</summary>
     public RetentionRules Keep { get; init; } = RetentionRules.Default;

@@ -19,8 +19,8 @@ public sealed record DrillConfig
     public string? Scratch { get; init; } = "podman";
 
     /// <summary>
-    /// The image of the scratch server, null for postgres of the snapshot's major version; with <see cref="Target"/> the one whose client tools
-    /// are used, null for the usual choice.
+    /// The image of the scratch server, null for postgres of the snapshot's major version; with <see cref="Target"/> the one whose client
+    /// tools are used, null for the usual choice.
     /// </summary>
     public string? Image { get; init; }
 
@@ -83,7 +83,8 @@ public sealed record ApplicationKeyConfig
     /// <summary>The table of settings; null for the other services.</summary>
     public string? Table { get; init; }
 
-    /// <summary>A file with the secrets, one a line, the present one first; null where nothing is encrypted. It is read when a drill begins.</summary>
+    /// <summary>A file with the secrets, one a line, the present one first; null where nothing is encrypted. It is read when a drill
+    /// begins.</summary>
     public string? SecretFile { get; init; }
 
     /// <summary>Kratos' <c>ciphers.algorithm</c>: <c>aes</c>, <c>xchacha20-poly1305</c> or <c>noop</c>.</summary>

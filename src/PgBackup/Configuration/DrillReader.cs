@@ -10,11 +10,13 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
     private static readonly DrillConfig Default = new();
 
     /// <summary>The section, or the defaults where there is none.</summary>
-    public DrillConfig Read(YamlSection root)
+    /// <param name="root">The whole file.</param>
+    /// <param name="maxAge">How old the newest snapshot may be where the section does not say it.</param>
+    public DrillConfig Read(YamlSection root, TimeSpan maxAge)
     {
         if (root.Section("drill") is not { } section)
         {
-            return Default;
+            return Default with { Rpo = maxAge };
         }
 
         (string? scratch, PgConnection? target, string? passwordFile) = ReadScratch(section);
@@ -23,14 +25,17 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
         {
             Rto = section.Span("rto", Default.Rto),
             Redeploy = section.Span("redeploy", Default.Redeploy),
-            Rpo = section.Span("rpo", Default.Rpo),
+            Rpo = section.Span("rpo", maxAge),
             Scratch = scratch,
             Target = target,
             TargetPasswordFile = passwordFile,
             Image = section.Text("image"),
             IdentityFile = section.Text("identity_file"),
             PassphraseFile = section.Text("passphrase_file"),
-            Checks = [.. section.Items("checks").Select(item => ReadCheck(section, item.Node, item.Path, timeout)).OfType<DrillCheckConfig>()],
+            Checks =
+            [
+                .. section.Items("checks").Select(item => ReadCheck(section, item.Node, item.Path, timeout)).OfType<DrillCheckConfig>(),
+            ],
             BuiltinChecks = !section.Has("builtin_checks") || section.Flag("builtin_checks"),
             SkipChecks = section.Texts("skip_checks"),
             CheckTimeout = timeout,
@@ -68,7 +73,11 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
         string? word = section.Text("scratch");
         if (word is not ("podman" or "docker" or "host"))
         {
-            section.Error("scratch", $"\"{word}\" is not allowed.", "Write podman, docker, host, or { url: postgres://... } of a server to rehearse in.");
+            section.Error(
+                "scratch",
+                $"\"{word}\" is not allowed.",
+                "Write podman, docker, host, or { url: postgres://... } of a server to rehearse in."
+            );
         }
 
         return (word, null, null);
@@ -78,7 +87,11 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
     {
         if (node is not YamlMappingNode mapping)
         {
-            parent.Error("checks", "each check is a mapping.", "Write - { database: ciam_kratos, sql: \"SELECT count(*) FROM identities\", expect: \"> 0\" }.");
+            parent.Error(
+                "checks",
+                "each check is a mapping.",
+                "Write - { database: ciam_kratos, sql: \"SELECT count(*) FROM identities\", expect: \"> 0\" }."
+            );
             return null;
         }
 
@@ -90,12 +103,25 @@ internal sealed class DrillReader(List<ConfigError> errors, Func<YamlSection, Pg
         var expectation = Expectation.TryParse(expect);
         if (expect.Length > 0 && expectation is null)
         {
-            section.Error("expect", $"\"{expect}\" is no expectation.", "Write the value, a comparison with a number such as \"> 0\", or rows.");
+            section.Error(
+                "expect",
+                $"\"{expect}\" is not an expectation.",
+                "Write the value, a comparison with a number such as \"> 0\", or rows."
+            );
         }
 
         TimeSpan own = ReadTimeout(section, "timeout", timeout);
         section.RejectUnknown();
-        return expectation is null ? null : new DrillCheckConfig { Name = name, Database = database, Sql = sql, Expect = expectation, Timeout = own };
+        return expectation is null
+            ? null
+            : new DrillCheckConfig
+            {
+                Name = name,
+                Database = database,
+                Sql = sql,
+                Expect = expectation,
+                Timeout = own,
+            };
     }
 
     // To Postgres, 0 would be no limit, and it counts milliseconds in 31 bits.

@@ -41,12 +41,19 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
             }
             else if (place.Length > 0 && places.Contains(place))
             {
-                section.Error(Kinds.First(section.Has), $"{place} is the place of an earlier store too.", "Give each store a folder, remote or prefix of its own.");
+                section.Error(
+                    Kinds.First(section.Has),
+                    $"{place} is the place of an earlier store too.",
+                    "Give each store a folder, remote or prefix of its own."
+                );
             }
             else if (place.Length > 0 && places.FirstOrDefault(p => IsBelow(p, place) || IsBelow(place, p)) is { } other)
             {
                 section.Error(
-                    Kinds.First(section.Has), $"{place} and {other}, the place of an earlier store, lie one inside the other.", "Give each store a folder, remote or prefix that holds nothing else.");
+                    Kinds.First(section.Has),
+                    $"{place} and {other}, the place of an earlier store, lie one inside the other.",
+                    "Give each store a folder, remote or prefix that holds nothing else."
+                );
             }
 
             places.Add(place);
@@ -65,25 +72,32 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
     private static void RequireApart(YamlSection section, string written, FolderPlace place, List<(string Path, FolderPlace Place)> earlier)
     {
         string key = Kinds.First(section.Has);
-        string Real((string Path, FolderPlace Place) other) => place.Path == other.Place.Path || place.Path == written ? ""
-            : $", since it leads to {place.Path}";
+        string Real((string Path, FolderPlace Place) other) =>
+            place.Path == other.Place.Path || place.Path == written ? "" : $", since it leads to {place.Path}";
         if (earlier.Find(o => o.Place.IsSame(place)) is { Path: not null } same)
         {
-            section.Error(key, $"{written} is the place of an earlier store too{(same.Path == written ? "" : $", {same.Path}: by a link, a mount or another way to write it")}.", "Give each store a folder, remote or prefix of its own.");
+            section.Error(
+                key,
+                $"{written} is the place of an earlier store "
+                    + $"too{(same.Path == written ? "" : $", {same.Path}: by a link, a mount or another way to write it")}.",
+                "Give each store a folder, remote or prefix of its own."
+            );
         }
         else if (earlier.Find(o => o.Place.IsBelow(place) || place.IsBelow(o.Place)) is { Path: not null } other)
         {
             section.Error(
-                key, $"{written} and {other.Path}, the place of an earlier store, lie one inside the other{Real(other)}.",
-                    "Give each store a folder, remote or prefix that holds nothing else.");
+                key,
+                $"{written} and {other.Path}, the place of an earlier store, lie one inside the other{Real(other)}.",
+                "Give each store a folder, remote or prefix that holds nothing else."
+            );
         }
     }
 
-    // The folder of this host, which rclone may be told to use too.
+    // The folder of this host, which a remote of rclone may also name.
     private static string? FolderOf(StoreConfig store) =>
         store.Path is { Length: > 0 } folder ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))
-        : store.Rclone is { } remote && LocalRemote().Match(remote) is { Success: true } local
-            && local.Groups[1].Length > 0 ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(local.Groups[1].Value))
+        : store.Rclone is { } remote && LocalRemote().Match(remote) is { Success: true } local && local.Groups[1].Length > 0
+            ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(local.Groups[1].Value))
         : null;
 
     // What lies in a place begins with it and a slash; a whole remote or bucket ends in the colon or slash that comes before its paths.
@@ -94,7 +108,10 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
         : "";
 
     private static bool IsBelow(string place, string outer) =>
-        outer.Length > 0 && place.Length > outer.Length && place.StartsWith(outer, StringComparison.Ordinal) && (outer[^1] is '/' or ':' || place[outer.Length] == '/');
+        outer.Length > 0
+        && place.Length > outer.Length
+        && place.StartsWith(outer, StringComparison.Ordinal)
+        && (outer[^1] is '/' or ':' || place[outer.Length] == '/');
 
     private StoreConfig ReadStore(YamlSection section)
     {
@@ -110,47 +127,23 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
             section.Error(
                 kinds.Count == 0 ? "path" : kinds[1],
                 kinds.Count == 0 ? "nothing says where the store is." : $"{string.Join(" and ", kinds)} exclude each other.",
-                "Write exactly one of path: (a folder), rclone: (a remote) and s3: (a bucket).");
+                "Write exactly one of path: (a folder), rclone: (a remote) and s3: (a bucket)."
+            );
         }
 
         int before = errors.Count;
         var store = new StoreConfig { Name = name, Keep = ReadKeep(section) };
         bool keepIsRight = errors.Count == before;
-        switch (kinds.FirstOrDefault())
+        store = kinds.FirstOrDefault() switch
         {
-            case "path":
-                string folder = section.RequiredText("path", "Write the folder, for instance path: /backups.");
-                if (folder.StartsWith('~'))
-                {
-                    section.Error("path", "~ is only known to shells.", "Write the whole path, or ${HOME}/...");
-                }
-
-                store = store with { Path = folder };
-                break;
-            case "rclone":
-                string remote = section.RequiredText("rclone", "Write the remote and the path in it, for instance rclone: \"b2:olympus-backups\".");
-                if (remote.Length > 0 && (!remote.Contains(':', StringComparison.Ordinal) || remote.StartsWith('-')))
-                {
-                    section.Error("rclone", $"\"{remote}\" is no remote.", "Write its name, a colon and the path: \"b2:olympus-backups\". `rclone listremotes` shows the names.");
-                }
-
-                if (SecretParameter().IsMatch(remote))
-                {
-                    section.Error("rclone", "a secret stands in the remote, and every call of rclone would show it in the list of processes.", "Put it into rclone's own config (`rclone config`), and name that remote here.");
-                }
-
-                store = store with { Rclone = remote, RcloneConfig = ConfigReader.ReadableFile(section, "rclone_config", "`rclone config file` names the one that rclone uses, `rclone config` makes one.") };
-                break;
-            case "s3":
-                store = store with { S3 = section.Section("s3") is { } s3 ? ReadS3(s3) : new S3Settings { Bucket = "" } };
-                break;
-            default:
-                break;
-        }
-
-        if (store.S3?.ObjectLock is not null && keepIsRight && !store.Keep.HasTiers)
+            "path" => store with { Path = ReadFolder(section) },
+            "rclone" => store with { Rclone = ReadRemote(section), RcloneConfig = ReadRcloneConfig(section) },
+            "s3" => store with { S3 = ReadBucket(section) },
+            _ => store,
+        };
+        if (store.S3?.ObjectLock is not null && keepIsRight)
         {
-            section.Error("keep", "rules without tiers promise nothing, so that object_lock would lock nothing.", "Write how long to keep and lock, for instance keep: { all: 14d }, or leave out object_lock.");
+            RequireTiers(section, store.Keep);
         }
 
         if (section.Has("must_exist"))
@@ -162,110 +155,75 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
             }
         }
 
+        store = store with { PricePerGb = section.Price("price_per_gb") };
         if (storesEncrypt && store.S3 is null && kinds.Count == 1)
         {
-            section.Error(kinds[0], "encryption: { provider: sse } needs stores that say of each object how they encrypt it, which only s3: can.", "Use s3:, or encryption: gpg or age.");
+            section.Error(
+                kinds[0],
+                "encryption: { provider: sse } needs stores that say of each object how they encrypt it, which only s3: can.",
+                "Use s3:, or encryption: gpg or age."
+            );
         }
 
         section.RejectUnknown();
         return store;
     }
 
-    private S3Settings ReadS3(YamlSection section)
+    private static string ReadFolder(YamlSection section)
     {
-        string bucket = section.RequiredText("bucket", "Write the bucket's name.");
-        if (bucket.Length > 0 && !BucketName().IsMatch(bucket))
+        string folder = section.RequiredText("path", "Write the folder, for instance path: /backups.");
+        if (folder.StartsWith('~'))
         {
-            section.Error("bucket", $"\"{bucket}\" is no name of a bucket.", "Write the name alone; what comes behind it belongs into prefix:.");
+            section.Error("path", "~ is only known to shells.", "Write the whole path, or ${HOME}/...");
         }
 
-        string prefix = (section.Text("prefix") ?? "").Trim('/');
-        if (prefix.Length > 0 && prefix.Split('/').Any(static part => part is "" or "." or ".." || part.StartsWith('.')))
-        {
-            section.Error("prefix", $"\"{prefix}\" is not allowed.", "Write words with slashes between them, none beginning with a dot.");
-        }
-
-        Uri? endpoint = null;
-        if (section.Text("endpoint") is { Length: > 0 } url && (!Uri.TryCreate(url, UriKind.Absolute, out endpoint) || endpoint.Scheme is not ("https" or "http") || endpoint.AbsolutePath != "/"))
-        {
-            section.Error("endpoint", $"\"{url}\" is no URL of a store.", "Write https://host or https://host:port.");
-            endpoint = null;
-        }
-
-        string? access = Secret(section, "access_key_id");
-        string? secret = Secret(section, "secret_access_key");
-        if (access is null != secret is null)
-        {
-            section.Error(
-                access is null ? "access_key_id" : "secret_access_key", "the key and its secret belong together.", "Write both (each also as *_file), or neither: then the SDK looks into the environment, ~/.aws and the machine's role.");
-        }
-
-        string? encryption = section.Text("sse");
-        if (encryption is not (null or "AES256" or "aws:kms" or "aws:kms:dsse"))
-        {
-            section.Error("sse", $"\"{encryption}\" is not allowed.", "Write AES256, \"aws:kms\" or \"aws:kms:dsse\".");
-        }
-
-        string? kms = section.Text("kms_key");
-        if (kms is not null && encryption is null or "AES256")
-        {
-            section.Error("kms_key", "it needs a key management service.", "Write sse: \"aws:kms\" beside it.");
-        }
-
-        string? objectLock = section.Text("object_lock");
-        if (objectLock is not (null or "governance" or "compliance"))
-        {
-            section.Error("object_lock", $"\"{objectLock}\" is not allowed.", "Write governance or compliance, or leave it out.");
-        }
-
-        string? storageClass = section.Text("storage_class");
-        if (storageClass is not null && ColdClass().IsMatch(storageClass))
-        {
-            section.Error("storage_class", $"objects in {storageClass} cannot be read at once, so nothing could be checked or restored in time.", "Write STANDARD, STANDARD_IA or another class that is read at once.");
-        }
-
-        var settings = new S3Settings
-        {
-            Bucket = bucket,
-            Prefix = prefix,
-            Region = section.Text("region") ?? "us-east-1",
-            Endpoint = endpoint,
-            PathStyle = section.Has("path_style") ? section.Flag("path_style") : endpoint is not null,
-            AccessKey = access,
-            SecretKey = secret,
-            StorageClass = storageClass,
-            Encryption = encryption,
-            KmsKey = kms,
-            RequireEncryption = storesEncrypt,
-            ObjectLock = objectLock?.ToUpperInvariant(),
-        };
-        section.RejectUnknown();
-        return settings;
+        return folder;
     }
 
-    // The value itself, or the file it stands in.
-    private static string? Secret(YamlSection section, string key)
+    private static string ReadRemote(YamlSection section)
     {
-        string? value = section.Text(key);
-        string? file = ConfigReader.ReadableFile(section, key + "_file", $"Make it (mode 0600) with nothing but the value of {key} in it.");
-        if (value is not null && file is not null)
+        string remote = section.RequiredText("rclone", "Write the remote and the path in it, for instance rclone: \"b2:olympus-backups\".");
+        if (remote.Length > 0 && (!remote.Contains(':', StringComparison.Ordinal) || remote.StartsWith('-')))
         {
-            section.Error(key, $"{key} and {key}_file exclude each other.", "Write one of them; the file is safer.");
+            section.Error(
+                "rclone",
+                $"\"{remote}\" is not a remote.",
+                "Write its name, a colon and the path: \"b2:olympus-backups\". `rclone listremotes` shows the names."
+            );
         }
 
-        if (file is null || !File.Exists(file))
+        if (SecretParameter().IsMatch(remote))
         {
-            return value is { Length: > 0 } ? value : null;
+            section.Error(
+                "rclone",
+                "there is a secret in the remote: every call of rclone would show it in the list of processes.",
+                "Put it into rclone's own config (`rclone config`), and name that remote here."
+            );
         }
 
-        try
+        return remote;
+    }
+
+    private static string? ReadRcloneConfig(YamlSection section) =>
+        ConfigReader.ReadableFile(
+            section,
+            "rclone_config",
+            "`rclone config file` names the one that rclone uses, `rclone config` makes one."
+        );
+
+    private S3Settings ReadBucket(YamlSection section) =>
+        section.Section("s3") is { } s3 ? new S3Reader(storesEncrypt).Read(s3) : new S3Settings { Bucket = "" };
+
+    // An object is locked for as long as a tier promises to keep it.
+    private static void RequireTiers(YamlSection section, RetentionRules keep)
+    {
+        if (!keep.HasTiers)
         {
-            return SmallFile.Text(file).Trim();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            section.Error(key + "_file", $"{file} cannot be read: {e.Message}", "Check its owner and mode (0600, of the user that runs the backup).");
-            return null;
+            section.Error(
+                "keep",
+                "rules without tiers promise nothing, so that object_lock would lock nothing.",
+                "Write how long to keep and lock, for instance keep: { all: 14d }, or leave out object_lock."
+            );
         }
     }
 
@@ -303,7 +261,7 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
         RetentionLength? length = RetentionLength.TryParse(text);
         if (length is null)
         {
-            keep.Error(tier, $"\"{text}\" is no length of time.", $"Write {RetentionLength.Forms}.");
+            keep.Error(tier, $"\"{text}\" is not a length of time.", $"Write {RetentionLength.Forms}.");
         }
 
         return length;
@@ -315,12 +273,6 @@ internal sealed partial class StoreReader(List<ConfigError> errors, bool storesE
     [GeneratedRegex(@"^(?::local(?:,[^:]*)?:)(.*)$")]
     private static partial Regex LocalRemote();
 
-    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$")]
-    private static partial Regex BucketName();
-
     [GeneratedRegex(@"^:.*(secret|pass|token|key)[a-z_0-9]*=", RegexOptions.IgnoreCase)]
     private static partial Regex SecretParameter();
-
-    [GeneratedRegex(@"^(GLACIER|DEEP_ARCHIVE)$")]
-    private static partial Regex ColdClass();
 }

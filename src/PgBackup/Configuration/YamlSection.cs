@@ -9,12 +9,14 @@ namespace PgBackup.Configuration;
 
 /// <summary>
 /// One mapping of the file, read key by key. It never throws: what is wrong is added to the list of errors, with its place, and
-/// reading goes on, so that all errors are reported at once.
+/// reading continues, so that all errors are reported at once.
 /// </summary>
 internal sealed partial class YamlSection
 {
     // Longer than any path, URL or query that a person writes.
     private const int LongestText = 20_000;
+
+    private const decimal HighestPrice = 1_000_000;
 
     private readonly Dictionary<string, YamlNode> values = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Mark> places = new(StringComparer.Ordinal);
@@ -79,7 +81,7 @@ internal sealed partial class YamlSection
             return span;
         }
 
-        Error(key, $"\"{text}\" is no length of time.", $"Write {Duration.Forms}.");
+        Error(key, $"\"{text}\" is not a length of time.", $"Write {Duration.Forms}.");
         return absent;
     }
 
@@ -98,6 +100,26 @@ internal sealed partial class YamlSection
 
         Error(key, $"\"{text}\" is not allowed.", $"Write a whole number from {least} to {most}.");
         return absent;
+    }
+
+    /// <summary>A price, without a currency; null when it is absent.</summary>
+    public decimal? Price(string key)
+    {
+        if (Text(key) is not { } text)
+        {
+            return null;
+        }
+
+        if (
+            decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal price)
+            && price <= HighestPrice
+        )
+        {
+            return price;
+        }
+
+        Error(key, $"\"{text}\" is not a price.", "Write a number without a currency, for instance 0.006.");
+        return null;
     }
 
     /// <summary>true or false.</summary>
@@ -126,7 +148,11 @@ internal sealed partial class YamlSection
             return new YamlSection(mapping, Path(key), errors);
         }
 
-        Error(key, $"keys and values are expected here, not {Kind(node)}.", $"Write its keys below {key}: with more indentation, or in braces.");
+        Error(
+            key,
+            $"keys and values are expected here, not {Kind(node)}.",
+            $"Write its keys below {key}: with more indentation, or in braces."
+        );
         return null;
     }
 
@@ -149,28 +175,29 @@ internal sealed partial class YamlSection
     }
 
     /// <summary>A list of texts.</summary>
-    public IReadOnlyList<string> Texts(string key) =>
-        [.. Items(key).Select(item => Scalar(item.Node, key)).OfType<string>()];
+    public IReadOnlyList<string> Texts(string key) => [.. Items(key).Select(item => Scalar(item.Node, key)).OfType<string>()];
 
     /// <summary>The kind of a value: is it one text (and not a mapping or a list)?</summary>
     public bool IsText(string key) => values.GetValueOrDefault(key) is YamlScalarNode;
 
     /// <summary>Reports an error at a key (or at the section, if the key is absent).</summary>
     public void Error(string key, string what, string remedy) =>
-        errors.Add(new ConfigError
-        {
-            Line = places.TryGetValue(key, out Mark mark) ? mark.Line : Line,
-            Key = Path(key),
-            What = what,
-            Remedy = remedy,
-        });
+        errors.Add(
+            new ConfigError
+            {
+                Line = places.TryGetValue(key, out Mark mark) ? mark.Line : Line,
+                Key = Path(key),
+                What = what,
+                Remedy = remedy,
+            }
+        );
 
     /// <summary>Reports every key that nobody asked for, with the nearest one that exists.</summary>
     public void RejectUnknown()
     {
         foreach (string key in values.Keys.Where(key => !known.Contains(key)))
         {
-            string? near = known.Where(k => Distance(k, key) <= 2).OrderBy(k => Distance(k, key)).FirstOrDefault();
+            string? near = known.Where(k => Words.Distance(k, key) <= 2).OrderBy(k => Words.Distance(k, key)).FirstOrDefault();
             Error(key, "there is no such key.", near is null ? $"Known here: {string.Join(", ", known)}." : $"Did you mean {near}?");
         }
     }
@@ -184,70 +211,69 @@ internal sealed partial class YamlSection
             return null;
         }
 
-        string text = Variable().Replace(scalar.Value ?? "", match =>
-        {
-            string name = match.Groups[1].Value;
-            string? value = Environment.GetEnvironmentVariable(name);
-            if (value is null)
-            {
-                errors.Add(new ConfigError
+        string text = Variable()
+            .Replace(
+                scalar.Value ?? "",
+                match =>
                 {
-                    Line = scalar.Start.Line,
-                    Key = Path(key),
-                    What = $"the environment variable {name} is not set.",
-                    Remedy = $"Set {name} for the user (and in the crontab) that runs the backup, or write the value.",
-                });
-            }
+                    string name = match.Groups[1].Value;
+                    string? value = Environment.GetEnvironmentVariable(name);
+                    if (value is null)
+                    {
+                        errors.Add(
+                            new ConfigError
+                            {
+                                Line = scalar.Start.Line,
+                                Key = Path(key),
+                                What = $"the environment variable {name} is not set.",
+                                Remedy = $"Set {name} for the user (and in the crontab) that runs the backup, or write the value.",
+                            }
+                        );
+                    }
 
-            return value ?? "";
-        });
+                    return value ?? "";
+                }
+            );
         // Its text is in no message: these are printed, logged and mailed.
         if (PrivateKey.IsIn(text))
         {
-            errors.Add(new ConfigError { Line = scalar.Start.Line, Key = Path(key), What = PrivateKey.Refusal, Remedy = PrivateKey.Remedy });
+            errors.Add(
+                new ConfigError
+                {
+                    Line = scalar.Start.Line,
+                    Key = Path(key),
+                    What = PrivateKey.Refusal,
+                    Remedy = PrivateKey.Remedy,
+                }
+            );
             return null;
         }
 
         if (text.Contains('\0', StringComparison.Ordinal) || text.Length > LongestText)
         {
-            errors.Add(new ConfigError
-            {
-                Line = scalar.Start.Line,
-                Key = Path(key),
-                What = text.Length > LongestText ? $"it has {text.Length} characters." : "there is a zero byte in it.",
-                Remedy = text.Length > LongestText ? $"Write at most {LongestText}." : "Write it without.",
-            });
+            errors.Add(
+                new ConfigError
+                {
+                    Line = scalar.Start.Line,
+                    Key = Path(key),
+                    What = text.Length > LongestText ? $"it has {text.Length} characters." : "there is a zero byte in it.",
+                    Remedy = text.Length > LongestText ? $"Write at most {LongestText}." : "Write it without.",
+                }
+            );
             return null;
         }
 
         return text;
     }
 
-    private static string Kind(YamlNode node) => node switch
-    {
-        YamlMappingNode => "keys and values",
-        IEnumerable and YamlSequenceNode => "a list",
-        YamlScalarNode { Value: null or "" } => "nothing",
-        _ => $"\"{node}\"",
-    };
-
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (int i = 1; i <= a.Length; i++)
+    private static string Kind(YamlNode node) =>
+        node switch
         {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int above = row[j];
-                row[j] = Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                diagonal = above;
-            }
-        }
-
-        return row[b.Length];
-    }
+            YamlMappingNode => "keys and values",
+            IEnumerable and YamlSequenceNode => "a list",
+            YamlScalarNode { Value: null or "" } => "nothing",
+            _ => $"\"{node}\"",
+        };
 
     private string Path(string key) => path.Length == 0 ? key : $"{path}.{key}";
 

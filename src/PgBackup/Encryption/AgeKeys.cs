@@ -5,7 +5,7 @@ using PgBackup.Tools;
 namespace PgBackup.Encryption;
 
 /// <summary>
-/// The private keys of an age identity file, each in a file of its own, since age does not tell which of several it used. Disposing it
+/// The private keys of an age identity file, each in a file of its own, since age does not say which of several it used. Disposing it
 /// removes the copies, which lie in a private folder.
 /// </summary>
 internal sealed class AgeKeys : IDisposable
@@ -18,11 +18,12 @@ internal sealed class AgeKeys : IDisposable
         this.folder = folder;
     }
 
-    /// <summary>Each key's file (of a single key it is the identity file itself) and its public half; null where nobody can tell that.</summary>
+    /// <summary>Each key's file (of a single key it is the identity file itself) and its public half; null where it is not known
+    /// that.</summary>
     public IReadOnlyList<(string File, string? PublicKey)> Files { get; }
 
     /// <summary>Reads an identity file: keys of age, one a line, or one SSH key.</summary>
-    public static async Task<AgeKeys> ReadAsync(string file, CancellationToken cancel)
+    public static async Task<AgeKeys> ReadAsync(string file, TimeProvider clock, CancellationToken cancel)
     {
         string[] keys = await SplitAsync(file, cancel);
         if (keys.Length < 2)
@@ -30,19 +31,24 @@ internal sealed class AgeKeys : IDisposable
             return new AgeKeys([(file, await PublicKeyAsync(file, cancel))], null);
         }
 
-        var folder = PrivateFolder.Create();
+        var folder = PrivateFolder.Create(clock);
         try
         {
             List<(string, string?)> files = [];
             foreach (string key in keys)
             {
                 string one = Path.Combine(folder.Path, string.Create(CultureInfo.InvariantCulture, $"key{files.Count}"));
-                await using (var stream = new FileStream(one, new FileStreamOptions
-                {
-                    Mode = FileMode.CreateNew,
-                    Access = FileAccess.Write,
-                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-                }))
+                await using (
+                    var stream = new FileStream(
+                        one,
+                        new FileStreamOptions
+                        {
+                            Mode = FileMode.CreateNew,
+                            Access = FileAccess.Write,
+                            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                        }
+                    )
+                )
                 await using (var writer = new StreamWriter(stream))
                 {
                     await writer.WriteLineAsync(key.AsMemory(), cancel);
@@ -65,7 +71,8 @@ internal sealed class AgeKeys : IDisposable
 
     /// <summary>A public key without an SSH key's comment.</summary>
     public static string WithoutComment(string key) =>
-        key.Split(' ', 3, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [var kind, var body, ..] && kind.StartsWith("ssh-", StringComparison.Ordinal)
+        key.Split(' ', 3, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is [var kind, var body, ..]
+        && kind.StartsWith("ssh-", StringComparison.Ordinal)
             ? $"{kind} {body}"
             : key.Trim();
 
@@ -81,7 +88,12 @@ internal sealed class AgeKeys : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new PgBackupException(ErrorCode.IdentityUnusable, $"the identity file {file} cannot be read: {e.Message}", "Check its owner and mode.", e);
+            throw new PgBackupException(
+                ErrorCode.IdentityUnusable,
+                $"the identity file {file} cannot be read: {e.Message}",
+                "Check its owner and mode.",
+                e
+            );
         }
     }
 

@@ -2,7 +2,7 @@ using PgBackup.Streams;
 
 namespace PgBackup.Encryption;
 
-/// <summary>Decryption whose failure for want of the right key is told as that, not as an exit code.</summary>
+/// <summary>Decryption whose failure for lack of the right key is reported as that, not as an exit code.</summary>
 internal sealed class DecryptedStream(Stream inner, string[] signs, string what, string remedy) : ForwardStream
 {
     /// <summary>Is called when all of it was read.</summary>
@@ -21,7 +21,8 @@ internal sealed class DecryptedStream(Stream inner, string[] signs, string what,
 
             return count;
         }
-        catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed && signs.Any(s => e.Message.Contains(s, StringComparison.OrdinalIgnoreCase)))
+        catch (PgBackupException e)
+            when (e.Code == ErrorCode.ToolFailed && signs.Any(s => e.Message.Contains(s, StringComparison.OrdinalIgnoreCase)))
         {
             throw new PgBackupException(ErrorCode.IdentityUnusable, what, remedy, e);
         }

@@ -2,7 +2,7 @@ namespace PgBackup.Encryption;
 
 /// <summary>
 /// Lets decryptions ask gpg-agent for a key one at a time until one has succeeded. The agent writes the file of a key that was imported
-/// in batch anew when it is first used (out of the form <c>openpgp-native</c>), and whoever reads it at that moment is told that there
+/// in batch again at its first use (out of the form <c>openpgp-native</c>), and answers a reader at that moment that there
 /// is no secret key: 1 of 300 fresh imports under load, with GnuPG 2.2.40.
 /// </summary>
 internal sealed class FirstUse : IDisposable

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PgBackup.Encryption;
 
-/// <summary>A public key as <c>gpg --with-colons --list-keys</c> tells it (GnuPG's doc/DETAILS): <c>pub</c>, its <c>fpr</c>, its
+/// <summary>A public key as <c>gpg --with-colons --list-keys</c> prints it (GnuPG's doc/DETAILS): <c>pub</c>, its <c>fpr</c>, its
 /// <c>sub</c>s.</summary>
 internal sealed record GpgKey
 {
@@ -24,15 +24,19 @@ internal sealed record GpgKey
     public DateTimeOffset? PrimaryExpires => parts[0].Expires;
 
     /// <summary>
-    /// Until when gpg can encrypt to it: to the end of the last of its parts that encrypt, or of the primary key, if that is earlier; null for
-    /// ever.
+    /// Until when gpg can encrypt to it: to the end of the last of its parts that encrypt, or of the primary key, if that is earlier; null
+    /// for ever.
     /// </summary>
     public DateTimeOffset? Expires
     {
         get
         {
-            List<DateTimeOffset?> ends = [.. parts.Where(static p => IsGood(p.Validity)
-                && p.Capabilities.Contains('e', StringComparison.Ordinal)).Select(static p => p.Expires)];
+            List<DateTimeOffset?> ends =
+            [
+                .. parts
+                    .Where(static p => IsGood(p.Validity) && p.Capabilities.Contains('e', StringComparison.Ordinal))
+                    .Select(static p => p.Expires),
+            ];
             DateTimeOffset? last = ends.Contains(null) ? null : ends.Max();
             return PrimaryExpires is { } primary && (last is null || primary < last) ? primary : last;
         }
@@ -52,7 +56,8 @@ internal sealed record GpgKey
                 }
 
                 DateTimeOffset? expires = long.TryParse(fields[6], CultureInfo.InvariantCulture, out long seconds)
-                    ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+                    ? DateTimeOffset.FromUnixTimeSeconds(seconds)
+                    : null;
                 keys.LastOrDefault()?.parts.Add((fields[1], fields[11], expires));
             }
             else if (fields[0] == "fpr" && fields.Length > 9 && keys.LastOrDefault() is { Fingerprint: "" } key)

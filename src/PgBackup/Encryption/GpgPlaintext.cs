@@ -11,22 +11,33 @@ namespace PgBackup.Encryption;
 /// </summary>
 /// <param name="output">What it writes.</param>
 /// <param name="turn">Is ended with its first read, or when it is disposed.</param>
-/// <param name="decryptedBy">Is told at the end the fingerprint of the primary key that decrypted it.</param>
-/// <param name="locked">Says that a secret key is there, and its passphrase is not; of a fingerprint, or null where gpg does not tell it.</param>
-internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action<string> decryptedBy, Func<string?, PgBackupException, PgBackupException> locked) : ForwardStream
+/// <param name="decryptedBy">Called at the end with the fingerprint of the primary key that decrypted it.</param>
+/// <param name="locked">Says that a secret key is there, and its passphrase is not; of a fingerprint, or null where gpg does not name
+/// it.</param>
+/// <param name="clock">The time.</param>
+internal sealed class GpgPlaintext(
+    ToolStream output,
+    FirstUse.Turn turn,
+    Action<string> decryptedBy,
+    Func<string?, PgBackupException, PgBackupException> locked,
+    TimeProvider clock
+) : ForwardStream
 {
+    /// <summary>What a line of stderr starts with that gpg writes for programs (<c>--status-fd 2</c>), not for people.</summary>
+    internal const string Status = "[GNUPG:] ";
+
     // <fingerprint of the subkey> <fingerprint of the primary key> <trust>: GnuPG's doc/DETAILS.
-    private const string DecryptionKey = ToolFailure.GpgStatus + "DECRYPTION_KEY ";
+    private const string DecryptionKey = Status + "DECRYPTION_KEY ";
 
     // Of each recipient whose secret key is in the keyring, before it is tried.
-    private const string KeyConsidered = ToolFailure.GpgStatus + "KEY_CONSIDERED ";
+    private const string KeyConsidered = Status + "KEY_CONSIDERED ";
 
     // <process id> <kind> ...
-    private const string PinentryLaunched = ToolFailure.GpgStatus + "PINENTRY_LAUNCHED ";
+    private const string PinentryLaunched = Status + "PINENTRY_LAUNCHED ";
 
     // pkdecrypt_failed <code>, whose low 16 bits are libgpg-error's: 11 for a wrong passphrase, 17 for no secret key.
-    private const string Refused = ToolFailure.GpgStatus + "ERROR pkdecrypt_failed ";
-    private const string NoSecretKey = ToolFailure.GpgStatus + "NO_SECKEY ";
+    private const string Refused = Status + "ERROR pkdecrypt_failed ";
+    private const string NoSecretKey = Status + "NO_SECKEY ";
     private const int BadPassphraseCode = 11;
     private const int NoSecretKeyCode = 17;
 
@@ -60,12 +71,18 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
     private void RequireWhole()
     {
         IReadOnlyList<string> said = output.Errors;
-        if (!said.Contains(ToolFailure.GpgStatus + "DECRYPTION_OKAY"))
+        if (!said.Contains(Status + "DECRYPTION_OKAY"))
         {
-            throw new PgBackupException(ErrorCode.ToolFailed, "gpg --decrypt found no whole encrypted message: what is stored is cut short, or is something else.");
+            throw new PgBackupException(
+                ErrorCode.ToolFailed,
+                "gpg --decrypt found no whole encrypted message: what is stored is cut short, or is something else."
+            );
         }
 
-        if (said.LastOrDefault(static line => line.StartsWith(DecryptionKey, StringComparison.Ordinal))?.Split(' ') is [_, _, _, string primary, ..])
+        if (
+            said.LastOrDefault(static line => line.StartsWith(DecryptionKey, StringComparison.Ordinal))?.Split(' ')
+            is [_, _, _, string primary, ..]
+        )
         {
             decryptedBy(primary);
         }
@@ -79,7 +96,9 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.ToolFailed)
         {
-            string? there = output.Errors.LastOrDefault(static line => line.StartsWith(KeyConsidered, StringComparison.Ordinal))?.Split(' ')[2];
+            string? there = output
+                .Errors.LastOrDefault(static line => line.StartsWith(KeyConsidered, StringComparison.Ordinal))
+                ?.Split(' ')[2];
             throw IsLocked(output.Errors, e.Message) ? locked(there, e) : e;
         }
     }
@@ -90,16 +109,23 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
     /// </summary>
     internal static bool IsLocked(IReadOnlyList<string> said, string message)
     {
-        List<int> codes = [.. said.Where(static line => line.StartsWith(Refused, StringComparison.Ordinal))
-            .Select(static line => long.TryParse(line[Refused.Length..].Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture,
-                out long code) ? (int)(code & 0xFFFF) : 0)];
+        List<int> codes =
+        [
+            .. said.Where(static line => line.StartsWith(Refused, StringComparison.Ordinal))
+                .Select(static line =>
+                    long.TryParse(line[Refused.Length..].Split(' ')[0], NumberStyles.None, CultureInfo.InvariantCulture, out long code)
+                        ? (int)(code & 0xFFFF)
+                        : 0
+                ),
+        ];
         if (codes.Contains(BadPassphraseCode) || WithoutPassphrase.Any(s => message.Contains(s, StringComparison.OrdinalIgnoreCase)))
         {
             return true;
         }
 
         bool missing = codes.Contains(NoSecretKeyCode) || said.Any(static line => line.StartsWith(NoSecretKey, StringComparison.Ordinal));
-        return !missing && message.Contains("No secret key", StringComparison.OrdinalIgnoreCase)
+        return !missing
+            && message.Contains("No secret key", StringComparison.OrdinalIgnoreCase)
             && said.Any(static line => line.StartsWith(KeyConsidered, StringComparison.Ordinal));
     }
 
@@ -118,7 +144,7 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
         await EndPinentryAsync();
     }
 
-    // gpg-agent does not notice that gpg was ended while it asks for a passphrase: its pinentry would go on to read the operator's
+    // gpg-agent does not notice that gpg was ended while it asks for a passphrase: its pinentry would continue to read the operator's
     // terminal, and leave that without echo.
     private async Task EndPinentryAsync()
     {
@@ -128,7 +154,7 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
             Posix.Interrupt(process);
             for (int i = 0; i < 20 && IsPinentry(process); i++)
             {
-                await Task.Delay(50);
+                await Task.Delay(TimeSpan.FromMilliseconds(50), clock);
             }
         }
     }
@@ -137,7 +163,8 @@ internal sealed class GpgPlaintext(ToolStream output, FirstUse.Turn turn, Action
     {
         try
         {
-            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/comm")).StartsWith("pinentry", StringComparison.Ordinal);
+            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/comm"))
+                .StartsWith("pinentry", StringComparison.Ordinal);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,9 +1,12 @@
 namespace PgBackup.Encryption;
 
-/// <summary>Encrypts streams to recipients and decrypts them with an identity, by an outside tool.</summary>
-public interface ICipher
+/// <summary>
+/// Encrypts streams to recipients and decrypts them with an identity, by an outside tool. Disposing of it removes the copies of keys that
+/// it made, and may be done twice.
+/// </summary>
+public interface ICipher : IAsyncDisposable
 {
-    /// <summary><c>gpg</c>, <c>age</c> or <c>none</c>: the word in config and manifest.</summary>
+    /// <summary>The word in config and manifest (<see cref="EncryptionKinds.Word"/>).</summary>
     string Kind { get; }
 
     /// <summary>What is added to an object's name: <c>.gpg</c>, <c>.age</c> or nothing.</summary>
@@ -28,14 +31,14 @@ public interface ICipher
     Stream Decrypt(Stream stored, CancellationToken cancel);
 
     /// <summary>
-    /// The same with each private key of the identity alone, where there are several and the tool does not tell which one it used; else
+    /// The same with each private key of the identity alone, where there are several and the tool does not say which one it used; else
     /// this one. Disposing of this one ends them too.
     /// </summary>
     Task<IReadOnlyList<ICipher>> WithEachKeyAsync(CancellationToken cancel) => Task.FromResult<IReadOnlyList<ICipher>>([this]);
 
     /// <summary>
     /// Of a cipher that <see cref="WithEachKeyAsync"/> gave: the fingerprint, as in <see cref="Recipient.Fingerprint"/>, of the key
-    /// that decrypted the last stream to its end; null when none did yet, or nobody can tell.
+    /// that decrypted the last stream to its end; null when none did yet, or it is not known.
     /// </summary>
     string? DecryptedBy => null;
 }

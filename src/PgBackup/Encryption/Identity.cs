@@ -10,18 +10,24 @@ public sealed record Identity
     public string? File
     {
         get => file?.Path;
-        init => file = value is null ? null
-            : new SecretInput(value, "the identity file", "Check the path after --identity, and the file's owner and mode.");
+        init =>
+            file = value is null
+                ? null
+                : new SecretInput(value, "the identity file", "Check the path after --identity, and the file's owner and mode.");
     }
 
     /// <summary>A file with the passphrase of a gpg key, or null (no passphrase, or the agent knows it). It may be a pipe.</summary>
     public string? PassphraseFile
     {
         get => passphrase?.Path;
-        init => passphrase = value is null
-            ? null
-            : new SecretInput(value, "the file with the passphrase",
-                "Check the path after --passphrase-file, or passphrase_file in the config, and the file's owner and mode.");
+        init =>
+            passphrase = value is null
+                ? null
+                : new SecretInput(
+                    value,
+                    "the file with the passphrase",
+                    "Check the path after --passphrase-file, or passphrase_file in the config, and the file's owner and mode."
+                );
     }
 
     /// <summary>How to read it; <see cref="File"/> is not null.</summary>

@@ -3,16 +3,13 @@ namespace PgBackup.Encryption;
 /// <summary>
 /// No encryption by us: for a config that says <c>none</c> in so many letters, or that relies on the stores (<c>provider</c>).
 /// </summary>
-public sealed class NoCipher(string kind = NoCipher.None) : ICipher
+public sealed class NoCipher(EncryptionKind kind = EncryptionKind.None) : ICipher
 {
-    /// <summary>The kind that encrypts nowhere.</summary>
-    public const string None = "none";
-
-    /// <summary>The kind where each store encrypts, and is held to it.</summary>
-    public const string Provider = "provider";
-
     /// <inheritdoc/>
-    public string Kind => kind;
+    public string Kind { get; } =
+        kind is EncryptionKind.None or EncryptionKind.Provider
+            ? kind.Word()
+            : throw new ArgumentOutOfRangeException(nameof(kind), kind, "it needs a cipher of its own");
 
     /// <inheritdoc/>
     public string Extension => "";
@@ -28,4 +25,7 @@ public sealed class NoCipher(string kind = NoCipher.None) : ICipher
 
     /// <inheritdoc/>
     public Stream Decrypt(Stream stored, CancellationToken cancel) => stored;
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -8,8 +8,9 @@ public static class PrivateKey
 
     /// <summary>What to do about it.</summary>
     public const string Remedy =
-        "Write the public half: `age-keygen -y FILE` prints an age recipient, `gpg --list-keys` fingerprints. A private key goes into a file of mode 0600 elsewhere. " +
-        "This one has stood where others may have read it: make a new one, and replace it.";
+        "Write the public half: `age-keygen -y FILE` prints an age recipient, `gpg --list-keys` fingerprints. A private key goes into "
+        + "a file of mode 0600 elsewhere. "
+        + "This one has stood where others may have read it: make a new one, and replace it.";
 
     // age, its plugins (hardware tokens) and post-quantum keys; blocks of OpenPGP, OpenSSH and PEM.
     private static readonly string[] Marks = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY", "BEGIN AGE ENCRYPTED FILE"];

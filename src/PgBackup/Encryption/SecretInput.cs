@@ -26,7 +26,7 @@ internal sealed class SecretInput
     public string Path { get; }
 
     /// <summary>What it holds, without a byte order mark; and whether the file itself can be opened again and holds the same.</summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.IdentityUnusable"/>, whose message goes on with what is needed.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.IdentityUnusable"/>, whose message ends with what is needed.</exception>
     public async Task<(byte[] Bytes, bool IsFile)> ReadAsync(string needed, CancellationToken cancel)
     {
         try
@@ -35,8 +35,10 @@ internal sealed class SecretInput
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            string why = Directory.Exists(Path) ? "is a folder"
-                : e is FileNotFoundException or DirectoryNotFoundException ? "does not exist" : $"cannot be read ({e.Message})";
+            string why =
+                Directory.Exists(Path) ? "is a folder"
+                : e is FileNotFoundException or DirectoryNotFoundException ? "does not exist"
+                : $"cannot be read ({e.Message})";
             throw new PgBackupException(ErrorCode.IdentityUnusable, $"{what} {Path} {why}; {needed}.", remedy, e);
         }
     }
@@ -45,12 +47,15 @@ internal sealed class SecretInput
     public static async Task<string> WriteAsync(PrivateFolder folder, string name, byte[] bytes, CancellationToken cancel)
     {
         string path = System.IO.Path.Combine(folder.Path, name);
-        await using var stream = new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.Create,
-            Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        });
+        await using var stream = new FileStream(
+            path,
+            new FileStreamOptions
+            {
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }
+        );
         await stream.WriteAsync(bytes, cancel);
         return path;
     }

@@ -8,12 +8,16 @@ internal static class FileError
 
     /// <summary>
     /// The error of the system, or null for any other. A file that may not grow further (EFBIG: a limit of the file system, or
-    /// <c>ulimit -f</c>, of which a process that goes on learns by SIGXFSZ) is an argument out of range to .NET.
+    /// <c>ulimit -f</c>, which a process learns by SIGXFSZ, if it continues) is an argument out of range to .NET.
     /// </summary>
-    public static IOException? Of(Exception e) => e switch
-    {
-        IOException error => error,
-        ArgumentOutOfRangeException => new IOException("File too large: more than the file system takes, or than `ulimit -f` of whoever started this allows", e) { HResult = TooLarge },
-        _ => null,
-    };
+    public static IOException? Of(Exception e) =>
+        e switch
+        {
+            IOException error => error,
+            ArgumentOutOfRangeException => new IOException("File too large: more than the file system or `ulimit -f` allows", e)
+            {
+                HResult = TooLarge,
+            },
+            _ => null,
+        };
 }

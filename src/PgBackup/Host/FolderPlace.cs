@@ -71,7 +71,7 @@ internal sealed class FolderPlace
         }
         catch (IOException)
         {
-            return null; // what cannot be looked at is told when it is used
+            return null; // what cannot be looked at is reported when it is used
         }
     }
 }

@@ -25,8 +25,9 @@ internal sealed class OpenFolder : IDisposable
     public static OpenFolder? TryOpen(string path)
     {
         (SafeFileHandle? opened, int error) = Posix.OpenFolder(path);
-        return opened is not null ? new OpenFolder(opened, path) : error == Posix.NoEntry ? null
-            : throw Posix.Failure(error == Posix.NoFolder ? $"{path} is no folder" : path, error);
+        return opened is not null ? new OpenFolder(opened, path)
+            : error == Posix.NoEntry ? null
+            : throw Posix.Failure(error == Posix.NoFolder ? $"{path} is not a folder" : path, error);
     }
 
     /// <summary>Opens a folder in this one; null when it is not there.</summary>
@@ -34,7 +35,9 @@ internal sealed class OpenFolder : IDisposable
     public OpenFolder? TryEnter(string name)
     {
         (SafeFileHandle? opened, int error) = Posix.OpenAt(handle, name, Posix.ReadOnly | Posix.DirectoryOnly);
-        return opened is not null ? new OpenFolder(opened, Below(name)) : error == Posix.NoEntry ? null : throw Explain(name, error);
+        return opened is not null ? new OpenFolder(opened, Below(name))
+            : error == Posix.NoEntry ? null
+            : throw Explain(name, error);
     }
 
     /// <summary>Opens a folder in this one, which is made where it is not there, for its owner alone, and then durable.</summary>
@@ -81,7 +84,11 @@ internal sealed class OpenFolder : IDisposable
     {
         Remove(name);
         (SafeFileHandle? opened, int error) = Posix.OpenAt(
-            handle, name, Posix.WriteOnly | Posix.Create | Posix.Exclusive, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            handle,
+            name,
+            Posix.WriteOnly | Posix.Create | Posix.Exclusive,
+            UnixFileMode.UserRead | UnixFileMode.UserWrite
+        );
         return opened ?? throw Explain(name, error);
     }
 
@@ -90,7 +97,11 @@ internal sealed class OpenFolder : IDisposable
     public SafeFileHandle OpenOrMakeFile(string name)
     {
         (SafeFileHandle? opened, int error) = Posix.OpenAt(
-            handle, name, Posix.ReadWrite | Posix.Create | Posix.NonBlocking, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            handle,
+            name,
+            Posix.ReadWrite | Posix.Create | Posix.NonBlocking,
+            UnixFileMode.UserRead | UnixFileMode.UserWrite
+        );
         if (opened is null)
         {
             throw Explain(name, error);

@@ -39,11 +39,16 @@ internal static partial class Posix
 
     /// <summary>Opens a name in a folder, and no link; an error number instead of a handle where that is not possible.</summary>
     public static (SafeFileHandle? Handle, int Error) OpenAt(SafeFileHandle folder, string name, int flags, UnixFileMode mode = 0) =>
-        With(folder, fd =>
-    {
-        int opened = OpenAt(fd, name, flags | NoFollow | CloseOnExec, (int)mode);
-        return opened < 0 ? ((SafeFileHandle?)null, Marshal.GetLastPInvokeError()) : (new SafeFileHandle(opened, ownsHandle: true), 0);
-    });
+        With(
+            folder,
+            fd =>
+            {
+                int opened = OpenAt(fd, name, flags | NoFollow | CloseOnExec, (int)mode);
+                return opened < 0
+                    ? ((SafeFileHandle?)null, Marshal.GetLastPInvokeError())
+                    : (new SafeFileHandle(opened, ownsHandle: true), 0);
+            }
+        );
 
     /// <summary>Opens a folder by its path; links in the path are followed.</summary>
     public static (SafeFileHandle? Handle, int Error) OpenFolder(string path)
@@ -53,8 +58,8 @@ internal static partial class Posix
     }
 
     /// <summary>Makes a folder of exactly this mode. Returns an error number, or 0.</summary>
-    public static int MakeFolderAt(SafeFileHandle folder, string name, UnixFileMode mode) => With(folder,
-        fd => Result(MkdirAt(fd, name, (int)mode)));
+    public static int MakeFolderAt(SafeFileHandle folder, string name, UnixFileMode mode) =>
+        With(folder, fd => Result(MkdirAt(fd, name, (int)mode)));
 
     /// <summary>Gives a file another name within its folder; a file (or link) of that name is replaced. Returns an error number, or
     /// 0.</summary>
@@ -64,7 +69,8 @@ internal static partial class Posix
     public static int RemoveFileAt(SafeFileHandle folder, string name) => With(folder, fd => Result(UnlinkAt(fd, name, 0)));
 
     /// <summary>Removes an empty folder. Returns an error number, or 0.</summary>
-    public static int RemoveFolderAt(SafeFileHandle folder, string name) => With(folder, fd => Result(UnlinkAt(fd, name, RemoveFolderFlag)));
+    public static int RemoveFolderAt(SafeFileHandle folder, string name) =>
+        With(folder, fd => Result(UnlinkAt(fd, name, RemoveFolderFlag)));
 
     /// <summary>Makes a file, or the names in a folder, durable. Returns an error number, or 0.</summary>
     public static int Sync(SafeFileHandle file) => With(file, static fd => Result(Fsync(fd)));
@@ -73,47 +79,52 @@ internal static partial class Posix
     public static int LockWhole(SafeFileHandle file) => With(file, static fd => Result(Flock(fd, LockAlone)));
 
     /// <summary>
-    /// Gives such a file back. To close it is not enough: a child that is just being started has it open too until it becomes another program.
+    /// Gives such a file back. To close it is not enough: a child that is just being started has it open too until it becomes another
+    /// program.
     /// Returns an error number, or 0.
     /// </summary>
     public static int Unlock(SafeFileHandle file) => With(file, static fd => Result(Flock(fd, LockGivenBack)));
 
     /// <summary>All names in a folder but <c>.</c> and <c>..</c>, in no order.</summary>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static List<string> Names(SafeFileHandle folder) => With(folder, static fd =>
-    {
-        // A stream of a folder closes what it was made of, and has a position of its own.
-        int own = OpenAt(fd, ".", ReadOnly | DirectoryOnly | CloseOnExec, 0);
-        nint stream = own < 0 ? 0 : FdOpenDir(own);
-        if (stream == 0)
-        {
-            throw Failure("a folder cannot be read", Marshal.GetLastPInvokeError());
-        }
-
-        try
-        {
-            List<string> names = [];
-            while (true)
+    public static List<string> Names(SafeFileHandle folder) =>
+        With(
+            folder,
+            static fd =>
             {
-                nint entry = ReadDir(stream);
-                if (entry == 0)
+                // A stream of a folder closes what it was made of, and has a position of its own.
+                int own = OpenAt(fd, ".", ReadOnly | DirectoryOnly | CloseOnExec, 0);
+                nint stream = own < 0 ? 0 : FdOpenDir(own);
+                if (stream == 0)
                 {
-                    int error = Marshal.GetLastPInvokeError();
-                    return error == 0 ? names : throw Failure("a folder cannot be read", error);
+                    throw Failure("a folder cannot be read", Marshal.GetLastPInvokeError());
                 }
 
-                // struct dirent of 64-bit Linux: two numbers of 8 bytes, one of 2, one of 1, then the name.
-                if (Marshal.PtrToStringUTF8(entry + 19) is { } name and not ("." or ".."))
+                try
                 {
-                    names.Add(name);
+                    List<string> names = [];
+                    while (true)
+                    {
+                        nint entry = ReadDir(stream);
+                        if (entry == 0)
+                        {
+                            int error = Marshal.GetLastPInvokeError();
+                            return error == 0 ? names : throw Failure("a folder cannot be read", error);
+                        }
+
+                        // struct dirent of 64-bit Linux: two numbers of 8 bytes, one of 2, one of 1, then the name.
+                        if (Marshal.PtrToStringUTF8(entry + 19) is { } name and not ("." or ".."))
+                        {
+                            names.Add(name);
+                        }
+                    }
+                }
+                finally
+                {
+                    _ = CloseDir(stream);
                 }
             }
-        }
-        finally
-        {
-            _ = CloseDir(stream);
-        }
-    });
+        );
 
     /// <summary>The words of the system for an error number, as an exception that carries the number.</summary>
     public static IOException Failure(string what, int error) => new($"{what}: {Marshal.GetPInvokeErrorMessage(error)}", error);
@@ -144,8 +155,7 @@ internal static partial class Posix
         do
         {
             error = Result(Statx(folder, path, flags, BasicFacts, ref MemoryMarshal.GetReference(facts)));
-        }
-        while (error == BusyInterrupted);
+        } while (error == BusyInterrupted);
         return error switch
         {
             // ENOTDIR: a file stands where a folder of the path should.
@@ -157,10 +167,15 @@ internal static partial class Posix
                 Owner = BinaryPrimitives.ReadUInt32LittleEndian(facts[20..]),
                 Mode = BinaryPrimitives.ReadUInt16LittleEndian(facts[28..]),
                 Size = BinaryPrimitives.ReadInt64LittleEndian(facts[40..]),
-                Place = (BinaryPrimitives.ReadUInt32LittleEndian(facts[136..]), BinaryPrimitives.ReadUInt32LittleEndian(facts[140..]),
-                    BinaryPrimitives.ReadUInt64LittleEndian(facts[32..])),
-                Modified = DateTimeOffset.FromUnixTimeMilliseconds(
-                    Math.Clamp(BinaryPrimitives.ReadInt64LittleEndian(facts[112..]), -62_135_596_800, 253_402_300_799) * 1000)
+                Place = (
+                    BinaryPrimitives.ReadUInt32LittleEndian(facts[136..]),
+                    BinaryPrimitives.ReadUInt32LittleEndian(facts[140..]),
+                    BinaryPrimitives.ReadUInt64LittleEndian(facts[32..])
+                ),
+                Modified = DateTimeOffset
+                    .FromUnixTimeMilliseconds(
+                        Math.Clamp(BinaryPrimitives.ReadInt64LittleEndian(facts[112..]), -62_135_596_800, 253_402_300_799) * 1000
+                    )
                     .AddTicks(BinaryPrimitives.ReadUInt32LittleEndian(facts[120..]) / 100 % TimeSpan.TicksPerSecond),
             },
             _ => throw Failure(path, error),

@@ -41,7 +41,9 @@ internal static partial class Posix
     public static SafeFileHandle OpenToRead(string path)
     {
         int fd = Open(path, ReadOnly | NonBlocking | NoFollow | CloseOnExec, 0);
-        return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        return fd >= 0
+            ? new SafeFileHandle(fd, ownsHandle: true)
+            : throw new IOException($"{path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
     }
 
     /// <summary>Asks for a larger pipe; the kernel may refuse.</summary>

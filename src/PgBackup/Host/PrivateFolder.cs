@@ -11,6 +11,8 @@ namespace PgBackup.Host;
 /// <remarks>
 /// Everybody may make names in /dev/shm and /tmp. So a folder that is there already is never adopted, and one is swept only if it is this
 /// user's, nobody else may write into it, and its owner is known to be gone; it is removed from within, and links in it are not followed.
+/// The owner holds a lock on the mark in its folder for as long as it runs: containers may share /dev/shm without seeing each other's
+/// processes.
 /// </remarks>
 internal sealed class PrivateFolder : IDisposable
 {
@@ -21,14 +23,16 @@ internal sealed class PrivateFolder : IDisposable
     // A keyring with a key in it takes less.
     private const long LeastFree = 4 << 20;
 
-    // Longer than any run takes: what cannot be told otherwise to be left over is so after this time.
+    // Longer than any run takes: after this time a folder is left over, even if there is no other sign.
     private static readonly TimeSpan Abandoned = TimeSpan.FromDays(2);
 
     private readonly string root;
+    private readonly SafeFileHandle mark;
 
-    private PrivateFolder(string root, string name)
+    private PrivateFolder(string root, string name, SafeFileHandle mark)
     {
         this.root = root;
+        this.mark = mark;
         Path = System.IO.Path.Combine(root, name);
     }
 
@@ -37,11 +41,12 @@ internal sealed class PrivateFolder : IDisposable
 
     /// <summary>Makes one; with a size, in memory only if at least twice that is free there.</summary>
     /// <exception cref="PgBackupException">
-    /// <see cref="ErrorCode.UntrustedFile"/> where others could exchange it; <see cref="ErrorCode.NoPrivateFolder"/> where none can be made.
+    /// <see cref="ErrorCode.UntrustedFile"/> where others could exchange it; <see cref="ErrorCode.NoPrivateFolder"/> where none can be
+    /// made.
     /// </exception>
-    public static PrivateFolder Create(long bytesNeeded = 0)
+    public static PrivateFolder Create(TimeProvider clock, long bytesNeeded = 0)
     {
-        Sweep();
+        Sweep(clock);
         return CreateIn(Roots(bytesNeeded));
     }
 
@@ -72,18 +77,21 @@ internal sealed class PrivateFolder : IDisposable
             ? new PgBackupException(
                 ErrorCode.UntrustedFile,
                 $"there is no place for a private folder: {string.Join("; ", refusals)}.",
-                "Name a folder by TMPDIR that belongs to root or to this user, and that others may not write to (or with the sticky bit, as /tmp has it).")
+                "Name a folder by TMPDIR that belongs to root or to this user, and that others may not write to (or with the sticky "
+                    + "bit, as /tmp has it)."
+            )
             : new PgBackupException(
                 ErrorCode.NoPrivateFolder,
                 $"no private folder can be made: {string.Join("; ", refusals)}.",
-                "Make room there, or name a folder by TMPDIR that is on another disk and can be written to.");
+                "Make room there, or name a folder by TMPDIR that is on another disk and can be written to."
+            );
     }
 
     /// <summary>Removes the folders of processes that are no more.</summary>
-    public static void Sweep()
+    public static void Sweep(TimeProvider clock)
     {
-        Sweep(Memory, TimeProvider.System.GetUtcNow());
-        Sweep(System.IO.Path.GetTempPath(), TimeProvider.System.GetUtcNow());
+        Sweep(Memory, clock.GetUtcNow());
+        Sweep(System.IO.Path.GetTempPath(), clock.GetUtcNow());
     }
 
     /// <summary>The same in one place.</summary>
@@ -109,6 +117,7 @@ internal sealed class PrivateFolder : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        mark.Dispose();
         try
         {
             using OpenFolder? all = OpenFolder.TryOpen(root);
@@ -158,46 +167,66 @@ internal sealed class PrivateFolder : IDisposable
         // Short: the socket of a gpg-agent inside must fit into 107 bytes.
         name = name[..Math.Min(name.Length, 36)];
         all.Make(name);
+        SafeFileHandle? mark = null;
         try
         {
             using OpenFolder own = all.TryEnter(name) ?? throw Posix.Failure(name, Posix.NoEntry);
-            using SafeFileHandle mark = own.MakeFile(OwnerFile);
+            mark = own.MakeFile(OwnerFile);
             RandomAccess.Write(mark, Encoding.UTF8.GetBytes(ProcessMark.Own ?? ""), 0);
+            _ = Posix.LockWhole(mark); // where the file system knows no locks, mark and age must do
+            return new PrivateFolder(root, name, mark);
         }
         catch
         {
+            mark?.Dispose();
             Remove(all, name);
             throw;
         }
-
-        return new PrivateFolder(root, name);
     }
 
     private static int? Process(string name) =>
         name[Prefix.Length..].Split('-') is [var pid, _]
-            && int.TryParse(pid, NumberStyles.None, CultureInfo.InvariantCulture, out int process) ? process : null;
+        && int.TryParse(pid, NumberStyles.None, CultureInfo.InvariantCulture, out int process)
+            ? process
+            : null;
 
     private static bool IsOurs(FileFacts facts) => facts.IsFolder && facts.Owner == Posix.User && facts.IsWrittenByOwnerAlone;
 
-    // The mark tells for certain. Without one that can be read, only a folder that is old and whose process nobody sees is left over.
+    // The mark is certain, if it is of this namespace of process ids. Else, or without one that can be read, only a folder is left
+    // over that is old, whose process nobody sees, and whose mark nobody holds: a process of another namespace is not seen from here.
     private static bool IsLeftOver(OpenFolder all, string name, int process, FileFacts facts, DateTimeOffset now)
     {
         string? mark = ReadMark(all, name);
-        return ProcessMark.IsGone(mark) || ProcessMark.IsOfAnotherStart(mark) || (facts.Modified < now - Abandoned && !Posix.IsThere(process));
+        return ProcessMark.IsGone(mark)
+            || ProcessMark.IsOfAnotherStart(mark)
+            || (facts.Modified < now - Abandoned && !Posix.IsThere(process) && !IsHeld(all, name));
     }
 
-    private static string? ReadMark(OpenFolder all, string name)
+    private static string? ReadMark(OpenFolder all, string name) =>
+        OfMark(
+            all,
+            name,
+            static file =>
+            {
+                byte[] mark = new byte[200];
+                return Encoding.UTF8.GetString(mark, 0, RandomAccess.Read(file, mark, 0));
+            }
+        );
+
+    private static bool IsHeld(OpenFolder all, string name) => OfMark(all, name, static file => Posix.LockWhole(file) == Posix.WouldBlock);
+
+    // The default where there is no file that can be read.
+    private static T? OfMark<T>(OpenFolder all, string name, Func<SafeFileHandle, T> look)
     {
         try
         {
             using OpenFolder? folder = all.TryEnter(name);
             using SafeFileHandle? file = folder?.TryOpenFile(OwnerFile);
-            byte[] mark = new byte[200];
-            return file is null ? null : Encoding.UTF8.GetString(mark, 0, RandomAccess.Read(file, mark, 0));
+            return file is null ? default : look(file);
         }
         catch (Exception e) when (e is IOException or NotSupportedException)
         {
-            return null; // no file that can be read
+            return default;
         }
     }
 

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace PgBackup.Host;
 
 /// <summary>
-/// Names this process so that another one can tell for certain when it is gone: by the start of the kernel (a random id), the namespace of
+/// Names this process so that another one can know for certain when it is gone: by the start of the kernel (a random id), the namespace of
 /// process ids, the id, and the time of the start, which no later process with the same id has.
 /// </summary>
 /// <remarks>Sources: random(4), pid_namespaces(7), proc_pid_stat(5), field 22, kill(2).</remarks>
@@ -12,25 +12,29 @@ internal static class ProcessMark
     private const char Separator = '/';
     private const string Processes = "/proc";
 
-    /// <summary>This process; null where the system does not tell.</summary>
-    public static string? Own { get; } = Kernel() is { } kernel && Start(Environment.ProcessId, Processes) is { } start
-        ? string.Create(CultureInfo.InvariantCulture, $"{kernel}{Separator}{Environment.ProcessId}{Separator}{start}")
-        : null;
+    /// <summary>This process; null where the system does not say.</summary>
+    public static string? Own { get; } =
+        Kernel() is { } kernel && Start(Environment.ProcessId, Processes) is { } start
+            ? string.Create(CultureInfo.InvariantCulture, $"{kernel}{Separator}{Environment.ProcessId}{Separator}{start}")
+            : null;
 
     /// <summary>True only if the process was one of this very system and runs no more; false also where nobody can know.</summary>
     /// <param name="mark">What a process said of itself.</param>
-    /// <param name="processes">Where the kernel shows processes. It may hide those of other users (<c>hidepid</c>), which run all the same.</param>
+    /// <param name="processes">Where the kernel shows processes. It may hide those of other users (<c>hidepid</c>), which run all the
+    /// same.</param>
     public static bool IsGone(string? mark, string processes = Processes)
     {
         string[] parts = mark?.Split(Separator) ?? [];
-        return parts.Length == 4 && Kernel() is { } kernel && $"{parts[0]}{Separator}{parts[1]}" == kernel
+        return parts.Length == 4
+            && Kernel() is { } kernel
+            && $"{parts[0]}{Separator}{parts[1]}" == kernel
             && int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
             && (Start(pid, processes) is { } start ? start != parts[3] : !Posix.IsThere(pid));
     }
 
     /// <summary>True if this system was started again since; only for marks in places that belong to one system.</summary>
-    public static bool IsOfAnotherStart(string? mark) => mark?.Split(Separator) is { Length: 4 } parts
-        && Kernel()?.Split(Separator)[0] is { } boot && parts[0] != boot;
+    public static bool IsOfAnotherStart(string? mark) =>
+        mark?.Split(Separator) is { Length: 4 } parts && Kernel()?.Split(Separator)[0] is { } boot && parts[0] != boot;
 
     private static string? Kernel()
     {

@@ -35,7 +35,8 @@ internal static class SmallFile
                 using var text = new StreamReader(new MemoryStream(Bytes(path).Bytes), Encoding.UTF8);
                 return text.ReadToEnd();
             },
-            CancellationToken.None);
+            CancellationToken.None
+        );
         return Task.WaitAny([reading], (int)patience.TotalMilliseconds, cancel) == 0
             ? reading.GetAwaiter().GetResult()
             : throw new IOException($"it does not end within {patience.TotalSeconds:0.#} s; if it is a pipe, start what writes into it");
@@ -46,8 +47,8 @@ internal static class SmallFile
     /// <exception cref="UnauthorizedAccessException">As of <see cref="Text(string)"/>.</exception>
     public static string[] Lines(string path) => Text(path).TrimEnd('\n').Split('\n').Select(static line => line.TrimEnd('\r')).ToArray();
 
-    /// <summary>What a file holds, byte for byte, and whether it can be opened again and holds the same: a pipe is read once. Waits as long as
-    /// a pipe lasts.</summary>
+    /// <summary>What a file holds, byte for byte, and whether it can be opened again and holds the same: a pipe is read once. Waits as long
+    /// as a pipe lasts.</summary>
     /// <exception cref="IOException">It cannot be read, or is larger than 1 MiB.</exception>
     /// <exception cref="UnauthorizedAccessException">This user may not read it.</exception>
     public static (byte[] Bytes, bool OpensAgain) Bytes(string path)

@@ -1,7 +1,8 @@
 namespace PgBackup.Host;
 
 /// <summary>
-/// Whether only root and the user of this process can change a file: a config, a key, a password. Pipes and devices are whoever's gave them.
+/// Whether only root and the user of this process can change a file: a config, a key, a password. Pipes and devices are whoever's gave
+/// them.
 /// </summary>
 public static class TrustedFile
 {
@@ -18,7 +19,7 @@ public static class TrustedFile
         }
     }
 
-    /// <summary>Who else can change it, and the remedy; null when nobody can, or it is no regular file.</summary>
+    /// <summary>Who else can change it, and the remedy; null when nobody can, or it is not a regular file.</summary>
     public static (string What, string Remedy)? Problem(string file)
     {
         try
@@ -29,8 +30,8 @@ public static class TrustedFile
             }
 
             return !facts.IsOwnedByUs ? ($"{file} belongs to another user.", $"If it is as you want it: chown {Me} {ShellText.Word(file)}")
-                : !facts.IsWrittenByOwnerAlone ? ($"{file} may be written by other users (mode {facts.PermissionText}).",
-                    $"chmod go-w {ShellText.Word(file)}")
+                : !facts.IsWrittenByOwnerAlone
+                    ? ($"{file} may be written by other users (mode {facts.PermissionText}).", $"chmod go-w {ShellText.Word(file)}")
                 : FolderProblem(Path.GetFullPath(file), MostLinks);
         }
         catch (Exception e) when (e is IOException or ArgumentException)
@@ -44,7 +45,9 @@ public static class TrustedFile
     {
         try
         {
-            return file is { Length: > 0 } && !file.Contains('\0', StringComparison.Ordinal)
+            return
+                file is { Length: > 0 }
+                && !file.Contains('\0', StringComparison.Ordinal)
                 && Posix.Look(file, follow: true) is { IsRegular: true } facts
                 && (facts.Permissions & UnixFileMode.OtherRead) != 0
                 ? $"every user of this host may read {file}; chmod 600 {ShellText.Word(file)}"
@@ -66,8 +69,10 @@ public static class TrustedFile
         {
             if (Posix.Look(at, follow: false) is { IsFolder: true, IsWrittenByOwnerAlone: false, IsSticky: false } folder)
             {
-                return ($"{path} lies in {at}, where other users may exchange it (mode {folder.PermissionText}).",
-                    $"chmod go-w {ShellText.Word(at)}");
+                return (
+                    $"{path} is in {at}, where other users may exchange it (mode {folder.PermissionText}).",
+                    $"chmod go-w {ShellText.Word(at)}"
+                );
             }
 
             at = at == "/" ? at + name : $"{at}/{name}";
@@ -75,8 +80,8 @@ public static class TrustedFile
             if (facts is { IsLink: true } && !at.StartsWith("/proc/", StringComparison.Ordinal))
             {
                 string? target = new FileInfo(at).LinkTarget;
-                return !facts.IsOwnedByUs ? ($"{path} is reached by the link {at}, which belongs to another user.",
-                    $"chown -h {Me} {ShellText.Word(at)}")
+                return !facts.IsOwnedByUs
+                        ? ($"{path} is reached by the link {at}, which belongs to another user.", $"chown -h {Me} {ShellText.Word(at)}")
                     : target is null || links == 0 ? null
                     : FolderProblem(Path.GetFullPath(target + path[at.Length..], Path.GetDirectoryName(at) ?? "/"), links - 1);
             }

@@ -10,8 +10,44 @@ public sealed class Progress
     /// <summary>The parts, in the order in which they were announced.</summary>
     public IReadOnlyCollection<PartProgress> Parts => parts;
 
-    /// <summary>Is told each finished step in a line of plain text.</summary>
-    public Action<string> Log { get; init; } = static _ => { };
+    /// <summary>Gets each step when it happens.</summary>
+    public Action<RunEvent> Said { get; init; } = static _ => { };
+
+    /// <summary>Says that a step is done.</summary>
+    /// <param name="subject">A database, a store; empty for the whole operation.</param>
+    /// <param name="what">What was done.</param>
+    public void Done(string subject, string what) => Say(Severity.Ok, subject, what, null);
+
+    /// <summary>Says that something did not work, and is tried again or left to the next run.</summary>
+    public void Warn(string subject, string what, ErrorCode? code = null) => Say(Severity.Warning, subject, what, code);
+
+    /// <summary>Says what was found on the way.</summary>
+    public void Say(Finding finding) =>
+        Said(
+            new RunEvent
+            {
+                Severity = finding.Severity,
+                Subject = finding.Subject,
+                What = finding.What,
+                Code = finding.Code,
+                Finding = finding,
+            }
+        );
+
+    /// <summary>Says that a part failed; the report has the reason.</summary>
+    public void Failed(string subject, ErrorCode code) =>
+        Say(Severity.Error, subject, $"FAILED ({PgBackupException.CodeTextOf(code)}), see below", code);
+
+    private void Say(Severity severity, string subject, string what, ErrorCode? code) =>
+        Said(
+            new RunEvent
+            {
+                Severity = severity,
+                Subject = subject,
+                What = what,
+                Code = code,
+            }
+        );
 
     /// <summary>Announces a part; expected bytes are 0 when nothing is known.</summary>
     public PartProgress Add(string name, long expectedBytes)
@@ -29,16 +65,16 @@ public sealed class Progress
 public sealed class PartProgress(string name, long expectedBytes)
 {
     private Func<long> bytes = static () => 0;
-    private volatile string state = "waiting";
+    private volatile PartState state;
 
     /// <summary>What to call it.</summary>
     public string Name => name;
 
-    /// <summary>How many bytes it is thought to come to; 0 when unknown.</summary>
+    /// <summary>How many bytes are expected; 0 when unknown.</summary>
     public long ExpectedBytes => expectedBytes;
 
-    /// <summary><c>waiting</c>, a word for what is being done, <c>done</c> or <c>failed</c>.</summary>
-    public string State
+    /// <summary>What is being done with it.</summary>
+    public PartState State
     {
         get => state;
         internal set => state = value;

@@ -48,7 +48,8 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part, I
     /// the object is the one of the manifest, and that the identity is right.
     /// </summary>
     /// <returns>What is wrong with the object, or null.</returns>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.IdentityUnusable"/>, or the error of a cipher, for an object that is right.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.IdentityUnusable"/>, or the error of a cipher, for an object that is
+    /// right.</exception>
     public async Task<string?> DecryptThroughAsync(ICipher cipher, PartProgress display, CancellationToken cancel)
     {
         if (cipher is NoCipher)
@@ -71,7 +72,7 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part, I
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.IdentityUnusable or ErrorCode.ToolFailed)
         {
-            // Ciphers tell little of what is wrong with their input: is it the object of the manifest at all?
+            // Ciphers say little about what is wrong with their input: is it the object of the manifest at all?
             if (await ReadThroughAsync(display, cancel) is { } problem)
             {
                 return problem;
@@ -111,7 +112,14 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part, I
         }
 
         ToolProcess restore = await tools.Host.StartAsync(
-            new ToolCommand("pg_restore", arguments) { Label = $"pg_restore (reading {part.Object})", MayStopReading = true, LeavesRest = true }, cancel);
+            new ToolCommand("pg_restore", arguments)
+            {
+                Label = $"pg_restore (reading {part.Object})",
+                MayStopReading = true,
+                LeavesRest = true,
+            },
+            cancel
+        );
         await using ToolStream text = ToolStream.Through(restore, await OpenPlainAsync(cipher, cancel), cancel);
         await ArchiveDecoder.ReadAsync(text, script, cancel);
         script.RequireEnd();
@@ -135,7 +143,7 @@ internal sealed class StoredPart(IObjectStore store, SnapshotId id, Part part, I
         byte[] buffer = new byte[1 << 20];
         Proof proof;
         string sha256;
-        if (part.Kind == Part.GlobalsKind)
+        if (part.Kind == PartKind.Globals)
         {
             var script = new ScriptStream(await OpenPlainAsync(cipher, cancel), part.Proof.DumpMajor);
             await using var hashing = new HashingStream(script);

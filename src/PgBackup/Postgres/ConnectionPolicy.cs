@@ -25,6 +25,7 @@ public static class ConnectionPolicy
         string? mode = connection.Settings.GetValueOrDefault("PGSSLMODE");
         return !connection.IsRemote || mode == "verify-full"
             ? null
-            : $"{connection.Settings.GetValueOrDefault("PGHOSTADDR") ?? connection.Host} is another machine, and the connection would use {(mode is null ? "no sslmode (which accepts plain text)" : $"sslmode={mode}")}.";
+            : $"{connection.Settings.GetValueOrDefault("PGHOSTADDR") ?? connection.Host} is another machine, and the connection would "
+                + $"use {(mode is null ? "no sslmode (which accepts plain text)" : $"sslmode={mode}")}.";
     }
 }

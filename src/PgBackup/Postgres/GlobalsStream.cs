@@ -67,7 +67,9 @@ internal sealed class GlobalsStream(Stream script, IReadOnlyList<string> more) :
         return
         [
             .. whole.AsSpan(0, at),
-            .. Encoding.UTF8.GetBytes($"\n--\n-- What pg_dumpall leaves out (added by olympus-pgbackup)\n--\n\n{string.Join('\n', more)}\n"),
+            .. Encoding.UTF8.GetBytes(
+                $"\n--\n-- What pg_dumpall leaves out (added by olympus-pgbackup)\n--\n\n{string.Join('\n', more)}\n"
+            ),
             .. whole.AsSpan(at),
         ];
     }

@@ -12,11 +12,15 @@ internal static class GlobalsSupplement
     /// <summary>What a statement about all roles begins with.</summary>
     public const string AllRoles = "ALTER ROLE ALL SET ";
 
-    // Settings whose value is a list of quoted names (GUC_LIST_QUOTE); no catalog tells, and pg_dump has the same list.
+    // Settings whose value is a list of quoted names (GUC_LIST_QUOTE); no catalog names them, and pg_dump has the same list.
     private static readonly HashSet<string> Lists = new(StringComparer.OrdinalIgnoreCase)
     {
-        "local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces",
-            "unix_socket_directories",
+        "local_preload_libraries",
+        "search_path",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+        "temp_tablespaces",
+        "unix_socket_directories",
     };
 
     /// <summary>The statements, in an order that does not change. Any role may read them.</summary>
@@ -25,24 +29,31 @@ internal static class GlobalsSupplement
         IReadOnlyList<string> settings = await SettingsAsync(session, cancel);
         IReadOnlyList<JsonElement> comments = await session.QueryAsync(
             """
-            SELECT r.rolname AS role, d.description AS comment FROM pg_catalog.pg_shdescription d JOIN pg_catalog.pg_roles r ON r.oid = d.objoid
+            SELECT r.rolname AS role, d.description AS comment FROM pg_catalog.pg_shdescription d JOIN pg_catalog.pg_roles r
+              ON r.oid = d.objoid
             WHERE d.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND r.rolname LIKE 'pg\_%' ORDER BY r.rolname COLLATE "C"
             """,
-            cancel);
+            cancel
+        );
         return
         [
             .. settings.Select(Setting).Order(StringComparer.Ordinal),
-            .. comments.Select(static c => $"COMMENT ON ROLE {Sql.Name(c.GetProperty("role").GetString()!)} IS {Literal(c.GetProperty("comment").GetString()!)};"),
+            .. comments.Select(static c =>
+                $"COMMENT ON ROLE {Sql.Name(c.GetProperty("role").GetString()!)} IS {Literal(c.GetProperty("comment").GetString()!)};"
+            ),
         ];
     }
 
     /// <summary>The settings of all roles, each as <c>name=value</c>.</summary>
     public static async Task<IReadOnlyList<string>> SettingsAsync(PsqlSession session, CancellationToken cancel) =>
-    [
-        .. (await session.QueryAsync(
-            "SELECT unnest(setconfig) AS setting FROM pg_catalog.pg_db_role_setting WHERE setrole = 0 AND setdatabase = 0", cancel))
-            .Select(static s => s.GetProperty("setting").GetString()!),
-    ];
+        [
+            .. (
+                await session.QueryAsync(
+                    "SELECT unnest(setconfig) AS setting FROM pg_catalog.pg_db_role_setting WHERE setrole = 0 AND setdatabase = 0",
+                    cancel
+                )
+            ).Select(static s => s.GetProperty("setting").GetString()!),
+        ];
 
     /// <summary>The statement for an element of <c>setconfig</c>, <c>name=value</c>.</summary>
     public static string Setting(string setting)
@@ -81,6 +92,7 @@ internal static class GlobalsSupplement
     // Read in the same way whatever standard_conforming_strings says.
     private static string Literal(string text) =>
         new StringBuilder(text.Contains('\\', StringComparison.Ordinal) ? "E'" : "'")
-            .Append(text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal)).Append('\'')
+            .Append(text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal))
+            .Append('\'')
             .ToString();
 }

@@ -76,17 +76,23 @@ public sealed record PgConnection
     // What must not leak from the operator's shell into a connection that the config defines.
     private static readonly string[] Inherited =
     [
-        .. Variables.Values.Where(static v => v is not ("PGPASSWORD" or "PGPASSFILE")), "PGSERVICE", "PGSERVICEFILE", "PGDATESTYLE", "PGTZ",
-        "PGCLIENTENCODING", "PGGEQO",
+        .. Variables.Values.Where(static v => v is not ("PGPASSWORD" or "PGPASSFILE")),
+        "PGSERVICE",
+        "PGSERVICEFILE",
+        "PGDATESTYLE",
+        "PGTZ",
+        "PGCLIENTENCODING",
+        "PGGEQO",
     ];
 
     /// <summary>The libpq variables of this connection, password included.</summary>
     public required IReadOnlyDictionary<string, string> Settings { get; init; }
 
     /// <summary>The parameters that libpq takes only in a connection string; empty for a connection without a network.</summary>
-    public IReadOnlyDictionary<string, string> Parameters => Host is null or "" or ['/' or '@', ..] && !Settings.ContainsKey("PGHOSTADDR")
-        ? Own
-        : Watching.ToDictionary(static w => w.Key, w => Own.GetValueOrDefault(w.Key, w.Value), StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, string> Parameters =>
+        Host is null or "" or ['/' or '@', ..] && !Settings.ContainsKey("PGHOSTADDR")
+            ? Own
+            : Watching.ToDictionary(static w => w.Key, w => Own.GetValueOrDefault(w.Key, w.Value), StringComparer.Ordinal);
 
     /// <summary>Host name, socket folder, or null for libpq's default.</summary>
     public string? Host => Settings.GetValueOrDefault("PGHOST");
@@ -125,12 +131,13 @@ public sealed record PgConnection
     }
 
     /// <summary>A connection inside a container: its own default socket, as one role.</summary>
-    public static PgConnection InContainer(string user, string? password) => new()
-    {
-        Settings = password is null
-            ? new Dictionary<string, string> { ["PGUSER"] = user }
-            : new Dictionary<string, string> { ["PGUSER"] = user, ["PGPASSWORD"] = password },
-    };
+    public static PgConnection InContainer(string user, string? password) =>
+        new()
+        {
+            Settings = password is null
+                ? new Dictionary<string, string> { ["PGUSER"] = user }
+                : new Dictionary<string, string> { ["PGUSER"] = user, ["PGPASSWORD"] = password },
+        };
 
     /// <summary>
     /// Reads a libpq connection URI (PostgreSQL manual, "Connection URIs"): several hosts, percent-encoding and parameters included.
@@ -176,14 +183,16 @@ public sealed record PgConnection
             {
                 own[parts[0]] = int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out _)
                     ? parts[1]
-                    : throw Wrong($"the parameter \"{parts[0]}\" is no number: \"{parts[1]}\"");
+                    : throw Wrong($"the parameter \"{parts[0]}\" is not a number: \"{parts[1]}\"");
                 continue;
             }
 
             string name = parts[0] == "ssl" && parts[1] == "true" ? "sslmode" : parts[0];
             if (!Variables.TryGetValue(name, out string? variable))
             {
-                throw Wrong($"the parameter \"{name}\" is not supported; supported are {string.Join(", ", Variables.Keys.Concat(Watching.Keys))}");
+                throw Wrong(
+                    $"the parameter \"{name}\" is not supported; supported are {string.Join(", ", Variables.Keys.Concat(Watching.Keys))}"
+                );
             }
 
             if (name == parts[0] && Values.TryGetValue(name, out string[]? values) && !values.Contains(parts[1], StringComparer.Ordinal))
@@ -194,22 +203,32 @@ public sealed record PgConnection
             Set(settings, variable, name == parts[0] ? parts[1] : "require");
         }
 
-        if (settings.TryGetValue("PGPORT", out string? port) &&
-            port.Split(',').Any(static p => p.Length > 0 && !(ushort.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number) && number > 0)))
+        if (
+            settings.TryGetValue("PGPORT", out string? port)
+            && port.Split(',')
+                .Any(static p =>
+                    p.Length > 0 && !(ushort.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number) && number > 0)
+                )
+        )
         {
-            throw Wrong($"the port \"{port}\" is no number from 1 to 65535");
+            throw Wrong($"the port \"{port}\" is not a number from 1 to 65535");
         }
 
         return new PgConnection { Settings = settings, Own = own };
 
         // With a / or ? in a password, what looks like a port or a parameter is a piece of it.
         FormatException Wrong(string what) =>
-            new(at < 0 && url.Contains('@', StringComparison.Ordinal) ? "a / or ? in the user or password must be written %2F or %3F" : what);
+            new(
+                at < 0 && url.Contains('@', StringComparison.Ordinal) ? "a / or ? in the user or password must be written %2F or %3F" : what
+            );
     }
 
     /// <summary>The same connection with one variable set.</summary>
     public PgConnection With(string variable, string value) =>
-        this with { Settings = new Dictionary<string, string>(Settings, StringComparer.Ordinal) { [variable] = value } };
+        this with
+        {
+            Settings = new Dictionary<string, string>(Settings, StringComparer.Ordinal) { [variable] = value },
+        };
 
     /// <summary>The same connection with the password that a file holds (its line end does not count); unchanged for null.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Connection"/>: the file cannot be read.</exception>
@@ -227,7 +246,12 @@ public sealed record PgConnection
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new PgBackupException(ErrorCode.Connection, $"the password file {file} cannot be read: {e.Message}", "Check its path, owner and mode.", e);
+            throw new PgBackupException(
+                ErrorCode.Connection,
+                $"the password file {file} cannot be read: {e.Message}",
+                "Check its path, owner and mode.",
+                e
+            );
         }
     }
 
@@ -243,7 +267,8 @@ public sealed record PgConnection
         if (!Settings.ContainsKey("PGPASSWORD") && !Settings.ContainsKey("PGPASSFILE"))
         {
             string? file = Environment.GetEnvironmentVariable("PGPASSFILE") ?? Path.Combine(home, ".pgpass");
-            result = Environment.GetEnvironmentVariable("PGPASSWORD") is { Length: > 0 } password ? result.With("PGPASSWORD", password)
+            result =
+                Environment.GetEnvironmentVariable("PGPASSWORD") is { Length: > 0 } password ? result.With("PGPASSWORD", password)
                 : File.Exists(file) ? result.With("PGPASSFILE", Path.GetFullPath(file))
                 : result;
         }
@@ -251,7 +276,10 @@ public sealed record PgConnection
         bool system = Settings.GetValueOrDefault("PGSSLROOTCERT") is null or "system";
         string? root = new[] { Path.Combine(home, ".postgresql", "root.crt") }.Concat(SystemCertificates).FirstOrDefault(File.Exists);
         return system && root is not null && Settings.GetValueOrDefault("PGSSLMODE") is "verify-full" or "verify-ca"
-            ? result.With("PGSSLROOTCERT", Settings.ContainsKey("PGSSLROOTCERT") ? SystemCertificates.FirstOrDefault(File.Exists) ?? "system" : root)
+            ? result.With(
+                "PGSSLROOTCERT",
+                Settings.ContainsKey("PGSSLROOTCERT") ? SystemCertificates.FirstOrDefault(File.Exists) ?? "system" : root
+            )
             : result;
     }
 
@@ -290,7 +318,10 @@ public sealed record PgConnection
     }
 
     private static bool IsHere(string host) =>
-        host.Length == 0 || host[0] is '/' or '@' || host is "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
+        host.Length == 0
+        || host[0] is '/' or '@'
+        || host is "localhost"
+        || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
 
     private static void ReadHosts(Dictionary<string, string> settings, string hosts)
     {

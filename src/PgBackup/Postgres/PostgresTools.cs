@@ -10,7 +10,12 @@ public sealed partial record PostgresTools
     // Where packages put their versions side by side. /usr/bin/pg_dump of Debian guesses a version: it comes last, by PATH.
     private static readonly string[] VersionFolders =
     [
-        "/usr/lib/postgresql", "/usr/pgsql-", "/usr/local/pgsql-", "/opt/homebrew/opt/postgresql@", "/usr/local/opt/postgresql@", "/opt/postgresql/",
+        "/usr/lib/postgresql",
+        "/usr/pgsql-",
+        "/usr/local/pgsql-",
+        "/opt/homebrew/opt/postgresql@",
+        "/usr/local/opt/postgresql@",
+        "/opt/postgresql/",
     ];
 
     /// <summary>Where they run.</summary>
@@ -29,13 +34,16 @@ public sealed partial record PostgresTools
         await using ToolProcess tool = await host.StartAsync(new ToolCommand("pg_dump", "--version"), cancel);
         ToolResult result = await tool.FinishAsync(null, cancel);
         Match match = VersionPattern().Match(result.Output);
-        // Of podman and docker, 127 says that the tool is missing; 125, 126 and 255 that nothing was started (podman-exec(1), "Exit Codes").
+        // Of podman and docker, 127 says that the tool is missing; 125, 126 and 255 that nothing was started (podman-exec(1), "Exit
+        // Codes").
         if (result.ExitCode is 125 or 126 or 255 && host is ContainerTools inside)
         {
             throw new PgBackupException(
                 ErrorCode.ContainerUnavailable,
                 $"nothing can be started {host.Place}: {Quotation.Joined(result.Errors, 2, " ")}",
-                $"Try it by hand: {inside.EngineProgram} exec {ShellText.Word(inside.Container)} pg_dump --version. A low `ulimit -n` of whoever starts the backup is one reason.");
+                $"Try it by hand: {inside.EngineProgram} exec {ShellText.Word(inside.Container)} pg_dump --version. A low `ulimit -n` "
+                    + $"of the shell that starts the backup is one reason."
+            );
         }
 
         return result.ExitCode == 0 && match.Success
@@ -43,18 +51,19 @@ public sealed partial record PostgresTools
             : throw new PgBackupException(
                 ErrorCode.ToolMissing,
                 $"there is no pg_dump {host.Place}: {Quotation.Joined(result.Errors, 2, " ")}",
-                "Install the client tools of Postgres there (pg_dump, pg_restore, pg_dumpall, psql).");
+                "Install the client tools of Postgres there (pg_dump, pg_restore, pg_dumpall, psql)."
+            );
     }
 
     /// <summary>All versions installed on this host, newest first; or only those in a folder of one major version.</summary>
-    public static async Task<IReadOnlyList<PostgresTools>> OnHostAsync(CancellationToken cancel, int? major = null)
+    public static async Task<IReadOnlyList<PostgresTools>> OnHostAsync(TimeProvider clock, CancellationToken cancel, int? major = null)
     {
         List<PostgresTools> found = [];
         foreach (string? folder in HostFolders().Where(f => major is null || (f is not null && LastDigits().Match(f).Value == $"{major}")))
         {
             try
             {
-                found.Add(await AtAsync(new HostTools(folder), cancel));
+                found.Add(await AtAsync(new HostTools(folder, clock), cancel));
             }
             catch (PgBackupException e) when (e.Code == ErrorCode.ToolMissing)
             {
@@ -66,17 +75,15 @@ public sealed partial record PostgresTools
     }
 
     /// <summary>The major version of <c>17.11</c> or <c>18beta1</c>.</summary>
-    public static int MajorOf(string version) =>
-        int.Parse(LeadingDigits().Match(version).Value, CultureInfo.InvariantCulture);
+    public static int MajorOf(string version) => int.Parse(LeadingDigits().Match(version).Value, CultureInfo.InvariantCulture);
 
     private static IEnumerable<string?> HostFolders()
     {
         foreach (string root in VersionFolders)
         {
             string parent = Path.GetDirectoryName(root) ?? "/";
-            IEnumerable<string> folders = root.EndsWith('-') || root.EndsWith('@')
-                ? Matching(parent, Path.GetFileName(root) + "*")
-                : Matching(root, "*");
+            IEnumerable<string> folders =
+                root.EndsWith('-') || root.EndsWith('@') ? Matching(parent, Path.GetFileName(root) + "*") : Matching(root, "*");
             foreach (string folder in folders)
             {
                 string bin = Path.Combine(folder, "bin");

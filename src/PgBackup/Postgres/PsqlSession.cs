@@ -16,9 +16,11 @@ public sealed partial class PsqlSession : IAsyncDisposable
     private readonly StreamReader reader;
     private readonly string marker = "=" + Guid.NewGuid().ToString("N");
     private readonly string where;
+    private readonly TimeProvider clock;
 
-    private PsqlSession(ToolProcess psql, string where)
+    private PsqlSession(ToolProcess psql, string where, TimeProvider clock)
     {
+        this.clock = clock;
         this.psql = psql;
         this.where = where;
         reader = new StreamReader(psql.Output, new UTF8Encoding(false), false, 64 * 1024);
@@ -32,9 +34,9 @@ public sealed partial class PsqlSession : IAsyncDisposable
     /// where they need it and nowhere else, as pg_dump does it, whatever the server, the database or the role set.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Connection"/> or <see cref="ErrorCode.DatabaseMissing"/>.</exception>
-    internal static async Task<PsqlSession> OpenAsync(ToolProcess psql, string where, CancellationToken cancel)
+    internal static async Task<PsqlSession> OpenAsync(ToolProcess psql, string where, TimeProvider clock, CancellationToken cancel)
     {
-        var session = new PsqlSession(psql, where);
+        var session = new PsqlSession(psql, where, clock);
         try
         {
             await session.SetUpAsync(cancel);
@@ -48,8 +50,8 @@ public sealed partial class PsqlSession : IAsyncDisposable
     }
 
     /// <summary>
-    /// Makes the session what it is for statements of this program. To be called again after statements of others, which may have set something
-    /// for themselves: the role, the path in which names are looked for, how literals are read.
+    /// Makes the session what it is for statements of this program. To be called again after statements of others, which may have set
+    /// something for themselves: the role, the path in which names are looked for, how literals are read.
     /// </summary>
     internal async Task SettleAsync(CancellationToken cancel)
     {
@@ -66,10 +68,12 @@ public sealed partial class PsqlSession : IAsyncDisposable
         await ExecuteAsync(
             """
             SELECT set_config('client_encoding', 'UTF8', false), set_config('standard_conforming_strings', 'on', false),
-                set_config('search_path', 'pg_catalog', false), set_config('DateStyle', 'ISO', false), set_config('row_security', 'off', false),
-                set_config('client_min_messages', 'warning', false), set_config('quote_all_identifiers', 'off', false)
+                set_config('search_path', 'pg_catalog', false), set_config('DateStyle', 'ISO', false),
+                set_config('row_security', 'off', false), set_config('client_min_messages', 'warning', false),
+                set_config('quote_all_identifiers', 'off', false)
             """,
-            cancel);
+            cancel
+        );
         // A setting of the database or role may make its sessions run as another role, and see less. A superuser who logged in stays one.
         JsonElement login = await QueryRowAsync(
             """
@@ -77,12 +81,14 @@ public sealed partial class PsqlSession : IAsyncDisposable
                 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')) AS timeouts,
               (SELECT set_config('role', 'none', false) FROM pg_roles WHERE rolname = session_user AND rolsuper) IS NOT NULL AS superuser
             """,
-            cancel);
+            cancel
+        );
         LoginIsSuperuser = login.GetProperty("superuser").GetBoolean();
     }
 
     /// <summary>Runs a query and returns its rows as JSON objects.</summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was lost.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was
+    /// lost.</exception>
     public async Task<IReadOnlyList<JsonElement>> QueryAsync(string select, CancellationToken cancel)
     {
         PsqlReply reply = await SendAsync($"SELECT pg_catalog.row_to_json(q) FROM (\n{select}\n) q", cancel);
@@ -101,24 +107,28 @@ public sealed partial class PsqlSession : IAsyncDisposable
 
     /// <summary>Runs a query that was prepared, and returns its rows as JSON objects.</summary>
     /// <exception cref="PgBackupException">As for <see cref="QueryAsync"/>.</exception>
-    public async Task<IReadOnlyList<JsonElement>> QueryPreparedAsync(string name, CancellationToken cancel) => Rows(await SendAsync($"EXECUTE {name}", cancel), name);
+    public async Task<IReadOnlyList<JsonElement>> QueryPreparedAsync(string name, CancellationToken cancel) =>
+        Rows(await SendAsync($"EXECUTE {name}", cancel), name);
 
     /// <summary>
     /// The first row of a query that somebody else wrote; null when it has none. psql hands it on without reading it: a quote that is never
     /// closed is an error of the server's, and a backslash or a colon is no command of psql's. The server carries out all of it, since an
     /// error in a later row is one too, and keeps the other rows to itself, however many there are.
     /// </summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was lost.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/>, or <see cref="ErrorCode.Connection"/> when it was
+    /// lost.</exception>
     public async Task<JsonElement?> QueryFirstAsync(string select, CancellationToken cancel)
     {
         // The first row's number of all rows is known after the last one; OFFSET 0 has every column of these computed.
-        string first = $"SELECT w.r FROM (SELECT pg_catalog.row_to_json(q.*) AS r, pg_catalog.count(*) OVER () AS n FROM (SELECT * FROM (\n{select}\n) s OFFSET 0) q) w WHERE w.n > 0 LIMIT 1";
+        string first =
+            $"SELECT w.r FROM (SELECT pg_catalog.row_to_json(q.*) AS r, pg_catalog.count(*) OVER () AS n FROM (SELECT * FROM "
+            + $"(\n{select}\n) s OFFSET 0) q) w WHERE w.n > 0 LIMIT 1";
         return Rows(await TryGivenAsync(first, cancel), select) is [var row, ..] ? row : null;
     }
 
     /// <summary>
-    /// Runs a statement that somebody else wrote (it comes out of a store, or from a server) and returns the server's verdict. psql hands it
-    /// on without reading it, so that a backslash in it is no command that psql would carry out where it runs, and a colon no variable.
+    /// Runs a statement that somebody else wrote (it comes out of a store, or from a server) and returns the server's verdict. psql hands
+    /// it on without reading it, so that a backslash in it is no command that psql would carry out where it runs, and a colon no variable.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.Connection"/> when the connection was lost.</exception>
     public async Task<PsqlReply> TryGivenAsync(string statement, CancellationToken cancel)
@@ -126,22 +136,24 @@ public sealed partial class PsqlSession : IAsyncDisposable
         string mark = Guid.NewGuid().ToString("N");
         string quote = $"$q{mark}$";
         PsqlReply reply = await SendAsync(
-            $"\\set VERBOSITY verbose\nSELECT {quote}{statement}{quote}", cancel,
-                $"\\gexec\n\\if :ERROR\n\\warn {mark}\n\\endif\n\\set VERBOSITY default");
+            $"\\set VERBOSITY verbose\nSELECT {quote}{statement}{quote}",
+            cancel,
+            $"\\gexec\n\\if :ERROR\n\\warn {mark}\n\\endif\n\\set VERBOSITY default"
+        );
         return reply.Succeeded || reply.Message.Length > 0 ? reply : await ReadErrorAsync(reply, mark, cancel);
     }
 
     /// <summary>The same; a refusal is an error.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SqlFailed"/> with the server's message.</exception>
-    public async Task ExecuteGivenAsync(string statement, CancellationToken cancel) => Require(await TryGivenAsync(statement, cancel),
-        statement);
+    public async Task ExecuteGivenAsync(string statement, CancellationToken cancel) =>
+        Require(await TryGivenAsync(statement, cancel), statement);
 
     // Of what \gexec carried out, psql's variables know that it failed and not why: that is on stderr, before the mark.
     private async Task<PsqlReply> ReadErrorAsync(PsqlReply reply, string mark, CancellationToken cancel)
     {
         for (int i = 0; i < 200 && !psql.Errors.Contains(mark); i++)
         {
-            await Task.Delay(10, cancel);
+            await Task.Delay(TimeSpan.FromMilliseconds(10), clock, cancel);
         }
 
         Match? error = psql.Errors.TakeWhile(l => l != mark).Select(static l => ErrorLine().Match(l)).LastOrDefault(static m => m.Success);
@@ -183,7 +195,7 @@ public sealed partial class PsqlSession : IAsyncDisposable
         try
         {
             await psql.Input.DisposeAsync();
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(3), clock);
             await psql.WaitAsync(patience.Token);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
@@ -199,8 +211,10 @@ public sealed partial class PsqlSession : IAsyncDisposable
     {
         if (!reply.Succeeded)
         {
-            throw new PgBackupException(ErrorCode.SqlFailed,
-                $"{where}: {reply.Message} (SQLSTATE {reply.SqlState}) in: {Quotation.Line(statement, 300)}");
+            throw new PgBackupException(
+                ErrorCode.SqlFailed,
+                $"{where}: {reply.Message} (SQLSTATE {reply.SqlState}) in: {Quotation.Line(statement, 300)}"
+            );
         }
     }
 
@@ -209,12 +223,16 @@ public sealed partial class PsqlSession : IAsyncDisposable
         if (statement.Contains('\0', StringComparison.Ordinal))
         {
             // psql would take what follows on the line for nothing, and wait for the end of a quote.
-            throw new PgBackupException(ErrorCode.SqlFailed,
-                $"{where}: a statement has a zero byte in it, which no name or text of Postgres can have.");
+            throw new PgBackupException(
+                ErrorCode.SqlFailed,
+                $"{where}: a statement has a zero byte in it, which no name or text of Postgres can have."
+            );
         }
 
         // psql resets :ERROR at an empty statement: exactly one semicolon may follow.
-        string text = $"{statement.TrimEnd().TrimEnd(';')}\n{end}\n\\echo {marker} :ERROR :LAST_ERROR_SQLSTATE\n\\echo :LAST_ERROR_MESSAGE\n\\echo {marker}\n";
+        string text =
+            $"{statement.TrimEnd().TrimEnd(';')}\n{end}\n\\echo {marker} :ERROR :LAST_ERROR_SQLSTATE\n\\echo "
+            + $":LAST_ERROR_MESSAGE\n\\echo {marker}\n";
         try
         {
             await psql.Input.WriteAsync(Encoding.UTF8.GetBytes(text), cancel);
@@ -259,7 +277,7 @@ public sealed partial class PsqlSession : IAsyncDisposable
 
     private async Task<PgBackupException> LostAsync()
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5), clock);
         try
         {
             await psql.WaitAsync(patience.Token);
@@ -270,11 +288,13 @@ public sealed partial class PsqlSession : IAsyncDisposable
         }
 
         string reason = Quotation.Joined(psql.Errors.Where(static line => line.Length > 0), 6);
-        bool missing = reason.Contains("database \"", StringComparison.Ordinal) && reason.Contains("does not exist", StringComparison.Ordinal);
+        bool missing =
+            reason.Contains("database \"", StringComparison.Ordinal) && reason.Contains("does not exist", StringComparison.Ordinal);
         return new PgBackupException(
             missing ? ErrorCode.DatabaseMissing : ErrorCode.Connection,
             $"no connection to {where}:\n  {(reason.Length == 0 ? "psql ended without a word." : reason)}",
-            ConnectionAdvice.For(reason));
+            ConnectionAdvice.For(reason)
+        );
     }
 }
 

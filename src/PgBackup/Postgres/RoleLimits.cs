@@ -12,26 +12,57 @@ internal static class RoleLimits
 
     private static readonly string[] ForSuperusers =
     [
-        "CREATE EVENT TRIGGER ", "CREATE FOREIGN DATA WRAPPER ", "CREATE LANGUAGE ", "CREATE PROCEDURAL LANGUAGE ", "CREATE TRUSTED LANGUAGE ", "CREATE TRUSTED PROCEDURAL LANGUAGE ",
-        "CREATE OR REPLACE PROCEDURAL LANGUAGE ", "CREATE OR REPLACE TRUSTED PROCEDURAL LANGUAGE ", "CREATE ACCESS METHOD ", "CREATE OPERATOR CLASS ", "CREATE OPERATOR FAMILY ",
+        "CREATE EVENT TRIGGER ",
+        "CREATE FOREIGN DATA WRAPPER ",
+        "CREATE LANGUAGE ",
+        "CREATE PROCEDURAL LANGUAGE ",
+        "CREATE TRUSTED LANGUAGE ",
+        "CREATE TRUSTED PROCEDURAL LANGUAGE ",
+        "CREATE OR REPLACE PROCEDURAL LANGUAGE ",
+        "CREATE OR REPLACE TRUSTED PROCEDURAL LANGUAGE ",
+        "CREATE ACCESS METHOD ",
+        "CREATE OPERATOR CLASS ",
+        "CREATE OPERATOR FAMILY ",
     ];
 
     /// <summary>The extensions that a schema needs.</summary>
     public static IReadOnlyList<string> Extensions(IReadOnlyList<string> statements) =>
-        [.. statements.Where(static s => s.StartsWith(Extension, StringComparison.Ordinal)).Select(static s => Sql.ReadName(s, Extension.Length)?.Name).OfType<string>()];
+        [
+            .. statements
+                .Where(static s => s.StartsWith(Extension, StringComparison.Ordinal))
+                .Select(static s => Sql.ReadName(s, Extension.Length)?.Name)
+                .OfType<string>(),
+        ];
 
     /// <summary>The statements that the role will be refused.</summary>
     /// <param name="statements">The schema.</param>
     /// <param name="becomes">The roles that it is, or is a member of.</param>
     /// <param name="extensions">The extensions that are there, or that it may make.</param>
-    public static IReadOnlyList<string> Refused(IReadOnlyList<string> statements, IReadOnlySet<string> becomes, IReadOnlySet<string> extensions) =>
-        [.. statements.Where(s => IsRefused(s, becomes, extensions)).Select(Shown)];
+    public static IReadOnlyList<string> Refused(
+        IReadOnlyList<string> statements,
+        IReadOnlySet<string> becomes,
+        IReadOnlySet<string> extensions
+    ) => [.. statements.Where(s => IsRefused(s, becomes, extensions)).Select(Shown)];
 
-    /// <summary>Asks a server what <see cref="Refused"/> needs to know; <paramref name="inside"/> is a session in the database that is filled, or null where it is made.</summary>
-    public static async Task<IReadOnlyList<string>> RefusedAsync(IReadOnlyList<string> statements, PsqlSession session, PsqlSession? inside, CancellationToken cancel)
+    /// <summary>Asks a server what <see cref="Refused"/> needs to know; <paramref name="inside"/> is a session in the database that is
+    /// filled, or null where it is made.</summary>
+    public static async Task<IReadOnlyList<string>> RefusedAsync(
+        IReadOnlyList<string> statements,
+        PsqlSession session,
+        PsqlSession? inside,
+        CancellationToken cancel
+    )
     {
-        HashSet<string> becomes = await NamesAsync(session, "SELECT rolname AS name FROM pg_roles WHERE pg_has_role(oid, 'MEMBER')", cancel);
-        HashSet<string> extensions = await NamesAsync(session, "SELECT DISTINCT name FROM pg_available_extension_versions WHERE trusted", cancel);
+        HashSet<string> becomes = await NamesAsync(
+            session,
+            "SELECT rolname AS name FROM pg_roles WHERE pg_has_role(oid, 'MEMBER')",
+            cancel
+        );
+        HashSet<string> extensions = await NamesAsync(
+            session,
+            "SELECT DISTINCT name FROM pg_available_extension_versions WHERE trusted",
+            cancel
+        );
         if (inside is not null)
         {
             extensions.UnionWith(await NamesAsync(inside, "SELECT extname AS name FROM pg_extension", cancel));
@@ -69,9 +100,13 @@ internal static class RoleLimits
             return !becomes.Contains("pg_create_subscription");
         }
 
-        if (statement.StartsWith("CREATE PUBLICATION ", StringComparison.Ordinal) || statement.StartsWith("ALTER PUBLICATION ", StringComparison.Ordinal))
+        if (
+            statement.StartsWith("CREATE PUBLICATION ", StringComparison.Ordinal)
+            || statement.StartsWith("ALTER PUBLICATION ", StringComparison.Ordinal)
+        )
         {
-            return statement.Contains(" FOR ALL TABLES", StringComparison.Ordinal) || statement.Contains(" TABLES IN SCHEMA ", StringComparison.Ordinal);
+            return statement.Contains(" FOR ALL TABLES", StringComparison.Ordinal)
+                || statement.Contains(" TABLES IN SCHEMA ", StringComparison.Ordinal);
         }
 
         const string Defaults = "ALTER DEFAULT PRIVILEGES FOR ROLE ";
@@ -82,7 +117,10 @@ internal static class RoleLimits
 
         const string Owner = " OWNER TO ";
         int at = statement.StartsWith("ALTER ", StringComparison.Ordinal) ? statement.LastIndexOf(Owner, StringComparison.Ordinal) : -1;
-        return at > 0 && Sql.ReadName(statement, at + Owner.Length) is (string owner, int end) && end == statement.Length - 1 && !becomes.Contains(owner);
+        return at > 0
+            && Sql.ReadName(statement, at + Owner.Length) is (string owner, int end)
+            && end == statement.Length - 1
+            && !becomes.Contains(owner);
     }
 
     private static string Shown(string statement)

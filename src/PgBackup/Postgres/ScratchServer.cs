@@ -13,7 +13,13 @@ public sealed class ScratchServer : IAsyncDisposable
     // Nothing here has to outlive a crash, and nobody but us is to be served. What a database contains depends on none of these.
     private static readonly string[] Settings =
     [
-        "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off",
+        "fsync=off",
+        "synchronous_commit=off",
+        "full_page_writes=off",
+        "max_wal_size=4GB",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+        "autovacuum=off",
     ];
 
     private const string DefaultSuperuser = "postgres";
@@ -50,56 +56,59 @@ public sealed class ScratchServer : IAsyncDisposable
     /// <param name="image">The image.</param>
     /// <param name="locks">How many locks it must be able to hold at once.</param>
     /// <param name="keep">It may stay when this process has ended; see <see cref="LeaveAsync"/>.</param>
-    /// <param name="clock">The time.</param>
     /// <param name="cancel">Gives up, and leaves nothing.</param>
     /// <param name="superuser">The role that it begins with.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
     public static async Task<ScratchServer> InContainerAsync(
-        ContainerEngine engine, string image, long locks, bool keep, TimeProvider clock, CancellationToken cancel,
-            string superuser = DefaultSuperuser)
+        ContainerEngine engine,
+        string image,
+        long locks,
+        bool keep,
+        CancellationToken cancel,
+        string superuser = DefaultSuperuser
+    )
     {
-        await SweepAsync(engine, cancel);
         string name = $"olympus-pgbackup-scratch-{Guid.NewGuid():N}"[..36];
-        string pid = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
-        async ValueTask RemoveAsync() => await ToolProcess.TryReadAsync(
-            new ToolCommand(engine.Program, "rm", "--force", "--volumes", name), CancellationToken.None);
+        async ValueTask RemoveAsync() =>
+            await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, "rm", "--force", "--volumes", name), CancellationToken.None);
         FoundTools? tools = null;
+        Task sweep = SweepAsync(engine, cancel); // of what others left: ours has a running process
         try
         {
-            // There is nothing to shut down in good order: SIGKILL.
-            ToolResult run = await ToolProcess.TryReadAsync(
-                new ToolCommand(
-                    engine.Program,
-                    ["run", "--detach", "--rm", "--stop-signal", "SIGKILL", "--name", name,
-                    "--label", $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}", "--label", $"{ContainerEngine.Label}.pid={pid}",
-                    "--label", $"{ContainerEngine.Label}.process={ProcessMark.Own}",
-                    "--network", "none", .. SharedMemory(), "--env", "POSTGRES_PASSWORD", "--env", $"POSTGRES_USER={superuser}", "--env",
-                        "POSTGRES_DB=postgres",
-                    "--env", "POSTGRES_INITDB_ARGS=--no-sync", image, .. SettingsFor(locks).SelectMany(static s => (string[])["-c", s])])
-                {
-                    Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
-                },
-                cancel);
+            ToolResult run = await ToolProcess.TryReadAsync(RunCommand(engine, image, name, locks, keep, superuser), cancel);
             if (run.ExitCode != 0)
             {
                 throw new PgBackupException(
-                    ErrorCode.ScratchFailed, $"no scratch server of the image {image} can be started:\n  {Quotation.Joined(run.Errors, 4)}",
-                    $"Try it by hand: {engine.Program} run --rm {image} postgres --version");
+                    ErrorCode.ScratchFailed,
+                    $"no scratch server of the image {image} can be started:\n  {Quotation.Joined(run.Errors, 4)}",
+                    $"Try it by hand: {engine.Program} run --rm {image} postgres --version"
+                );
             }
 
-            tools = await ToolFinder.InContainerAsync(engine.Program, name, cancel);
-            var server = new PostgresServer(tools.Tools, PgConnection.InContainer(superuser, null), "olympus-pgbackup scratch");
+            tools = await ToolFinder.InContainerAsync(engine.Program, name, engine.Clock, cancel);
+            await sweep;
+            var server = new PostgresServer(
+                tools.Tools,
+                PgConnection.InContainer(superuser, null),
+                "olympus-pgbackup scratch",
+                engine.Clock
+            );
             FoundTools held = tools;
             var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            Task ready = ReadyAsync(server, "127.0.0.1", clock, stop.Token);
-            return new ScratchServer($"container {name}", held, server, async () =>
-            {
-                await stop.CancelAsync();
-                await ready.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                stop.Dispose();
-                await held.DisposeAsync();
-                await RemoveAsync();
-            })
+            Task ready = ReadyAsync(server, "127.0.0.1", stop.Token);
+            return new ScratchServer(
+                $"container {name}",
+                held,
+                server,
+                async () =>
+                {
+                    await stop.CancelAsync();
+                    await ready.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    stop.Dispose();
+                    await held.DisposeAsync();
+                    await RemoveAsync();
+                }
+            )
             {
                 Container = name,
                 Ready = ready,
@@ -113,75 +122,57 @@ public sealed class ScratchServer : IAsyncDisposable
             }
 
             await RemoveAsync();
+            await sweep.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the first failure is the one to report
             throw;
         }
     }
 
-    /// <summary>Starts one from the server binaries of this host. Root steps down to the account <c>postgres</c>, as the server demands.</summary>
+    /// <summary>Starts one from the server binaries of this host. Root steps down to the account <c>postgres</c>, as the server
+    /// demands.</summary>
     /// <param name="locks">How many locks it must be able to hold at once.</param>
     /// <param name="clock">The time.</param>
     /// <param name="cancel">Gives up, and leaves nothing.</param>
     /// <param name="major">The major version that is wanted; without one of it, the newest is taken.</param>
     /// <param name="superuser">The role that it begins with.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>.</exception>
-    public static async Task<ScratchServer> OnHostAsync(long locks, TimeProvider clock, CancellationToken cancel, int? major = null,
-        string superuser = DefaultSuperuser)
+    public static async Task<ScratchServer> OnHostAsync(
+        long locks,
+        TimeProvider clock,
+        CancellationToken cancel,
+        int? major = null,
+        string superuser = DefaultSuperuser
+    )
     {
-        PostgresTools tools = (await PostgresTools.OnHostAsync(cancel)).Where(static t => t.Host is HostTools { Folder: { } f } && File.Exists(Path.Combine(f, "initdb")))
-            .OrderByDescending(t => t.Major == major).ThenByDescending(static t => t.Major).FirstOrDefault()
-            ?? throw new PgBackupException(
-                ErrorCode.ScratchFailed, "there is neither a container engine that works nor a Postgres server on this host.", "Install podman, or postgresql (the server package).");
-        string bin = ((HostTools)tools.Host).Folder!;
-        PrivateFolder folder = PrivateFolder.Create(2_000_000_000);
-        string[] stepDown = Environment.UserName == "root" ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] : [];
-        ToolCommand As(params string[] command)
-        {
-            string[] all = [.. stepDown, .. command];
-            return new ToolCommand(all[0], all[1..]);
-        }
-
-        // The account of the server has a folder of its own within ours, which stays ours: so the next run may remove it after a crash.
-        string own = Path.Combine(folder.Path, "s");
-        string data = Path.Combine(own, "data");
-        string log = Path.Combine(own, "log");
-        async ValueTask RemoveAsync()
-        {
-            if (File.Exists(Path.Combine(data, "postmaster.pid")))
-            {
-                await ToolProcess.TryReadAsync(As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--mode=immediate", "--silent", "stop"), CancellationToken.None);
-            }
-
-            folder.Dispose();
-        }
-
+        PostgresTools tools = await WithServerAsync(clock, major, cancel);
+        var cluster = new HostCluster(((HostTools)tools.Host).Folder!, clock);
         try
         {
-            Directory.CreateDirectory(own, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            if (stepDown.Length > 0)
-            {
-                await ToolProcess.ReadAsync(new ToolCommand("chown", "postgres", own), cancel);
-                File.SetUnixFileMode(folder.Path, File.GetUnixFileMode(folder.Path) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute); // to pass through
-            }
-
-            await ToolProcess.ReadAsync(As(Path.Combine(bin, "initdb"), "--pgdata", data, $"--username={superuser}", "--auth=trust",
-                "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"), cancel);
-            string options = $"-c listen_addresses='' -c unix_socket_directories='{own}' {string.Join(' ', SettingsFor(locks).Select(static s => "-c " + s))}";
-            await ToolProcess.ReadAsync(
-                As(Path.Combine(bin, "pg_ctl"), "--pgdata", data, "--wait", "--silent", "--log", log, "--options", options, "start"), cancel);
-            PgConnection connection = PgConnection.InContainer(superuser, null).With("PGHOST", own);
-            var server = new PostgresServer(tools, connection, "olympus-pgbackup scratch");
+            await cluster.MakeAsync(superuser, cancel);
+            await cluster.StartAsync(locks, cancel);
+            PgConnection connection = PgConnection.InContainer(superuser, null).With("PGHOST", cluster.Socket);
+            var server = new PostgresServer(tools, connection, "olympus-pgbackup scratch", clock);
             await CompressFastAsync(server, cancel);
-            return new ScratchServer($"a server on the socket in {own}", new FoundTools { Tools = tools }, server, RemoveAsync);
+            return new ScratchServer(
+                $"a server on the socket in {cluster.Socket}",
+                new FoundTools { Tools = tools },
+                server,
+                cluster.DisposeAsync
+            );
         }
         catch (PgBackupException e)
         {
-            string words = File.Exists(log) ? string.Concat((await File.ReadAllLinesAsync(log, CancellationToken.None)).TakeLast(4).Select(static line => "\n  " + line)) : "";
-            await RemoveAsync();
-            throw new PgBackupException(ErrorCode.ScratchFailed, $"no scratch server can be started on this host: {e.Message}{words}", e.Remedy, e);
+            string words = await cluster.LastWordsAsync();
+            await cluster.DisposeAsync();
+            throw new PgBackupException(
+                ErrorCode.ScratchFailed,
+                $"no scratch server can be started on this host: {e.Message}{words}",
+                e.Remedy,
+                e
+            );
         }
         catch
         {
-            await RemoveAsync();
+            await cluster.DisposeAsync();
             throw;
         }
     }
@@ -194,53 +185,126 @@ public sealed class ScratchServer : IAsyncDisposable
 
     private static IEnumerable<string> SettingsFor(long locks) => Settings.Concat(LockTable.ScratchSettings(locks));
 
-    private static async Task ReadyAsync(PostgresServer server, string host, TimeProvider clock, CancellationToken cancel)
+    // There is nothing to shut down in good order: SIGKILL.
+    private static ToolCommand RunCommand(ContainerEngine engine, string image, string name, long locks, bool keep, string superuser) =>
+        new(
+            engine.Program,
+            [
+                "run",
+                "--detach",
+                "--rm",
+                "--stop-signal",
+                "SIGKILL",
+                "--name",
+                name,
+                "--label",
+                $"{ContainerEngine.Label}={(keep ? "kept" : "scratch")}",
+                "--label",
+                $"{ContainerEngine.Label}.pid={Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}",
+                "--label",
+                $"{ContainerEngine.Label}.process={ProcessMark.Own}",
+                "--network",
+                "none",
+                .. SharedMemory(),
+                "--env",
+                "POSTGRES_PASSWORD",
+                "--env",
+                $"POSTGRES_USER={superuser}",
+                "--env",
+                "POSTGRES_DB=postgres",
+                "--env",
+                "POSTGRES_INITDB_ARGS=--no-sync",
+                image,
+                .. SettingsFor(locks).SelectMany(static s => (string[])["-c", s]),
+            ]
+        )
+        {
+            Environment = new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Guid.NewGuid().ToString("N") },
+        };
+
+    /// <summary>The tools beside the server binaries of this host that <see cref="OnHostAsync"/> would start.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ScratchFailed"/>: there are none.</exception>
+    internal static Task<PostgresTools> RequireOnHostAsync(TimeProvider clock, CancellationToken cancel) =>
+        WithServerAsync(clock, null, cancel);
+
+    // Client tools of which the folder has the server too.
+    private static async Task<PostgresTools> WithServerAsync(TimeProvider clock, int? major, CancellationToken cancel) =>
+        (await PostgresTools.OnHostAsync(clock, cancel))
+            .Where(static t => t.Host is HostTools { Folder: { } f } && File.Exists(Path.Combine(f, "initdb")))
+            .OrderByDescending(t => t.Major == major)
+            .ThenByDescending(static t => t.Major)
+            .FirstOrDefault()
+        ?? throw new PgBackupException(
+            ErrorCode.ScratchFailed,
+            "there is neither a container engine that works nor a Postgres server on this host.",
+            "Install podman, or postgresql (the server package)."
+        );
+
+    private static async Task ReadyAsync(PostgresServer server, string host, CancellationToken cancel)
     {
-        await WaitAsync(server, host, clock, cancel);
+        await WaitAsync(server, host, cancel);
         await CompressFastAsync(server, cancel);
     }
 
     // The image's first start makes the cluster with a server on the socket only: over TCP answers the real one.
-    private static async Task WaitAsync(PostgresServer server, string host, TimeProvider clock, CancellationToken cancel)
+    private static async Task WaitAsync(PostgresServer server, string host, CancellationToken cancel)
     {
-        long start = clock.GetTimestamp();
+        long start = server.Clock.GetTimestamp();
         while (true)
         {
-            await using ToolProcess ready = await server.Tools.Host.StartAsync(new ToolCommand("pg_isready", "--quiet", $"--host={host}"), cancel);
+            await using ToolProcess ready = await server.Tools.Host.StartAsync(
+                new ToolCommand("pg_isready", "--quiet", $"--host={host}"),
+                cancel
+            );
             ToolResult result = await ready.FinishAsync(null, cancel);
             if (result.ExitCode == 0)
             {
                 return;
             }
 
-            if (clock.GetElapsedTime(start) > TimeSpan.FromSeconds(60))
+            if (server.Clock.GetElapsedTime(start) > TimeSpan.FromSeconds(60))
             {
-                throw new PgBackupException(ErrorCode.ScratchFailed, "the scratch server did not come up within a minute.", "Start the image by hand, and look at what it prints.");
+                throw new PgBackupException(
+                    ErrorCode.ScratchFailed,
+                    "the scratch server did not come up within a minute.",
+                    "Start the image by hand, and look at what it prints."
+                );
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(30), clock, cancel);
+            await Task.Delay(TimeSpan.FromMilliseconds(30), server.Clock, cancel);
         }
     }
 
-    // Long values take a fifth of a restore's time to compress by the default way. A server that was built without lz4 says so, and goes on as it is.
+    // Long values take a fifth of a restore's time to compress by the default way. A server that was built without lz4 says so, and starts
+    // as it is.
     private static async Task CompressFastAsync(PostgresServer server, CancellationToken cancel)
     {
         await using ToolProcess psql = await server.StartAsync(
             "psql",
-            ["--no-psqlrc", "--quiet", "--no-password", "--command=ALTER SYSTEM SET default_toast_compression = lz4", "--command=SELECT pg_reload_conf()"],
+            [
+                "--no-psqlrc",
+                "--quiet",
+                "--no-password",
+                "--command=ALTER SYSTEM SET default_toast_compression = lz4",
+                "--command=SELECT pg_reload_conf()",
+            ],
             server.MaintenanceDatabase,
-            cancel);
+            cancel
+        );
         await psql.FinishAsync(null, cancel);
     }
 
-    // The container's /dev/shm: 64 MB, the engines' default, is too little for a decrypted archive, and for indexes that are built in parallel.
+    // The container's /dev/shm: 64 MB, the engines' default, is too little for a decrypted archive, and for indexes that are built in
+    // parallel.
     // Half of what this host can spare now (MemAvailable of proc_meminfo(5), in KiB); it is taken only for what lies there.
     private static string[] SharedMemory()
     {
         try
         {
-            string? line = File.ReadLines("/proc/meminfo").FirstOrDefault(static l => l.StartsWith("MemAvailable:", StringComparison.Ordinal));
-            long spare = long.Parse(line?.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1] ?? "0", CultureInfo.InvariantCulture) * 1024 / 2;
+            string? line = File.ReadLines("/proc/meminfo")
+                .FirstOrDefault(static l => l.StartsWith("MemAvailable:", StringComparison.Ordinal));
+            long spare =
+                long.Parse(line?.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1] ?? "0", CultureInfo.InvariantCulture) * 1024 / 2;
             return spare > 64 << 20 ? ["--shm-size", spare.ToString(CultureInfo.InvariantCulture)] : [];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
@@ -252,15 +316,112 @@ public sealed class ScratchServer : IAsyncDisposable
     private static async Task SweepAsync(ContainerEngine engine, CancellationToken cancel)
     {
         ToolResult list = await ToolProcess.TryReadAsync(
-            new ToolCommand(engine.Program, "ps", "--all", "--quiet", "--filter", $"label={ContainerEngine.Label}=scratch"), cancel);
+            new ToolCommand(engine.Program, "ps", "--all", "--quiet", "--filter", $"label={ContainerEngine.Label}=scratch"),
+            cancel
+        );
         foreach (string id in list.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             ToolResult label = await ToolProcess.TryReadAsync(
-                new ToolCommand(engine.Program, "inspect", "--format", $"{{{{index .Config.Labels \"{ContainerEngine.Label}.process\"}}}}", id), cancel);
+                new ToolCommand(
+                    engine.Program,
+                    "inspect",
+                    "--format",
+                    $"{{{{index .Config.Labels \"{ContainerEngine.Label}.process\"}}}}",
+                    id
+                ),
+                cancel
+            );
             if (ProcessMark.IsGone(label.Output.Trim()))
             {
                 await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, "rm", "--force", "--volumes", id), cancel);
             }
+        }
+    }
+
+    /// <summary>A cluster in a private folder of this host, and its server. Disposing it stops the server and removes the folder.</summary>
+    /// <param name="bin">The folder of the server's binaries.</param>
+    /// <param name="clock">The time.</param>
+    private sealed class HostCluster(string bin, TimeProvider clock) : IAsyncDisposable
+    {
+        private readonly PrivateFolder folder = PrivateFolder.Create(clock, 2_000_000_000);
+
+        private readonly string[] stepDown =
+            Environment.UserName == "root" ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] : [];
+
+        /// <summary>The folder of the socket and all else. It is the server account's own, within a folder that stays ours: so the next
+        /// run may remove it after a crash.</summary>
+        public string Socket => Path.Combine(folder.Path, "s");
+
+        private string Data => Path.Combine(Socket, "data");
+
+        private string Log => Path.Combine(Socket, "log");
+
+        /// <summary>Makes the cluster.</summary>
+        public async Task MakeAsync(string superuser, CancellationToken cancel)
+        {
+            Directory.CreateDirectory(Socket, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (stepDown.Length > 0)
+            {
+                await ToolProcess.ReadAsync(new ToolCommand("chown", "postgres", Socket), cancel);
+                File.SetUnixFileMode(
+                    folder.Path,
+                    File.GetUnixFileMode(folder.Path) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute
+                ); // to pass through
+            }
+
+            await ToolProcess.ReadAsync(
+                Command(
+                    "initdb",
+                    "--pgdata",
+                    Data,
+                    $"--username={superuser}",
+                    "--auth=trust",
+                    "--no-sync",
+                    "--encoding=UTF8",
+                    "--locale=C.UTF-8"
+                ),
+                cancel
+            );
+        }
+
+        /// <summary>Starts the server, and waits until it takes connections.</summary>
+        public async Task StartAsync(long locks, CancellationToken cancel)
+        {
+            string options =
+                $"-c listen_addresses='' -c unix_socket_directories='{Socket}' "
+                + $"{string.Join(' ', SettingsFor(locks).Select(static s => "-c " + s))}";
+            await ToolProcess.ReadAsync(
+                Command("pg_ctl", "--pgdata", Data, "--wait", "--silent", "--log", Log, "--options", options, "start"),
+                cancel
+            );
+        }
+
+        /// <summary>The end of the server's log, a line each; nothing where there is none.</summary>
+        public async Task<string> LastWordsAsync() =>
+            File.Exists(Log)
+                ? string.Concat(
+                    (await File.ReadAllLinesAsync(Log, CancellationToken.None)).TakeLast(4).Select(static line => "\n  " + line)
+                )
+                : "";
+
+        /// <inheritdoc/>
+        public async ValueTask DisposeAsync()
+        {
+            if (File.Exists(Path.Combine(Data, "postmaster.pid")))
+            {
+                await ToolProcess.TryReadAsync(
+                    Command("pg_ctl", "--pgdata", Data, "--mode=immediate", "--silent", "stop"),
+                    CancellationToken.None
+                );
+            }
+
+            folder.Dispose();
+        }
+
+        private ToolCommand Command(string program, params string[] arguments)
+        {
+            string[] all = [.. stepDown, Path.Combine(bin, program), .. arguments];
+            return new ToolCommand(all[0], all[1..]);
         }
     }
 }

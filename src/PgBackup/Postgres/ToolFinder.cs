@@ -14,10 +14,21 @@ public static class ToolFinder
     /// <summary>The image whose psql asks for the version when this host has no psql at all.</summary>
     private const int NewestKnownMajor = 18;
 
+    // What a container of Postgres is usually called, or made of.
+    private static readonly string[] Signs = ["postg", "pg", "timescale"];
+
+    /// <summary>The running containers whose name, image or labels speak of Postgres. None where the engine is missing or fails.</summary>
+    public static async Task<IReadOnlyList<RunningContainer>> ServersAsync(ContainerEngine engine, CancellationToken cancel) =>
+        [
+            .. (await engine.RunningAsync(cancel)).Where(static c =>
+                Signs.Any(w => $"{c.Name} {c.Image} {c.Labels}".Contains(w, StringComparison.OrdinalIgnoreCase))
+            ),
+        ];
+
     /// <summary>The tools inside a running container.</summary>
-    public static async Task<FoundTools> InContainerAsync(string engine, string container, CancellationToken cancel)
+    public static async Task<FoundTools> InContainerAsync(string engine, string container, TimeProvider clock, CancellationToken cancel)
     {
-        ContainerTools host = await ContainerTools.EnterAsync(new ContainerEngine(engine), container, cancel);
+        ContainerTools host = await ContainerTools.EnterAsync(new ContainerEngine(engine, clock), container, cancel);
         try
         {
             return new FoundTools { Tools = await PostgresTools.AtAsync(host, cancel), Container = host };
@@ -36,21 +47,31 @@ public static class ToolFinder
     /// <param name="patience">How long a sleeping server is waited for.</param>
     /// <param name="clock">Time.</param>
     /// <param name="cancel">Gives up.</param>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.ToolVersion"/>, <see cref="ErrorCode.ToolMissing"/> and those of connecting.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ToolVersion"/>, <see cref="ErrorCode.ToolMissing"/> and those of
+    /// connecting.</exception>
     public static async Task<FoundTools> ForUrlAsync(
-        PgConnection connection, string? image, bool hostOnly, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+        PgConnection connection,
+        string? image,
+        bool hostOnly,
+        TimeSpan patience,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
         if (image is not null)
         {
-            return await OfImageAsync(connection, image, cancel);
+            return await OfImageAsync(connection, image, clock, cancel);
         }
 
-        IReadOnlyList<PostgresTools> onHost = await PostgresTools.OnHostAsync(cancel);
+        IReadOnlyList<PostgresTools> onHost = await PostgresTools.OnHostAsync(clock, cancel);
         if (onHost.Count == 0)
         {
             return hostOnly
                 ? throw new PgBackupException(
-                    ErrorCode.ToolMissing, "there are no client tools of Postgres on this host.", "Install postgresql-client of the server's major version, or use tools: { image: \"postgres:17\" }.")
+                    ErrorCode.ToolMissing,
+                    "there are no client tools of Postgres on this host.",
+                    "Install postgresql-client of the server's major version, or use tools: { image: \"postgres:17\" }."
+                )
                 : await ByAskingAsync(connection, patience, clock, cancel);
         }
 
@@ -59,7 +80,13 @@ public static class ToolFinder
 
     /// <summary>Those of some tools on this host (at least one) that fit the server; else, if that is allowed, those of an image.</summary>
     internal static async Task<FoundTools> AmongAsync(
-        IReadOnlyList<PostgresTools> onHost, PgConnection connection, bool hostOnly, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+        IReadOnlyList<PostgresTools> onHost,
+        PgConnection connection,
+        bool hostOnly,
+        TimeSpan patience,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
         ServerFacts facts = await AskAsync(onHost[0], connection, patience, clock, cancel);
         PostgresTools? fitting = onHost.FirstOrDefault(t => t.Major == facts.Major);
@@ -69,25 +96,28 @@ public static class ToolFinder
         }
 
         string found = string.Join(", ", onHost.Select(static t => $"{t.Version} {t.Host.Place}"));
-        if (hostOnly || await ContainerEngine.FindAsync(cancel) is null)
+        if (hostOnly || await ContainerEngine.FindAsync(clock, cancel) is null)
         {
             throw new PgBackupException(
                 ErrorCode.ToolVersion,
                 $"the server runs Postgres {facts.Version}, and this host has no client tools of version {facts.Major}; found: {found}.",
-                $"Install postgresql-client-{facts.Major}, or (with podman) name an image: {ImageAdvice(facts.Major)}.");
+                $"Install postgresql-client-{facts.Major}, or (with podman) name an image: {ImageAdvice(facts.Major)}."
+            );
         }
 
         try
         {
-            return await OfImageAsync(connection, $"{DefaultImage}{facts.Major}", cancel);
+            return await OfImageAsync(connection, $"{DefaultImage}{facts.Major}", clock, cancel);
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.ContainerUnavailable)
         {
             throw new PgBackupException(
                 ErrorCode.ToolVersion,
-                $"the server runs Postgres {facts.Version}; this host has client tools of {found}, and the image cannot be used either: {e.Message}",
+                $"the server runs Postgres {facts.Version}; this host has client tools of {found}, and the image cannot be used "
+                    + $"either: {e.Message}",
                 $"Install postgresql-client-{facts.Major}, or name an image that is here: {ImageAdvice(facts.Major)}.",
-                e);
+                e
+            );
         }
     }
 
@@ -100,16 +130,24 @@ public static class ToolFinder
             throw new PgBackupException(
                 ErrorCode.ToolVersion,
                 $"{server} runs Postgres {facts.Version}, but pg_dump {tools.Host.Place} is {tools.Version}.",
-                $"Use client tools of version {facts.Major}: install postgresql-client-{facts.Major}, or name an image: {ImageAdvice(facts.Major)}.");
+                $"Use client tools of version {facts.Major}: install postgresql-client-{facts.Major}, or name an image: "
+                    + $"{ImageAdvice(facts.Major)}."
+            );
         }
     }
 
-    private static string ImageAdvice(int major) => $"tools: {{ image: \"postgres:{major}\" }} below source, or --tools-image for the target of a restore";
+    private static string ImageAdvice(int major) =>
+        $"tools: {{ image: \"postgres:{major}\" }} below source, or --tools-image for the target of a restore";
 
     // The newest psql asks any server for its version; its pg_dump would write what an older server cannot read back.
-    private static async Task<FoundTools> ByAskingAsync(PgConnection connection, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+    private static async Task<FoundTools> ByAskingAsync(
+        PgConnection connection,
+        TimeSpan patience,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
-        FoundTools newest = await OfImageAsync(connection, $"{DefaultImage}{NewestKnownMajor}", cancel);
+        FoundTools newest = await OfImageAsync(connection, $"{DefaultImage}{NewestKnownMajor}", clock, cancel);
         ServerFacts facts;
         try
         {
@@ -127,26 +165,39 @@ public static class ToolFinder
         }
 
         await newest.DisposeAsync();
-        return await OfImageAsync(connection, $"{DefaultImage}{facts.Major}", cancel);
+        return await OfImageAsync(connection, $"{DefaultImage}{facts.Major}", clock, cancel);
     }
 
     private static async Task<ServerFacts> AskAsync(
-        PostgresTools tools, PgConnection connection, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+        PostgresTools tools,
+        PgConnection connection,
+        TimeSpan patience,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
-        var server = new PostgresServer(tools, connection, "olympus-pgbackup");
-        await using PsqlSession session = await server.ConnectAsync(patience, clock, cancel);
+        var server = new PostgresServer(tools, connection, "olympus-pgbackup", clock);
+        await using PsqlSession session = await server.ConnectAsync(patience, cancel);
         return await PostgresServer.ReadFactsAsync(session, cancel);
     }
 
     /// <summary>The tools of an image, in a throw-away container on the network of this host.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/> or <see cref="ErrorCode.ToolMissing"/>.</exception>
-    public static async Task<FoundTools> OfImageAsync(PgConnection connection, string image, CancellationToken cancel)
+    public static async Task<FoundTools> OfImageAsync(PgConnection connection, string image, TimeProvider clock, CancellationToken cancel)
     {
-        ContainerEngine engine = await ContainerEngine.FindAsync(cancel)
+        ContainerEngine engine =
+            await ContainerEngine.FindAsync(clock, cancel)
             ?? throw new PgBackupException(
-                ErrorCode.ToolMissing, $"the image {image} needs podman or docker, and neither works here.", "Install podman, or the client tools of the server's version.");
+                ErrorCode.ToolMissing,
+                $"the image {image} needs podman or docker, and neither works here.",
+                "Install podman, or the client tools of the server's version."
+            );
         string[] files = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGPASSFILE"];
-        IEnumerable<string> mounts = files.Select(f => connection.Settings.GetValueOrDefault(f)).OfType<string>().Where(File.Exists).Select(Path.GetFullPath);
+        IEnumerable<string> mounts = files
+            .Select(f => connection.Settings.GetValueOrDefault(f))
+            .OfType<string>()
+            .Where(File.Exists)
+            .Select(Path.GetFullPath);
         ContainerTools host = await ContainerTools.StartAsync(engine, image, mounts, cancel);
         try
         {

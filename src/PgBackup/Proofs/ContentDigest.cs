@@ -10,7 +10,10 @@ namespace PgBackup.Proofs;
 /// </summary>
 internal sealed class ContentDigest
 {
-    private ulong a, b, c, d;
+    private ulong a,
+        b,
+        c,
+        d;
 
     /// <summary>The number of elements.</summary>
     public long Count { get; private set; }

@@ -39,9 +39,11 @@ public sealed record ProofComparison
             else if (e != f)
             {
                 contentsEqual &= e!.Rows != f!.Rows;
-                differences.Add(e!.Rows != f!.Rows
-                    ? string.Create(CultureInfo.InvariantCulture, $"table {table}: {e.Rows} rows expected, {f.Rows} found")
-                    : string.Create(CultureInfo.InvariantCulture, $"table {table}: the {e.Rows} rows have other contents"));
+                differences.Add(
+                    e!.Rows != f!.Rows
+                        ? string.Create(CultureInfo.InvariantCulture, $"table {table}: {e.Rows} rows expected, {f.Rows} found")
+                        : string.Create(CultureInfo.InvariantCulture, $"table {table}: the {e.Rows} rows have other contents")
+                );
             }
         }
 
@@ -55,12 +57,7 @@ public sealed record ProofComparison
             }
         }
 
-        if (expected.LargeObjects != found.LargeObjects)
-        {
-            differences.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"large objects: {expected.LargeObjects.Rows} with {expected.LargeObjects.Bytes} bytes expected, {found.LargeObjects.Rows} with {found.LargeObjects.Bytes} bytes found{(expected.LargeObjects.Bytes == found.LargeObjects.Bytes ? " (other contents)" : "")}"));
-        }
+        Compare(differences, expected.LargeObjects, found.LargeObjects);
 
         bool comparable = expected.DumpMajor == found.DumpMajor;
         if (comparable)
@@ -70,15 +67,41 @@ public sealed record ProofComparison
         }
 
         bool statementsDiffer = comparable && (expected.Schema != found.Schema || expected.Database != found.Database);
-        return new ProofComparison { Differences = differences, SchemaCompared = comparable, StatementsEqual = !statementsDiffer, ContentsEqual = contentsEqual };
+        return new ProofComparison
+        {
+            Differences = differences,
+            SchemaCompared = comparable,
+            StatementsEqual = !statementsDiffer,
+            ContentsEqual = contentsEqual,
+        };
+    }
+
+    private static void Compare(List<string> differences, TableProof expected, TableProof found)
+    {
+        if (expected == found)
+        {
+            return;
+        }
+
+        string others = expected.Bytes == found.Bytes ? " (other contents)" : "";
+        differences.Add(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"large objects: {expected.Rows} with {expected.Bytes} bytes expected, {found.Rows} with {found.Bytes} bytes found{others}"
+            )
+        );
     }
 
     private static void Compare(List<string> differences, string what, StatementsProof expected, StatementsProof found)
     {
         if (expected != found)
         {
-            differences.Add(string.Create(
-                CultureInfo.InvariantCulture, $"{what}: {expected.Count} statements expected, {found.Count} found{(expected.Count == found.Count ? " (others)" : "")}"));
+            differences.Add(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{what}: {expected.Count} statements expected, {found.Count} found{(expected.Count == found.Count ? " (others)" : "")}"
+                )
+            );
         }
     }
 }

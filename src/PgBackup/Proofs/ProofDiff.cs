@@ -1,6 +1,6 @@
 namespace PgBackup.Proofs;
 
-/// <summary>What changed in a database between two moments, as its proofs tell.</summary>
+/// <summary>What changed in a database between two moments, as its proofs show.</summary>
 public sealed record ProofDiff
 {
     /// <summary>Every table of either, changed or not, by name.</summary>
@@ -19,8 +19,12 @@ public sealed record ProofDiff
     public required bool? SettingsChanged { get; init; }
 
     /// <summary>Everything that could be compared is the same.</summary>
-    public bool IsSame => Tables.All(static t => t.Change == TableDiff.Same) && Sequences.Count == 0 && LargeObjects.Change == TableDiff.Same
-        && SchemaChanged is not true && SettingsChanged is not true;
+    public bool IsSame =>
+        Tables.All(static t => t.Change == TableDiff.Same)
+        && Sequences.Count == 0
+        && LargeObjects.Change == TableDiff.Same
+        && SchemaChanged is not true
+        && SettingsChanged is not true;
 
     /// <summary>Compares the earlier with the later.</summary>
     public static ProofDiff Between(Proof before, Proof after)
@@ -30,13 +34,22 @@ public sealed record ProofDiff
         {
             Tables =
             [
-                .. before.Tables.Keys.Union(after.Tables.Keys).Order(StringComparer.Ordinal)
+                .. before
+                    .Tables.Keys.Union(after.Tables.Keys)
+                    .Order(StringComparer.Ordinal)
                     .Select(name => TableDiff.Between(name, before.Tables.GetValueOrDefault(name), after.Tables.GetValueOrDefault(name))),
             ],
             Sequences =
             [
-                .. before.Sequences.Keys.Union(after.Sequences.Keys).Order(StringComparer.Ordinal)
-                    .Select(name => new SequenceDiff { Name = name, Before = before.Sequences.GetValueOrDefault(name), After = after.Sequences.GetValueOrDefault(name) })
+                .. before
+                    .Sequences.Keys.Union(after.Sequences.Keys)
+                    .Order(StringComparer.Ordinal)
+                    .Select(name => new SequenceDiff
+                    {
+                        Name = name,
+                        Before = before.Sequences.GetValueOrDefault(name),
+                        After = after.Sequences.GetValueOrDefault(name),
+                    })
                     .Where(static s => s.Before != s.After),
             ],
             LargeObjects = TableDiff.Between("large objects", before.LargeObjects, after.LargeObjects),
@@ -86,15 +99,20 @@ public sealed record TableDiff
     public long BytesDelta => (BytesAfter ?? 0) - (BytesBefore ?? 0);
 
     /// <summary>Compares; one of the two may be missing.</summary>
-    internal static TableDiff Between(string name, TableProof? before, TableProof? after) => new()
-    {
-        Name = name,
-        Change = before is null ? New : after is null ? Gone : before == after ? Same : Changed,
-        RowsBefore = before?.Rows,
-        RowsAfter = after?.Rows,
-        BytesBefore = before?.Bytes,
-        BytesAfter = after?.Bytes,
-    };
+    internal static TableDiff Between(string name, TableProof? before, TableProof? after) =>
+        new()
+        {
+            Name = name,
+            Change =
+                before is null ? New
+                : after is null ? Gone
+                : before == after ? Same
+                : Changed,
+            RowsBefore = before?.Rows,
+            RowsAfter = after?.Rows,
+            BytesBefore = before?.Bytes,
+            BytesAfter = after?.Bytes,
+        };
 }
 
 /// <summary>A sequence at two moments: <c>last_value,is_called</c>, or null where it did not exist.</summary>

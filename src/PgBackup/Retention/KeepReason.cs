@@ -30,16 +30,17 @@ public sealed record KeepReason
             KeepReasonKind.FromTheFuture => "from the future",
             KeepReasonKind.Locked => "locked",
             KeepReasonKind.Awaited => "a replica lacks it",
+            KeepReasonKind.NewestWithoutLoss => "the newest one without an unconfirmed loss",
             _ => "no rules",
         };
         bool isRule = Kind is <= KeepReasonKind.Yearly or KeepReasonKind.NoRules;
-        return Until is { } end
-            ? string.Create(CultureInfo.InvariantCulture, $"{text} until {end.UtcDateTime:yyyy-MM-dd}")
-            : isRule ? $"{text}, for ever" : text;
+        return Until is { } end ? string.Create(CultureInfo.InvariantCulture, $"{text} until {end.UtcDateTime:yyyy-MM-dd}")
+            : isRule ? $"{text}, for ever"
+            : text;
     }
 }
 
-/// <summary>The kinds of <see cref="KeepReason"/>, in the order in which they are told.</summary>
+/// <summary>The kinds of <see cref="KeepReason"/>, in the order in which they are listed.</summary>
 public enum KeepReasonKind
 {
     /// <summary>Every snapshot is kept so long.</summary>
@@ -83,6 +84,11 @@ public enum KeepReasonKind
 
     /// <summary>Another store should have a copy of it first.</summary>
     Awaited,
+
+    /// <summary>The newest complete one without a loss that nobody confirmed, of the store or of those not from the future; where the
+    /// newest
+    /// complete one has none, that is the same and needs no other reason.</summary>
+    NewestWithoutLoss,
 
     /// <summary>The rules have no tier, so they remove nothing.</summary>
     NoRules,

@@ -23,8 +23,12 @@ public sealed record RetainedSnapshot
     /// <summary>False where its manifest cannot be read or is of a newer version: nothing is known about it then.</summary>
     public required bool IsReadable { get; init; }
 
-    /// <summary>Its names say that it is incomplete, and its manifest says that it is complete: nothing goes because of such a mark.</summary>
+    /// <summary>Its names say that it is incomplete, and its manifest says that it is complete: nothing goes because of such a
+    /// mark.</summary>
     public bool IsDisputed { get; init; }
+
+    /// <summary>It has less than an earlier one, and nobody has confirmed that, by its names.</summary>
+    public bool HasUnconfirmedLoss { get; init; }
 
     /// <summary>Stored bytes of all its objects.</summary>
     public required long Bytes { get; init; }

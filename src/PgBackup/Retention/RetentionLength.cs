@@ -51,19 +51,23 @@ public sealed partial record RetentionLength
             return null;
         }
 
-        return Of(int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture), match.Groups[2].Value switch
-        {
-            "h" => RetentionUnit.Hours,
-            "d" => RetentionUnit.Days,
-            "w" => RetentionUnit.Weeks,
-            "mo" => RetentionUnit.Months,
-            _ => RetentionUnit.Years,
-        });
+        return Of(
+            int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture),
+            match.Groups[2].Value switch
+            {
+                "h" => RetentionUnit.Hours,
+                "d" => RetentionUnit.Days,
+                "w" => RetentionUnit.Weeks,
+                "mo" => RetentionUnit.Months,
+                _ => RetentionUnit.Years,
+            }
+        );
     }
 
     /// <summary>
     /// The first moment, in UTC, at which the length is over; null for never. Months and years go by the calendar, and a day that the
-    /// last month does not have becomes its last one: 31 January and a month is 28 or 29 February. What would lie beyond the year 9999 is never.
+    /// last month does not have becomes its last one: 31 January and a month is 28 or 29 February. What would lie beyond the year 9999 is
+    /// never.
     /// </summary>
     public DateTimeOffset? End(DateTimeOffset start)
     {

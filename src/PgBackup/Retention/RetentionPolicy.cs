@@ -8,7 +8,8 @@ namespace PgBackup.Retention;
 /// <remarks>
 /// <para>
 /// <c>all</c> keeps every snapshot for its length, from the time of its id. Each other tier keeps the first complete, readable snapshot of
-/// each bucket (UTC day, ISO week, month, year) for the tier's length, from the time of that snapshot. A snapshot stays while any reason holds.
+/// each bucket (UTC day, ISO week, month, year) for the tier's length, from the time of that snapshot. A snapshot stays while any reason
+/// holds.
 /// </para>
 /// <para>
 /// First means first of those that are still in the store. When the first of a bucket has gone, the next that something else still keeps
@@ -16,14 +17,17 @@ namespace PgBackup.Retention;
 /// nothing outlives its own time plus the longest length unless it is protected.
 /// </para>
 /// <para>
-/// Protected whatever the rules say: the newest one, the newest complete one and the newest proven one (also the newest that is both);
-/// pinned, unreadable and locked ones, and those that a replica still lacks; and ids later than now. The newest are sought among all snapshots and again among those not later
-/// than now, so that one snapshot of a wrong clock does not take the protection from the real newest.
+/// Protected whatever the rules say: the newest one, the newest complete one, the newest complete one without an unconfirmed loss, and the
+/// newest proven one (also the newest that is both complete and proven); pinned, unreadable and locked ones, and those that a replica still
+/// lacks; and ids later than now. The newest are looked for among all
+/// snapshots and again among those not later than now, so that one snapshot of a wrong clock does not take the protection from the real
+/// newest.
 /// </para>
 /// </remarks>
 public static class RetentionPolicy
 {
-    /// <summary>What becomes of each snapshot at a moment. Carrying it out and planning again for that moment removes nothing more.</summary>
+    /// <summary>What becomes of each snapshot at a moment. Carrying it out and planning again for that moment removes nothing
+    /// more.</summary>
     /// <exception cref="ArgumentException">Two snapshots have the same id.</exception>
     public static RetentionPlan Plan(RetentionRules rules, IReadOnlyCollection<RetainedSnapshot> snapshots, DateTimeOffset now)
     {
@@ -40,10 +44,21 @@ public static class RetentionPolicy
         HashSet<SnapshotId> newest = Newest(ordered, now, static _ => true);
         HashSet<SnapshotId> newestComplete = Newest(ordered, now, static s => s.IsReadable && s.IsComplete);
         HashSet<SnapshotId> newestProven = Newest(ordered, now, static s => s.IsReadable && s.IsProven);
+        HashSet<SnapshotId> newestWithoutLoss = Newest(
+            ordered,
+            now,
+            static s => s is { IsReadable: true, IsComplete: true, HasUnconfirmedLoss: false }
+        );
+        newestWithoutLoss.ExceptWith(newestComplete);
         // A drill of an incomplete snapshot proves little; it must not cost the one that proves more.
         newestProven.UnionWith(Newest(ordered, now, static s => s.IsReadable && s.IsProven && s.IsComplete));
 
-        return new RetentionPlan { Rules = rules, Now = now, Decisions = [.. ordered.Select(Decide)] };
+        return new RetentionPlan
+        {
+            Rules = rules,
+            Now = now,
+            Decisions = [.. ordered.Select(Decide)],
+        };
 
         RetentionDecision Decide(RetainedSnapshot snapshot)
         {
@@ -58,6 +73,7 @@ public static class RetentionPolicy
             Add(snapshot.Id.Time > now, KeepReasonKind.FromTheFuture, snapshot.Id.Time);
             Add(snapshot.LockedUntil > now, KeepReasonKind.Locked, snapshot.LockedUntil);
             Add(snapshot.IsAwaited, KeepReasonKind.Awaited);
+            Add(newestWithoutLoss.Contains(snapshot.Id), KeepReasonKind.NewestWithoutLoss);
             Add(!rules.HasTiers, KeepReasonKind.NoRules);
             return new RetentionDecision { Snapshot = snapshot, Reasons = reasons };
 
@@ -88,15 +104,17 @@ public static class RetentionPolicy
             walk.Next(earlier);
         }
 
-        List<KeepReason> reasons = walk.Next(new RetainedSnapshot
-        {
-            Id = id,
-            IsComplete = isComplete,
-            IsProven = false,
-            IsPinned = false,
-            IsReadable = true,
-            Bytes = 0,
-        });
+        List<KeepReason> reasons = walk.Next(
+            new RetainedSnapshot
+            {
+                Id = id,
+                IsComplete = isComplete,
+                IsProven = false,
+                IsPinned = false,
+                IsReadable = true,
+                Bytes = 0,
+            }
+        );
         return reasons.Any(static r => r.Until is null) ? null : reasons.Max(static r => r.Until) ?? id.Time;
     }
 

@@ -6,14 +6,15 @@ namespace PgBackup.Retention;
 public sealed record RetentionRules
 {
     /// <summary>The rules of a store whose config names none.</summary>
-    public static RetentionRules Default { get; } = new()
-    {
-        All = RetentionLength.Of(3, RetentionUnit.Days),
-        Daily = RetentionLength.Of(14, RetentionUnit.Days),
-        Weekly = RetentionLength.Of(90, RetentionUnit.Days),
-        Monthly = RetentionLength.Of(12, RetentionUnit.Months),
-        Yearly = RetentionLength.Forever,
-    };
+    public static RetentionRules Default { get; } =
+        new()
+        {
+            All = RetentionLength.Of(3, RetentionUnit.Days),
+            Daily = RetentionLength.Of(14, RetentionUnit.Days),
+            Weekly = RetentionLength.Of(90, RetentionUnit.Days),
+            Monthly = RetentionLength.Of(12, RetentionUnit.Months),
+            Yearly = RetentionLength.Forever,
+        };
 
     /// <summary>How long every snapshot is kept, complete or not.</summary>
     public RetentionLength? All { get; init; }
@@ -37,7 +38,13 @@ public sealed record RetentionRules
     public override string ToString()
     {
         (string Name, RetentionLength? Length)[] tiers =
-            [("all", All), ("daily", Daily), ("weekly", Weekly), ("monthly", Monthly), ("yearly", Yearly)];
+        [
+            ("all", All),
+            ("daily", Daily),
+            ("weekly", Weekly),
+            ("monthly", Monthly),
+            ("yearly", Yearly),
+        ];
         return HasTiers
             ? string.Join(", ", tiers.Where(static t => t.Length is not null).Select(static t => $"{t.Name} {t.Length}"))
             : "everything";

@@ -3,7 +3,7 @@ using PgBackup.Snapshots;
 namespace PgBackup.Retention;
 
 /// <summary>
-/// What rules come to in the long run, for one complete snapshot a night, all of one size, none pinned: first a number of snapshots that
+/// What rules add up to in the long run, for one complete snapshot a night, all of one size, none pinned: first a number of snapshots that
 /// come and go, then the growth by those that stay.
 /// </summary>
 public sealed record StorageProjection
@@ -27,7 +27,7 @@ public sealed record StorageProjection
     /// <summary>Their bytes.</summary>
     public required long Bytes { get; init; }
 
-    /// <summary>How many snapshots a year come to stay for ever, on average: they add to <see cref="Snapshots"/>.</summary>
+    /// <summary>How many snapshots a year are kept for ever, on average: they add to <see cref="Snapshots"/>.</summary>
     public required double SnapshotsPerYear { get; init; }
 
     /// <summary>The bytes that they add a year.</summary>
@@ -73,15 +73,16 @@ public sealed record StorageProjection
         };
     }
 
-    private static RetainedSnapshot Complete(DateTimeOffset time, long bytes) => new()
-    {
-        Id = SnapshotId.At(time),
-        IsComplete = true,
-        IsProven = false,
-        IsPinned = false,
-        IsReadable = true,
-        Bytes = bytes,
-    };
+    private static RetainedSnapshot Complete(DateTimeOffset time, long bytes) =>
+        new()
+        {
+            Id = SnapshotId.At(time),
+            IsComplete = true,
+            IsProven = false,
+            IsPinned = false,
+            IsReadable = true,
+            Bytes = bytes,
+        };
 
     private static void Add(List<int> changes, int night, int change)
     {

@@ -5,7 +5,8 @@ internal sealed class TierWalk(RetentionRules rules)
 {
     private readonly Tier[] tiers = [.. AllTiers(rules)];
 
-    /// <summary>The tiers' reasons to keep the next snapshot, whose id is later than that of the one before; those that are over too.</summary>
+    /// <summary>The tiers' reasons to keep the next snapshot, whose id is later than that of the one before; those that are over
+    /// too.</summary>
     public List<KeepReason> Next(RetainedSnapshot snapshot)
     {
         List<KeepReason> reasons = [];

@@ -7,16 +7,18 @@ namespace PgBackup.Snapshots;
 /// The snapshots that a store holds; there is no other record of them to lose. A listing of names is enough to know which there are,
 /// complete or not, pinned, proven, and how large; a manifest is opened only for what stands in it.
 /// </summary>
-public sealed class Catalog(IObjectStore store)
+/// <param name="store">The store.</param>
+/// <param name="clock">Tells which snapshots are of the future, and cannot be the latest.</param>
+public sealed class Catalog(IObjectStore store, TimeProvider clock)
 {
-    // A hundred thousand tables come to some 20 MB.
-    private const long LargestManifest = 256L << 20;
+    // A hundred thousand tables are about 20 MB.
+    private const int LargestManifest = 256 << 20;
 
     // Hosts that share a store do not agree to the minute.
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
 
-    // One byte more than a right one has.
-    private const int LongestSum = 64 + 2 + 13 + 1 + 1;
+    // A right one has 80 bytes.
+    private const int LargestSum = 1000;
 
     // Of a pin's note, what is shown.
     private const int LongestNote = 1000;
@@ -26,19 +28,21 @@ public sealed class Catalog(IObjectStore store)
 
     private readonly ConcurrentDictionary<SnapshotId, bool> told = [];
 
-    /// <summary>Is told, a sentence each and each once, of snapshots that are passed over because they cannot be read.</summary>
-    public Action<string> PassedOver { get; init; } = static _ => { };
+    /// <summary>Called once, with a sentence, for each snapshot that is skipped because it cannot be read.</summary>
+    public Action<Finding> PassedOver { get; init; } = static _ => { };
 
-    /// <summary>Tells which snapshots are from the future.</summary>
-    public TimeProvider Clock { get; init; } = TimeProvider.System;
+    /// <summary>Everything in the store that is, or was to become, a snapshot, oldest first, from one listing; no manifest is
+    /// opened.</summary>
+    public async Task<IReadOnlyList<CatalogEntry>> ListAsync(CancellationToken cancel) =>
+        EntriesOf(await store.ListAsync("", cancel).ToListAsync(cancel));
 
-    /// <summary>Everything in the store that is, or was to become, a snapshot, oldest first, from one listing; no manifest is opened.</summary>
-    public async Task<IReadOnlyList<CatalogEntry>> ListAsync(CancellationToken cancel)
+    /// <summary>The same of a listing of the whole store that was made for several purposes.</summary>
+    internal static IReadOnlyList<CatalogEntry> EntriesOf(IEnumerable<StoredObject> listing)
     {
         SortedDictionary<SnapshotId, Dictionary<string, long>> found = [];
         Dictionary<SnapshotId, DateTimeOffset> written = [];
         Dictionary<SnapshotId, string> unreadable = [];
-        await foreach (StoredObject one in store.ListAsync("", cancel))
+        foreach (StoredObject one in listing)
         {
             // What has the name of a snapshot and is no folder (a link, a file) is an object without a name.
             int slash = one.Key.IndexOf('/', StringComparison.Ordinal) is var first and >= 0 ? first : one.Key.Length;
@@ -52,8 +56,10 @@ public sealed class Catalog(IObjectStore store)
                 string name = slash < one.Key.Length ? one.Key[(slash + 1)..] : "";
                 if (name.Length == 0)
                 {
-                    unreadable[id] = one.Unreadable
-                        ?? "a link or a file stands where the snapshot's folder should: nothing is read or written through it; remove it";
+                    unreadable[id] =
+                        one.Unreadable
+                        ?? "there is a link or a file in the place of the snapshot's folder: nothing is read or written through it; "
+                            + "remove it";
                 }
 
                 objects[name] = one.Size;
@@ -64,31 +70,39 @@ public sealed class Catalog(IObjectStore store)
             }
         }
 
-        return [.. found.Select(pair => new CatalogEntry { Id = pair.Key, Objects = pair.Value, Written = written.GetValueOrDefault(pair.Key), Unreadable = unreadable.GetValueOrDefault(pair.Key) })];
+        return
+        [
+            .. found.Select(pair => new CatalogEntry
+            {
+                Id = pair.Key,
+                Objects = pair.Value,
+                Written = written.GetValueOrDefault(pair.Key),
+                Unreadable = unreadable.GetValueOrDefault(pair.Key),
+            }),
+        ];
     }
 
     /// <summary>One snapshot by its id, or the newest complete one by the word <c>latest</c>.</summary>
     /// <exception cref="PgBackupException">
-    /// <see cref="ErrorCode.SnapshotMissing"/>, <see cref="ErrorCode.ManifestUnreadable"/> or <see cref="ErrorCode.ManifestTooNew"/>.
+    /// <see cref="ErrorCode.Usage"/> for a word that only a comparison takes; <see cref="ErrorCode.SnapshotMissing"/>,
+    /// <see cref="ErrorCode.ManifestUnreadable"/> or <see cref="ErrorCode.ManifestTooNew"/>.
     /// </exception>
-    public async Task<(SnapshotId Id, Manifest Manifest)> FindAsync(string idOrLatest, CancellationToken cancel)
+    public async Task<(SnapshotId Id, Manifest Manifest)> FindAsync(SnapshotRef wanted, CancellationToken cancel)
     {
-        if (idOrLatest == "latest")
+        if (wanted.IsLatest)
         {
             return await LatestAsync(cancel);
         }
 
-        if (SnapshotId.TryParse(idOrLatest) is not { } id)
-        {
-            throw new PgBackupException(
-                ErrorCode.Usage, $"\"{idOrLatest}\" is no snapshot id.", "An id looks like 20260301T030000Z; `latest` is the newest complete one; `olympus-pgbackup list` shows them.");
-        }
-
+        SnapshotId id = wanted.Id ?? throw SnapshotRef.NoSnapshot(wanted.ToString());
         CatalogEntry entry = await ReadEntryAsync(id, cancel);
         return entry.HasManifest
             ? (id, await ReadManifestAsync(entry, cancel))
             : throw new PgBackupException(
-                ErrorCode.SnapshotMissing, $"the store {store.Name} ({store.Location}) has no snapshot {id}.", "`olympus-pgbackup list` shows those it has.");
+                ErrorCode.SnapshotMissing,
+                $"the store {store.Name} ({store.Location}) has no snapshot {id}.",
+                "`olympus-pgbackup list` shows those it has."
+            );
     }
 
     /// <summary>
@@ -98,10 +112,14 @@ public sealed class Catalog(IObjectStore store)
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SnapshotMissing"/>.</exception>
     public async Task<(SnapshotId Id, Manifest Manifest)> LatestAsync(CancellationToken cancel)
     {
-        DateTimeOffset now = Clock.GetUtcNow() + ClockTolerance;
+        DateTimeOffset latest = clock.GetUtcNow() + ClockTolerance;
         PgBackupException? passed = null;
-        foreach (CatalogEntry entry in (await ListAsync(cancel)).Reverse().Where(static e => e.IsComplete || e.Unreadable is not null)
-            .OrderBy(e => e.Id.Time > now ? 1 : 0))
+        foreach (
+            CatalogEntry entry in (await ListAsync(cancel))
+                .Reverse()
+                .Where(static e => e.IsComplete || e.Unreadable is not null)
+                .OrderBy(e => e.Id.Time > latest ? 1 : 0)
+        )
         {
             (Manifest? found, PgBackupException? error) = await ReadOrPassAsync(entry, cancel);
             passed ??= error;
@@ -116,13 +134,16 @@ public sealed class Catalog(IObjectStore store)
             throw new PgBackupException(
                 newest.Code == ErrorCode.ManifestTooNew ? ErrorCode.ManifestTooNew : ErrorCode.SnapshotMissing,
                 $"the store {store.Name} ({store.Location}) has no complete snapshot that can be read: {newest.Message}",
-                newest.Remedy);
+                newest.Remedy
+            );
         }
 
         throw new PgBackupException(
             ErrorCode.SnapshotMissing,
             $"the store {store.Name} ({store.Location}) has no complete snapshot.",
-            "Take one with `olympus-pgbackup backup`; `olympus-pgbackup list` shows incomplete ones, which can be named by their id, and what the other stores hold (--store NAME).");
+            "Take one with `olympus-pgbackup backup`; `olympus-pgbackup list` shows incomplete ones, which can be named by their id, "
+                + "and what the other stores hold (--store NAME)."
+        );
     }
 
     /// <summary>The newest complete snapshot that is older than another, and whose manifest can be read; null when there is none.</summary>
@@ -130,7 +151,11 @@ public sealed class Catalog(IObjectStore store)
         await BeforeAsync(other, await ListAsync(cancel), cancel);
 
     /// <summary>The same among those of a listing.</summary>
-    internal async Task<(SnapshotId Id, Manifest Manifest)?> BeforeAsync(SnapshotId other, IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
+    internal async Task<(SnapshotId Id, Manifest Manifest)?> BeforeAsync(
+        SnapshotId other,
+        IReadOnlyList<CatalogEntry> entries,
+        CancellationToken cancel
+    )
     {
         foreach (CatalogEntry entry in entries.Reverse().Where(e => (e.IsComplete || e.Unreadable is not null) && e.Id < other))
         {
@@ -167,18 +192,26 @@ public sealed class Catalog(IObjectStore store)
     {
         (Manifest? manifest, PgBackupException? error) = await TryReadManifestAsync(entry, cancel);
         error ??= entry.Unreadable is { } unreadable
-            ? new PgBackupException(ErrorCode.ObjectUnreadable, $"{unreadable}.",
-            "Look at the disk (`dmesg`), and at the owner and the mode of the folder.") : null;
+            ? new PgBackupException(
+                ErrorCode.ObjectUnreadable,
+                $"{unreadable}.",
+                "Look at the disk (`dmesg`), and at the owner and the mode of the folder."
+            )
+            : null;
         if (error is not null && told.TryAdd(entry.Id, true))
         {
-            PassedOver($"the snapshot {entry.Id} in {store.Name} cannot be read, and is passed over: {error.CodeText}: {error.Message}");
+            string what = $"the snapshot {entry.Id} in {store.Name} cannot be read, and is ignored";
+            PassedOver(Finding.Warning(error.Code, entry.Id.ToString(), what, error.Message, error.Remedy));
         }
 
         return (manifest, error);
     }
 
-    private async Task<(Manifest? Manifest, PgBackupException? Error)> TryAsync(CatalogEntry entry, Func<Task<Manifest>> read,
-        CancellationToken cancel)
+    private async Task<(Manifest? Manifest, PgBackupException? Error)> TryAsync(
+        CatalogEntry entry,
+        Func<Task<Manifest>> read,
+        CancellationToken cancel
+    )
     {
         if (!entry.HasManifest)
         {
@@ -201,11 +234,17 @@ public sealed class Catalog(IObjectStore store)
                 throw;
             }
 
-            return (null, new PgBackupException(
-                ErrorCode.ObjectUnreadable,
-                $"the manifest {SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest)} in the store {store.Name} ({store.Location}) cannot be read: {e.InnerException?.Message ?? e.Message}",
-                "Look at the disk (`dmesg`), and at the owner and the mode of the file; `olympus-pgbackup check --repair` copies a good one of another store over it.",
-                e));
+            return (
+                null,
+                new PgBackupException(
+                    ErrorCode.ObjectUnreadable,
+                    $"the manifest {SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest)} in the store {store.Name} "
+                        + $"({store.Location}) cannot be read: {e.InnerException?.Message ?? e.Message}",
+                    "Look at the disk (`dmesg`), and at the owner and the mode of the file; `olympus-pgbackup check --repair` copies "
+                        + "a good one of another store over it.",
+                    e
+                )
+            );
         }
     }
 
@@ -231,7 +270,7 @@ public sealed class Catalog(IObjectStore store)
 
     /// <summary>
     /// Removes a snapshot, or what is left of one: a mark first, then the manifest, the parts, and the mark last. Killed in between, either
-    /// the snapshot is still whole, or the mark stands beside what is left, and <see cref="RemoveLeftoversAsync"/> goes on.
+    /// the snapshot is still whole, or the mark stands beside what is left, and <see cref="RemoveLeftoversAsync"/> continues.
     /// </summary>
     /// <returns>False where it stays, because somebody has pinned it since it was listed.</returns>
     public async Task<bool> RemoveAsync(CatalogEntry entry, CancellationToken cancel)
@@ -269,7 +308,11 @@ public sealed class Catalog(IObjectStore store)
     /// <param name="spare">Leftovers that somebody will finish.</param>
     /// <param name="cancel">Gives up.</param>
     /// <returns>The ids of what was removed.</returns>
-    public async Task<IReadOnlyList<SnapshotId>> RemoveLeftoversAsync(IEnumerable<CatalogEntry> entries, Func<CatalogEntry, bool> spare, CancellationToken cancel)
+    public async Task<IReadOnlyList<SnapshotId>> RemoveLeftoversAsync(
+        IEnumerable<CatalogEntry> entries,
+        Func<CatalogEntry, bool> spare,
+        CancellationToken cancel
+    )
     {
         List<SnapshotId> removed = [];
         foreach (CatalogEntry entry in entries.Where(static e => e.Objects.ContainsKey(SnapshotLayout.InProgress)))
@@ -302,8 +345,10 @@ public sealed class Catalog(IObjectStore store)
                     ? manifest
                     : throw new PgBackupException(
                         ErrorCode.StoreOfAnotherCluster,
-                        $"the store {store.Name} ({store.Location}) holds snapshots of the cluster \"{manifest.Cluster}\", and this config is for \"{cluster}\".",
-                        "Give each cluster a folder (or prefix) of its own, or correct cluster: in the config.");
+                        $"the store {store.Name} ({store.Location}) holds snapshots of the cluster \"{manifest.Cluster}\", and this "
+                            + $"config is for \"{cluster}\".",
+                        "Give each cluster a folder (or prefix) of its own, or correct cluster: in the config."
+                    );
             }
         }
 
@@ -313,13 +358,12 @@ public sealed class Catalog(IObjectStore store)
     /// <summary>Why a snapshot is pinned, or null when it is not.</summary>
     public async Task<string?> ReadPinAsync(SnapshotId id, CancellationToken cancel)
     {
-        string key = SnapshotLayout.Key(id, SnapshotLayout.Pinned);
-        if (await store.FindAsync(key, cancel) is null)
+        await using Stream? stream = await store.TryOpenAsync(SnapshotLayout.Key(id, SnapshotLayout.Pinned), cancel);
+        if (stream is null)
         {
             return null;
         }
 
-        await using Stream stream = await store.OpenAsync(key, cancel);
         using var text = new StreamReader(stream);
         char[] note = new char[LongestNote];
         return new string(note, 0, await text.ReadBlockAsync(note, cancel)).Trim();
@@ -331,27 +375,21 @@ public sealed class Catalog(IObjectStore store)
         string key = SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest);
         if (entry.Objects.GetValueOrDefault(SnapshotLayout.Manifest) > LargestManifest)
         {
-            throw new PgBackupException(ErrorCode.ManifestUnreadable, $"the manifest {key} is far too large.", "It is no manifest; copy the right one back.");
+            throw new PgBackupException(
+                ErrorCode.ManifestUnreadable,
+                $"the manifest {key} is far too large.",
+                "It is not a manifest; copy the right one back."
+            );
         }
 
-        await using Stream stream = await store.OpenAsync(key, cancel);
-        using var json = new MemoryStream();
-        await stream.CopyToAsync(json, cancel);
-        return json.ToArray();
+        return await store.ReadBytesAsync(key, LargestManifest, cancel);
     }
 
     /// <summary>What <c>manifest.sha256</c> says, or null where there is none.</summary>
-    internal async Task<byte[]?> ReadManifestSumAsync(CatalogEntry entry, CancellationToken cancel)
-    {
-        if (!entry.Objects.ContainsKey(SnapshotLayout.ManifestSum))
-        {
-            return null;
-        }
-
-        await using Stream stream = await store.OpenAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.ManifestSum), cancel);
-        byte[] text = new byte[LongestSum];
-        return text[..await stream.ReadAtLeastAsync(text, text.Length, throwOnEndOfStream: false, cancel)];
-    }
+    internal async Task<byte[]?> ReadManifestSumAsync(CatalogEntry entry, CancellationToken cancel) =>
+        entry.Objects.ContainsKey(SnapshotLayout.ManifestSum)
+            ? await store.ReadBytesAsync(SnapshotLayout.Key(entry.Id, SnapshotLayout.ManifestSum), LargestSum, cancel)
+            : null;
 
     /// <summary>The manifest and its bytes, which are those that <c>manifest.sha256</c> names, where that is there.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ObjectDamaged"/> where they are others, and those of <see
@@ -360,11 +398,14 @@ public sealed class Catalog(IObjectStore store)
     {
         byte[] json = await ReadManifestBytesAsync(entry, cancel);
         Manifest manifest = ParseManifest(entry.Id, json);
-        return await ReadManifestSumAsync(entry, cancel) is not { } sum
-            || sum.AsSpan().SequenceEqual(ManifestSum.Of(json)) ? (json, manifest) : throw new PgBackupException(
-            ErrorCode.ObjectDamaged,
-            $"the manifest {SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest)} in the store {store.Name} is not the one that {SnapshotLayout.ManifestSum} beside it names.",
-            "`olympus-pgbackup check --read-data --repair` copies a good one of another store over it.");
+        return await ReadManifestSumAsync(entry, cancel) is not { } sum || sum.AsSpan().SequenceEqual(ManifestSum.Of(json))
+            ? (json, manifest)
+            : throw new PgBackupException(
+                ErrorCode.ObjectDamaged,
+                $"the manifest {SnapshotLayout.Key(entry.Id, SnapshotLayout.Manifest)} in the store {store.Name} is not the one that "
+                    + $"{SnapshotLayout.ManifestSum} beside it names.",
+                "`olympus-pgbackup check --read-data --repair` copies a good one of another store over it."
+            );
     }
 
     /// <summary>Reads a manifest's bytes, which must be those of this snapshot.</summary>
@@ -375,49 +416,9 @@ public sealed class Catalog(IObjectStore store)
         return manifest.Id == id.ToString()
             ? manifest
             : throw new PgBackupException(
-                ErrorCode.ManifestUnreadable, $"the manifest {key} is that of another snapshot ({manifest.Id}).", "Copy the right one back from another store.");
+                ErrorCode.ManifestUnreadable,
+                $"the manifest {key} is that of another snapshot ({manifest.Id}).",
+                "Copy the right one back from another store."
+            );
     }
-}
-
-/// <summary>A folder of a store that is named like a snapshot.</summary>
-public sealed record CatalogEntry
-{
-    /// <summary>The id.</summary>
-    public required SnapshotId Id { get; init; }
-
-    /// <summary>Its objects by name, with their sizes.</summary>
-    public required IReadOnlyDictionary<string, long> Objects { get; init; }
-
-    /// <summary>When the newest of them was written, by the store's clock, the mark of an unfinished run apart; the least time where that is not known.</summary>
-    public DateTimeOffset Written { get; init; }
-
-    /// <summary>Why nothing is known of what is in it; null where that is known. It is kept, and nothing is copied into it.</summary>
-    public string? Unreadable { get; init; }
-
-    /// <summary>There is a manifest: the snapshot exists. Whether it can be read is another question.</summary>
-    public bool HasManifest => Objects.ContainsKey(SnapshotLayout.Manifest);
-
-    /// <summary>The snapshot exists and lacks nothing, by its names.</summary>
-    public bool IsComplete => HasManifest && !Objects.ContainsKey(SnapshotLayout.Incomplete);
-
-    /// <summary>It is kept until it is unpinned.</summary>
-    public bool IsPinned => HasManifest && Objects.ContainsKey(SnapshotLayout.Pinned);
-
-    /// <summary>A drill restored it and found it equal.</summary>
-    public bool IsProven => IsComplete && Objects.ContainsKey(SnapshotLayout.Proven);
-
-    /// <summary>A link, or a file, stands where its folder should.</summary>
-    public bool IsNoFolder => Objects.ContainsKey("");
-
-    /// <summary>The bytes of all its objects.</summary>
-    public long Bytes => (long)Math.Min(Objects.Values.Sum(static size => (decimal)size), LargestSum);
-
-    // A file with holes may claim any size; sums over all snapshots must not end because of it.
-    private const decimal LargestSum = 1L << 50;
-
-    /// <summary>The databases in it, by the names of its objects.</summary>
-    public int Databases => Objects.Keys.Count(name => name.StartsWith($"{Id}-", StringComparison.Ordinal) && name.Contains(".dump", StringComparison.Ordinal));
-
-    /// <summary>The rest of a run that was killed (or one that is under way): no snapshot, and never taken for one.</summary>
-    public bool IsLeftover => !HasManifest && Unreadable is null && (Objects.Count == 0 || Objects.ContainsKey(SnapshotLayout.InProgress));
 }

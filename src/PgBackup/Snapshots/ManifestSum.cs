@@ -22,7 +22,9 @@ internal static class ManifestSum
     public static string? Read(ReadOnlySpan<byte> text)
     {
         string line = Encoding.UTF8.GetString(text);
-        return line.Length == HexLength + Tail.Length && line.EndsWith(Tail, StringComparison.Ordinal)
+        return
+            line.Length == HexLength + Tail.Length
+            && line.EndsWith(Tail, StringComparison.Ordinal)
             && line[..HexLength].All(char.IsAsciiHexDigitLower)
             ? line[..HexLength]
             : null;

@@ -21,8 +21,13 @@ public readonly record struct SnapshotId : IComparable<SnapshotId>
 
     /// <summary>Reads an id; null for any other text.</summary>
     public static SnapshotId? TryParse(string text) =>
-        DateTimeOffset.TryParseExact(text, Format, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTimeOffset time)
-        && time.Year is >= 1970 and < 9000 // no clock says otherwise, and what is computed from it has room
+        DateTimeOffset.TryParseExact(
+            text,
+            Format,
+            CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+            out DateTimeOffset time
+        ) && time.Year is >= 1970 and < 9000 // no clock says otherwise, and what is computed from it has room
             ? new SnapshotId(time)
             : null;
 

@@ -9,7 +9,8 @@ public static class SnapshotLayout
     /// <summary>The record that makes a snapshot exist.</summary>
     public const string Manifest = "manifest.json";
 
-    /// <summary>The manifest's digest, for <c>sha256sum -c</c>. Written before the manifest; snapshots of earlier versions have none.</summary>
+    /// <summary>The manifest's digest, for <c>sha256sum -c</c>. Written before the manifest; snapshots of earlier versions have
+    /// none.</summary>
     public const string ManifestSum = "manifest.sha256";
 
     /// <summary>The folder of the reports of drills, at the root of a store.</summary>
@@ -17,6 +18,9 @@ public static class SnapshotLayout
 
     /// <summary>The folder of what is known about keys, at the root of a store: canaries, and the tests that keys have passed.</summary>
     public const string Keys = "keys";
+
+    /// <summary>The folder of what uses of this program did, at the root of a store.</summary>
+    public const string Records = "records";
 
     /// <summary>Digests that <c>sha256sum -c</c> checks.</summary>
     public const string Sums = "SHA256SUMS";
@@ -29,7 +33,7 @@ public static class SnapshotLayout
 
     /// <summary>
     /// Stands beside the manifest of a snapshot that lacks something, and says what: so that a listing of names, without the manifests,
-    /// tells complete snapshots from others. Written before the manifest.
+    /// distinguishes complete snapshots from others. Written before the manifest.
     /// </summary>
     public const string Incomplete = "INCOMPLETE";
 
@@ -39,6 +43,13 @@ public static class SnapshotLayout
     /// <summary>Stands in the folder of a snapshot that was restored in a drill and found equal, with the drill's time.</summary>
     public const string Proven = "PROVEN";
 
+    /// <summary>Stands beside the manifest of a snapshot that has less than an earlier one, and says what (<see cref="Snapshots.Loss"/>).
+    /// Written before the manifest, never removed.</summary>
+    public const string Loss = "LOSS";
+
+    /// <summary>Stands beside <see cref="Loss"/> when a person has confirmed all that it names. Never removed.</summary>
+    public const string Confirmed = "CONFIRMED";
+
     /// <summary>
     /// Stands in the folder from the first moment of a run until its manifest is written, and again while it is removed: what has
     /// it and no manifest is the rest of a run that was killed, and may be removed by the next one that holds the lock.
@@ -46,7 +57,7 @@ public static class SnapshotLayout
     public const string InProgress = "IN-PROGRESS";
 
     /// <summary>Everything that may stand in a snapshot's folder beside its parts.</summary>
-    internal static readonly string[] Own = [Manifest, ManifestSum, Sums, Guide, Incomplete, Pinned, Proven, InProgress];
+    internal static readonly string[] Own = [Manifest, ManifestSum, Sums, Guide, Incomplete, Pinned, Proven, Loss, Confirmed, InProgress];
 
     /// <summary>The key of an object.</summary>
     public static string Key(SnapshotId id, string name) => $"{id}/{name}";

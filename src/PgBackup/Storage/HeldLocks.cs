@@ -20,9 +20,13 @@ internal static class HeldLocks
     public static bool Has(string mark) => Held.ContainsKey(mark);
 
     /// <summary>The error for a lock that this process holds for a store of another name; null for every other lock.</summary>
-    public static PgBackupException? Same(string mark, string store, string location) => !Held.TryGetValue(mark, out string? other)
-        || other == store ? null : new PgBackupException(
-        ErrorCode.StoresAreOne,
-        $"the stores {other} and {store} are one and the same place ({location}): this run holds its lock for {other} already.",
-        "Give each store a folder, remote or prefix of its own: a link, a mount or another name for the same place is no second copy.");
+    public static PgBackupException? Same(string mark, string store, string location) =>
+        !Held.TryGetValue(mark, out string? other) || other == store
+            ? null
+            : new PgBackupException(
+                ErrorCode.StoresAreOne,
+                $"the stores {other} and {store} are one and the same place ({location}): this run holds its lock for {other} already.",
+                "Give each store a folder, remote or prefix of its own: a link, a mount or another name for the same place is not a "
+                    + "second copy."
+            );
 }

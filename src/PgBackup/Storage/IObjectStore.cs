@@ -17,7 +17,8 @@ public interface IObjectStore
     IReadOnlyList<string> Notes => [];
 
     /// <summary>Checks that objects can be written as the config demands (encrypted, locked), by writing one and removing it.</summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.StoreNotEncrypting"/>, where encryption by the store is demanded.</exception>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.StoreNotEncrypting"/>, where encryption by the store is
+    /// demanded.</exception>
     Task CheckWritableAsync(CancellationToken cancel);
 
     /// <summary>
@@ -27,16 +28,21 @@ public interface IObjectStore
     /// </summary>
     /// <param name="key">Its key.</param>
     /// <param name="content">Its bytes; not disposed.</param>
-    /// <param name="lockedUntil">Until when nobody may remove or change it, for stores that were asked for object lock; others ignore it.</param>
+    /// <param name="lockedUntil">Until when nobody may remove or change it, for stores that were asked for object lock; others ignore
+    /// it.</param>
     /// <param name="cancel">Gives up, as if the stream had thrown.</param>
     Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel);
 
     /// <summary>The same, without a lock.</summary>
     Task<long> PutAsync(string key, Stream content, CancellationToken cancel) => PutAsync(key, content, null, cancel);
 
-    /// <summary>Opens an object, to be read from its start to its end; reading it may fail as opening it may.</summary>
-    /// <exception cref="PgBackupException"><see cref="ErrorCode.ObjectDamaged"/> when there is none.</exception>
-    Task<Stream> OpenAsync(string key, CancellationToken cancel);
+    /// <summary>
+    /// Opens an object, to be read from its start to its end; null when there is none, so that nobody has to ask first. Reading it may fail
+    /// as opening it may. <see cref="ObjectReading"/> has the rest.
+    /// </summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.ObjectDamaged"/> when something is there that is no object (a link, a
+    /// pipe).</exception>
+    Task<Stream?> TryOpenAsync(string key, CancellationToken cancel);
 
     /// <summary>
     /// The whole objects of one folder (the key up to a slash), or with an empty folder those of the whole store, whatever their
@@ -45,7 +51,7 @@ public interface IObjectStore
     /// </summary>
     IAsyncEnumerable<StoredObject> ListAsync(string folder, CancellationToken cancel);
 
-    /// <summary>What is known of one object, more than a listing tells; null when there is none.</summary>
+    /// <summary>What is known of one object, more than in a listing; null when there is none.</summary>
     Task<StoredObject?> FindAsync(string key, CancellationToken cancel);
 
     /// <summary>Removes an object; nothing happens when it is not there.</summary>
@@ -54,7 +60,8 @@ public interface IObjectStore
     /// <summary>Removes a folder with everything in it, half-written objects included; nothing happens when it is not there.</summary>
     Task DeleteFolderAsync(string folder, CancellationToken cancel);
 
-    /// <summary>Removes what interrupted writes left (temporary files, unfinished uploads, empty folders) that is older than a time.</summary>
+    /// <summary>Removes what interrupted writes left (temporary files, unfinished uploads, empty folders) that is older than a
+    /// time.</summary>
     /// <returns>How many such things were removed.</returns>
     Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel);
 
@@ -88,7 +95,8 @@ public sealed record StoredObject
     /// <summary>When it was written, by the store's clock.</summary>
     public required DateTimeOffset Modified { get; init; }
 
-    /// <summary>How the store says it encrypts it (<c>AES256</c>, <c>aws:kms</c>); only from <see cref="IObjectStore.FindAsync"/>.</summary>
+    /// <summary>How the store says it encrypts it (<c>AES256</c>, <c>aws:kms</c>); only from
+    /// <see cref="IObjectStore.FindAsync"/>.</summary>
     public string? ProviderEncryption { get; init; }
 
     /// <summary>

@@ -5,8 +5,8 @@ namespace PgBackup.Storage;
 internal static class ObjectKey
 {
     /// <summary>True for one or more names with a slash between each two; none is empty, <c>.</c> or <c>..</c>, or has a NUL.</summary>
-    public static bool IsValid(string key) => !key.Contains('\0', StringComparison.Ordinal)
-        && key.Split('/').All(static name => name is not ("" or "." or ".."));
+    public static bool IsValid(string key) =>
+        !key.Contains('\0', StringComparison.Ordinal) && key.Split('/').All(static name => name is not ("" or "." or ".."));
 
     /// <summary>Refuses every other key.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.StoreUnavailable"/>.</exception>
@@ -14,8 +14,10 @@ internal static class ObjectKey
     {
         if (!IsValid(key))
         {
-            throw new PgBackupException(ErrorCode.StoreUnavailable,
-                $"the key \"{key}\" leads out of the store {store}, or is no name for an object.");
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable,
+                $"the key \"{key}\" leads out of the store {store}, or is not a valid name for an object."
+            );
         }
     }
 }

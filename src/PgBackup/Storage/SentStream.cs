@@ -25,10 +25,11 @@ internal sealed class SentStream : ForwardStream
     /// <summary>The bytes read so far.</summary>
     public long Size { get; private set; }
 
-    /// <summary>True when reading the rest threw: then that is the error to tell, and not what the tool made of it.</summary>
+    /// <summary>True when reading the rest threw: then that is the error to report, not what the tool made of it.</summary>
     public bool HasFailed { get; private set; }
 
-    /// <summary>The digests of what was read, SHA-256 and the other (the same, if no other was asked for). Reading on is not possible.</summary>
+    /// <summary>The digests of what was read, SHA-256 and the other (the same, if no other was asked for). Reading on is not
+    /// possible.</summary>
     public (string Sha256, string Second) Digests()
     {
         string first = Convert.ToHexStringLower(sha256.GetHashAndReset());

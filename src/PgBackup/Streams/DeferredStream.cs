@@ -4,7 +4,8 @@ namespace PgBackup.Streams;
 /// <param name="open">Prepares it.</param>
 /// <param name="cancel">Gives up.</param>
 /// <param name="input">What the source will own; disposed where it never was prepared.</param>
-internal sealed class DeferredStream(Func<CancellationToken, Task<Stream>> open, CancellationToken cancel, Stream? input = null) : ForwardStream
+internal sealed class DeferredStream(Func<CancellationToken, Task<Stream>> open, CancellationToken cancel, Stream? input = null)
+    : ForwardStream
 {
     private Stream? source;
 

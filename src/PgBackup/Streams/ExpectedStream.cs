@@ -58,6 +58,10 @@ internal sealed class ExpectedStream(Stream inner, long? size, string sha256, st
         hash.Dispose();
     }
 
-    private PgBackupException Damaged(string why) => new(
-        ErrorCode.ObjectDamaged, $"{what} is damaged: {why}.", "`olympus-pgbackup check --read-data --repair` copies a good one of another store over it.");
+    private PgBackupException Damaged(string why) =>
+        new(
+            ErrorCode.ObjectDamaged,
+            $"{what} is damaged: {why}.",
+            "`olympus-pgbackup check --read-data --repair` copies a good one of another store over it."
+        );
 }

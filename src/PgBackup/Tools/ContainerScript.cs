@@ -10,20 +10,25 @@ internal static class ContainerScript
     // here may outlive its parent: the script waits for all it started, a reader that is gone is an error and no SIGPIPE, and a tool is
     // ended by TERM, upon which pg_restore ends its workers first; KILL is for one that does not go.
     // Each process is known by its id and the time of its start (field 22 of its stat), so that no signal goes to another one with that id.
-    // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, those with a backslash escaped for printf %b; "kill ID SIGNAL"; "ask".
-    // Replies: "ready", "joined"; "pipes ID", "started ID", "exit ID CODE". What printf wrote is ended by a dot, since $( ) strips trailing newlines.
-    // A part of the script that waits for a tool may be killed, by the kernel for want of memory for instance: then nobody would tell the tool's end.
-    // "ask" has each such part looked at; of one that is gone, "exit ID 137" is told, which means nothing where another code came before.
-    // Processes are what costs, a tool's own beside them little: one makes the pipes of the next tools at once, and no plain value needs one.
-    // ID.pid is empty until the tool's process is known; ID.end, without a byte, says that it has ended. A full /dev/shm takes files without a byte,
-    // but no number; that is what the reserve is given up for, so that what fills it can be removed.
-    // A script that died itself (with its container, or killed) leaves folders: the next one removes those of its own host's name. Folders in
-    // /dev/shm may belong to another container that shares it, with its host's name too if both are in a pod. There the namespace of processes must
-    // be the same, or, of an earlier life of this container (its memory outlives a restart), the file system at its root.
-    // One that was killed before it wrote its owner leaves a folder without; it is removed at the end of the next script that found it at its start.
+    // Protocol: "start ID N M" is followed by N lines NAME=VALUE and M lines of arguments, those with a backslash escaped for printf %b;
+    // "kill ID SIGNAL"; "ask".
+    // Replies: "ready", "joined"; "pipes ID", "started ID", "exit ID CODE". What printf wrote is ended by a dot, since $( ) strips trailing
+    // newlines.
+    // A part of the script that waits for a tool may be killed, by the kernel for lack of memory for instance: then nobody would report the
+    // tool's end.
+    // "ask" looks at each such part; if one is gone, "exit ID 137" is reported, which means nothing after another code.
+    // Processes are what costs, a tool's own beside them little: one makes the pipes of the next tools at once, and no plain value needs
+    // one.
+    // ID.pid is empty until the tool's process is known; ID.end, without a byte, says that it has ended. A full /dev/shm takes files
+    // without a byte, but no number; that is what the reserve is given up for, so that what fills it can be removed.
+    // A script that died itself (with its container, or killed) leaves folders: the next one removes those of its own host's name. Folders
+    // in
+    // /dev/shm may belong to another container that shares it, with its host's name too if both are in a pod. There the namespace of
+    // processes must be the same, or, of an earlier life of this container (its memory outlives a restart), the file system at its root.
+    // One that was killed before it wrote its owner leaves a folder without; it is removed at the end of the next script that found it at
+    // its start.
     // Everybody may make names in both places: only a plain file of this user, in a folder of this user, is read and believed.
-    private const string Text =
-        """
+    private const string Text = """
         umask 077; d=$1; scratch=$2; patience=$3
         start() { s=; { read -r s <"/proc/$1/stat"; } 2>/dev/null; s=${s##*) }; set -- $s; start=${20-}; }
         alive() { [ -n "$2" ] && start "$1" && [ "$start" = "$2" ]; }
@@ -44,14 +49,20 @@ internal static class ContainerScript
           [ -O "$own" ] && [ ! -L "$own" ] && [ -f "$f" ] && [ ! -L "$f" ] && [ -O "$f" ] || continue
           { read -r h n p s m <"$f"; } 2>/dev/null || continue
           [ "$h" = "$host" ] || continue
-          if [ "$n" = "$space" ]; then alive "$p" "$s" && continue; else case $f in /dev/shm/*) [ -n "$m" ] && [ "$m" = "$mark" ] || continue ;; esac; fi
+          if [ "$n" = "$space" ]; then alive "$p" "$s" && continue
+          else case $f in /dev/shm/*) [ -n "$m" ] && [ "$m" = "$mark" ] || continue ;; esac; fi
           rm -rf "$own"
         done
         made=0
-        pipes() { set -- "$1"; n=$made; while [ $n -lt $(($1 + 15)) ]; do n=$((n + 1)); set -- "$@" $n.in $n.out $n.err; done; shift; mkfifo "$@" && made=$n || { rm -f "$@"; return 1; }; }
+        pipes() {
+          set -- "$1"; n=$made
+          while [ $n -lt $(($1 + 15)) ]; do n=$((n + 1)); set -- "$@" $n.in $n.out $n.err; done
+          shift; mkfifo "$@" && made=$n || { rm -f "$@"; return 1; }
+        }
         reserve() { printf '%65536s' '' >reserve; } 2>/dev/null
         note() { { echo "$2" >"$1"; } 2>/dev/null || { : >reserve; echo "$2" >"$1"; }; }
-        mkdir "$d" && cd "$d" && mkfifo command && pipes 1 && start $$ && echo "$host $space $$ $start $mark" >owner || { rm -rf "$d"; exit 1; }
+        mkdir "$d" && cd "$d" && mkfifo command && pipes 1 && start $$ &&
+          echo "$host $space $$ $start $mark" >owner || { rm -rf "$d"; exit 1; }
         reserve
         exec 3>&1
         trap '' HUP INT TERM PIPE
@@ -129,8 +140,8 @@ internal static class ContainerScript
     /// The arguments that make a container's <c>sh</c> run the script with its pipes in a folder. It waits so many seconds for this host to
     /// open the first of them, which may have been killed, or cannot see into the container.
     /// </summary>
-    public static string[] Arguments(string folder, int patience) => ["-c", Text, "olympus-pgbackup", folder, ScratchOf(folder),
-        (patience * 10).ToString(CultureInfo.InvariantCulture)];
+    public static string[] Arguments(string folder, int patience) =>
+        ["-c", Text, "olympus-pgbackup", folder, ScratchOf(folder), (patience * 10).ToString(CultureInfo.InvariantCulture)];
 
     /// <summary>The arguments of an exec that ends a script whose pipe this host cannot open.</summary>
     public static string[] EndArguments(string folder) => ["-c", ": <>\"$1/command\"", "olympus-pgbackup", folder];

@@ -14,12 +14,12 @@ namespace PgBackup.Tools;
 /// </summary>
 /// <remarks>
 /// Why not one exec for each tool: an exec costs 0.2 to 0.4 s of CPU time, and every byte of its streams is copied three times
-/// more (container, conmon, client, us), which at five databases made the night three times as long. Besides, a killed client
+/// more (container, conmon, client, us), which at five databases made the night three times as long. Also, a killed client
 /// leaves its tool running in the container. Here the script reads its requests from a named pipe whose other end only this process
 /// holds: however it ends, and whatever became of the engine's client, that pipe ends, upon which the script ends what it started and
 /// removes its files.
-/// Arguments travel as data, a line each, escaped where they have a backslash, a control character or no ASCII, and are never parsed by the shell; the environment likewise, so that no
-/// password is an argument anywhere.
+/// Arguments travel as data, a line each, escaped where they have a backslash, a control character or no ASCII, and are never parsed by the
+/// shell; the environment likewise, so that no password is an argument anywhere.
 /// </remarks>
 internal sealed class ContainerShell : IAsyncDisposable
 {
@@ -34,11 +34,13 @@ internal sealed class ContainerShell : IAsyncDisposable
     private readonly Task asking;
     private readonly StreamReader reader;
     private readonly Stream requests;
+    private readonly TimeProvider clock;
     private volatile bool lost;
     private int next;
 
-    private ContainerShell(ToolProcess shell, StreamReader reader, Stream requests, string hostFolder)
+    private ContainerShell(ToolProcess shell, StreamReader reader, Stream requests, string hostFolder, TimeProvider clock)
     {
+        this.clock = clock;
         this.shell = shell;
         this.requests = requests;
         this.reader = reader;
@@ -55,6 +57,7 @@ internal sealed class ContainerShell : IAsyncDisposable
     /// <param name="hostFolder">The folder of the pipes, once the script is there.</param>
     /// <param name="end">Ends the script.</param>
     /// <param name="patience">How long each of the script's answers is waited for.</param>
+    /// <param name="clock">The time.</param>
     /// <param name="cancel">Gives up.</param>
     /// <returns>The shell, or null when this host cannot see into the container (rootless, remote engines).</returns>
     /// <exception cref="PgBackupException">
@@ -62,7 +65,13 @@ internal sealed class ContainerShell : IAsyncDisposable
     /// <see cref="ErrorCode.ToolMissing"/>: the script did not run.
     /// </exception>
     public static async Task<ContainerShell?> OpenAsync(
-        ToolProcess shell, Func<CancellationToken, Task<string?>> hostFolder, Func<Task> end, TimeSpan patience, CancellationToken cancel)
+        ToolProcess shell,
+        Func<CancellationToken, Task<string?>> hostFolder,
+        Func<Task> end,
+        TimeSpan patience,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
         var reader = new StreamReader(shell.Output, new UTF8Encoding(false), false, -1, leaveOpen: true);
         await ExpectAsync("ready");
@@ -73,19 +82,19 @@ internal sealed class ContainerShell : IAsyncDisposable
         {
             await end();
             reader.Dispose();
-            await CloseAsync(shell);
+            await CloseAsync(shell, clock);
             return null;
         }
 
         await ExpectAsync("joined");
         // Write only: when the script ends, a write fails.
         SafePipeHandle handle = Posix.OpenPipe(pipe, Posix.WriteOnly) ?? throw ToolFailure.Of(shell.Command, 1, shell.Errors);
-        return new ContainerShell(shell, reader, new AnonymousPipeClientStream(PipeDirection.Out, handle), folder);
+        return new ContainerShell(shell, reader, new AnonymousPipeClientStream(PipeDirection.Out, handle), folder, clock);
 
         async Task ExpectAsync(string word)
         {
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            limit.CancelAfter(patience);
+            using var late = new CancellationTokenSource(patience, clock);
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel, late.Token);
             try
             {
                 // The wait is given up, not the read, which blocks as long as the client lives.
@@ -99,8 +108,13 @@ internal sealed class ContainerShell : IAsyncDisposable
                 string words = Quotation.Joined(shell.Errors, 3, " ");
                 throw new PgBackupException(
                     ErrorCode.ContainerUnavailable,
-                    string.Create(CultureInfo.InvariantCulture, $"{shell.Command.Label} gave no answer within {patience.TotalSeconds:0.#} s{(words.Length > 0 ? $": {words}" : ".")}"),
-                    "Try it by hand. If that hangs too, the container is paused, or the engine or its disk hangs: restart the container.");
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{shell.Command.Label} gave no answer within {patience.TotalSeconds:0.#} "
+                            + $"s{(words.Length > 0 ? $": {words}" : ".")}"
+                    ),
+                    "Try it by hand. If that hangs too, the container is paused, or the engine or its disk hangs: restart the container."
+                );
             }
         }
     }
@@ -134,19 +148,19 @@ internal sealed class ContainerShell : IAsyncDisposable
         await ending.CancelAsync();
         await asking;
         await requests.DisposeAsync();
-        await CloseAsync(shell);
+        await CloseAsync(shell, clock);
         await replies;
         reader.Dispose();
         writing.Dispose();
         ending.Dispose();
     }
 
-    private static async Task CloseAsync(ToolProcess shell)
+    private static async Task CloseAsync(ToolProcess shell, TimeProvider clock)
     {
         try
         {
             await shell.Input.DisposeAsync();
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15));
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15), clock);
             await shell.WaitAsync(patience.Token);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
@@ -184,14 +198,17 @@ internal sealed class ContainerShell : IAsyncDisposable
             await requests.WriteAsync(Encoding.UTF8.GetBytes(text), cancel);
             if (lost)
             {
-                throw new IOException("nobody answers");
+                throw new IOException("no answer");
             }
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             throw new PgBackupException(
-                ErrorCode.ContainerUnavailable, $"the connection into the container is lost: {Quotation.Joined(shell.Errors, 3, " ")}",
-                    null, e);
+                ErrorCode.ContainerUnavailable,
+                $"the connection into the container is lost: {Quotation.Joined(shell.Errors, 3, " ")}",
+                null,
+                e
+            );
         }
         finally
         {
@@ -205,7 +222,7 @@ internal sealed class ContainerShell : IAsyncDisposable
         {
             while (true)
             {
-                await Task.Delay(AskingEvery, ending.Token);
+                await Task.Delay(AskingEvery, clock, ending.Token);
                 if (!tools.IsEmpty)
                 {
                     await SendAsync("ask\n", ending.Token);
@@ -214,7 +231,7 @@ internal sealed class ContainerShell : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or PgBackupException)
         {
-            // It ends, or is lost, which all tools are told.
+            // It ends, or is lost, and all tools learn that.
         }
     }
 
@@ -321,7 +338,7 @@ internal sealed class ContainerShell : IAsyncDisposable
             try
             {
                 await owner.SendAsync($"kill {id} TERM\n", CancellationToken.None);
-                await Task.WhenAny(exit.Task, Task.Delay(TimeSpan.FromSeconds(5), CancellationToken.None));
+                await Task.WhenAny(exit.Task, Task.Delay(TimeSpan.FromSeconds(5), owner.clock, CancellationToken.None));
                 if (!exit.Task.IsCompleted)
                 {
                     await owner.SendAsync($"kill {id} KILL\n", CancellationToken.None); // whoever reads its output waits for its end
@@ -342,7 +359,10 @@ internal sealed class ContainerShell : IAsyncDisposable
         }
 
         private static SafePipeHandle Open(string path, int mode) =>
-            Posix.OpenPipe(path, mode) ?? throw new PgBackupException(
-                ErrorCode.ContainerUnavailable, $"the pipe {path} of the container cannot be opened (errno {Marshal.GetLastPInvokeError()}).");
+            Posix.OpenPipe(path, mode)
+            ?? throw new PgBackupException(
+                ErrorCode.ContainerUnavailable,
+                $"the pipe {path} of the container cannot be opened (errno {Marshal.GetLastPInvokeError()})."
+            );
     }
 }

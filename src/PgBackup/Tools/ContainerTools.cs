@@ -46,13 +46,21 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         Task<string> running = engine.RequireRunningAsync(container, cancel);
         string folder = $"/dev/shm/olympus-pgbackup-exec-{Guid.NewGuid():N}";
         ToolProcess exec = ToolProcess.Start(
-            new ToolCommand(engine.Program, ["exec", "--interactive", container, "sh", .. ContainerScript.Arguments(folder, 10)])
-                .Named($"{engine.Program} exec {container}"));
+            new ToolCommand(engine.Program, ["exec", "--interactive", container, "sh", .. ContainerScript.Arguments(folder, 10)]).Named(
+                $"{engine.Program} exec {container}"
+            )
+        );
         ContainerShell? shell = null;
         try
         {
             shell = await ContainerShell.OpenAsync(
-                exec, async _ => $"/proc/{await running}/root{folder}", () => EndScriptAsync(engine, container, folder), EnterTime, cancel);
+                exec,
+                async _ => $"/proc/{await running}/root{folder}",
+                () => EndScriptAsync(engine, container, folder),
+                EnterTime,
+                engine.Clock,
+                cancel
+            );
         }
         catch (PgBackupException e) when (e.Code != ErrorCode.ContainerUnavailable)
         {
@@ -89,14 +97,29 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ContainerUnavailable"/>.</exception>
     public static async Task<ContainerTools> StartAsync(
-        ContainerEngine engine, string image, IEnumerable<string> files, CancellationToken cancel)
+        ContainerEngine engine,
+        string image,
+        IEnumerable<string> files,
+        CancellationToken cancel
+    )
     {
         string name = $"olympus-pgbackup-tools-{Guid.NewGuid():N}"[..40];
         string folder = $"/dev/shm/{name}";
         List<string> arguments =
         [
-            "run", "--rm", "--interactive", "--name", name, "--label", ContainerEngine.Label + "=tools", "--network", "host",
-            "--stop-timeout", "1", "--entrypoint", "sh",
+            "run",
+            "--rm",
+            "--interactive",
+            "--name",
+            name,
+            "--label",
+            ContainerEngine.Label + "=tools",
+            "--network",
+            "host",
+            "--stop-timeout",
+            "1",
+            "--entrypoint",
+            "sh",
         ];
         foreach (string file in files)
         {
@@ -109,14 +132,20 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         try
         {
             ContainerShell? shell = await ContainerShell.OpenAsync(
-                run, async c => $"/proc/{await engine.RequireRunningAsync(name, c)}/root{folder}",
-                    () => EndScriptAsync(engine, name, folder), PullTime, cancel);
+                run,
+                async c => $"/proc/{await engine.RequireRunningAsync(name, c)}/root{folder}",
+                () => EndScriptAsync(engine, name, folder),
+                PullTime,
+                engine.Clock,
+                cancel
+            );
             return shell is not null
                 ? new ContainerTools(engine, name, shell, folder, $"in a container of the image {image}")
                 : throw new PgBackupException(
                     ErrorCode.ContainerUnavailable,
                     $"this user cannot see into a container of {engine.Program} (rootless or remote).",
-                    "Run olympus-pgbackup as root, or install the client tools on this host.");
+                    "Run olympus-pgbackup as root, or install the client tools on this host."
+                );
         }
         catch (PgBackupException e)
         {
@@ -125,7 +154,8 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
                 ErrorCode.ContainerUnavailable,
                 $"no container of the image {image} can be started: {e.Message}",
                 e.Remedy ?? $"Try it by hand: {engine.Program} run --rm {image} pg_dump --version",
-                e);
+                e
+            );
         }
         catch
         {
@@ -136,7 +166,8 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
 
     /// <inheritdoc/>
     public override Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel) =>
-        shell is not null ? shell.StartAsync(surroundings.Apply(command), cancel)
+        shell is not null
+            ? shell.StartAsync(surroundings.Apply(command), cancel)
             : Task.FromResult(ToolProcess.Start(Exec(surroundings.Apply(command))));
 
     /// <inheritdoc/>
@@ -149,7 +180,8 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public override async Task<bool> CanStageInMemoryAsync(long size, CancellationToken cancel) => shell is not null && await FreeInMemoryAsync(cancel) > size * 2;
+    public override async Task<bool> CanStageInMemoryAsync(long size, CancellationToken cancel) =>
+        shell is not null && await FreeInMemoryAsync(cancel) > size * 2;
 
     /// <inheritdoc/>
     public override void RequireStaging()
@@ -158,13 +190,16 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         {
             throw new PgBackupException(
                 ErrorCode.TargetInvalid,
-                $"several jobs need a decrypted file in the container {container}, and this user cannot see to it that it is removed (rootless or remote {engine.Program}).",
-                "Leave out --jobs, or run olympus-pgbackup as root.");
+                $"several jobs need a decrypted file in the container {container}, and this user cannot see to it that it is removed "
+                    + $"(rootless or remote {engine.Program}).",
+                "Leave out --jobs, or run olympus-pgbackup as root."
+            );
         }
     }
 
     /// <inheritdoc/>
-    /// <remarks>In the container's /dev/shm if it has room for twice as much, else in its /tmp. The script in the container removes both when it ends.</remarks>
+    /// <remarks>In the container's /dev/shm if it has room for twice as much, else in its /tmp. The script in the container removes both
+    /// when it ends.</remarks>
     public override async Task<StagedFile> StageAsync(Stream content, long size, bool inMemoryOnly, CancellationToken cancel)
     {
         RequireStaging();
@@ -203,8 +238,20 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
 
     private async Task WriteAsync(Stream content, string scratch, string path, CancellationToken cancel)
     {
-        await using (ToolProcess writer = await StartAsync(
-            new ToolCommand("sh", "-c", "umask 077; mkdir -p \"$1\" && { [ -e \"$1/owner\" ] || cp \"$3/owner\" \"$1\"; } && exec cat >\"$2\"", "stage", scratch, path, inMemory).Named("cat (into the container)"), cancel))
+        await using (
+            ToolProcess writer = await StartAsync(
+                new ToolCommand(
+                    "sh",
+                    "-c",
+                    "umask 077; mkdir -p \"$1\" && { [ -e \"$1/owner\" ] || cp \"$3/owner\" \"$1\"; } && exec cat >\"$2\"",
+                    "stage",
+                    scratch,
+                    path,
+                    inMemory
+                ).Named("cat (into the container)"),
+                cancel
+            )
+        )
         {
             try
             {
@@ -218,7 +265,10 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
 
             if (await writer.WaitAsync(cancel) is not 0 and int exitCode)
             {
-                throw NoRoom($"in {scratch} of the container {container}: {ToolFailure.Of(writer.Command, exitCode, writer.Errors).Message}", null);
+                throw NoRoom(
+                    $"in {scratch} of the container {container}: {ToolFailure.Of(writer.Command, exitCode, writer.Errors).Message}",
+                    null
+                );
             }
         }
     }
@@ -237,17 +287,21 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
                 ErrorCode.ContainerUnavailable,
                 $"the container {container} is lost, and the decrypted archive {path} may be left in it: {e.Message}",
                 $"Remove it: {engine.Program} exec {container} rm -rf {onDisk}; the next run or restore in that container does it too.",
-                e);
+                e
+            );
         }
     }
 
     // Its pipe cannot be opened from here. Should this fail too, the script gives up by itself.
     private static async Task EndScriptAsync(ContainerEngine engine, string container, string folder)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30), engine.Clock);
         try
         {
-            await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, ["exec", container, "sh", .. ContainerScript.EndArguments(folder)]), limit.Token);
+            await ToolProcess.TryReadAsync(
+                new ToolCommand(engine.Program, ["exec", container, "sh", .. ContainerScript.EndArguments(folder)]),
+                limit.Token
+            );
         }
         catch (OperationCanceledException)
         {
@@ -261,7 +315,12 @@ public sealed class ContainerTools : ToolHost, IAsyncDisposable
         await using ToolProcess df = await StartAsync(new ToolCommand("df", "-Pk", inMemory), cancel);
         ToolResult result = await df.FinishAsync(null, cancel);
         string[] fields = result.Output.Split('\n').ElementAtOrDefault(1)?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
-        return result.ExitCode == 0 && fields.Length > 3 && long.TryParse(fields[3], NumberStyles.None, CultureInfo.InvariantCulture, out long free) ? free * 1024 : 0;
+        return
+            result.ExitCode == 0
+            && fields.Length > 3
+            && long.TryParse(fields[3], NumberStyles.None, CultureInfo.InvariantCulture, out long free)
+            ? free * 1024
+            : 0;
     }
 
     // One exec for each tool: slower, but it needs no look into the container.

@@ -70,7 +70,11 @@ internal sealed class HostProcess : IRunningTool
         catch (Win32Exception e)
         {
             throw new PgBackupException(
-                ErrorCode.ToolMissing, $"{command.FileName} cannot be started: {e.Message}", "Check that the file may be executed.", e);
+                ErrorCode.ToolMissing,
+                $"{command.FileName} cannot be started: {e.Message}",
+                "Check that the file may be executed.",
+                e
+            );
         }
     }
 
@@ -107,7 +111,11 @@ internal sealed class HostProcess : IRunningTool
     }
 
     private static PgBackupException Missing(string fileName, string message) =>
-        new(ErrorCode.ToolMissing, message + ".", $"Install {Path.GetFileName(fileName)}; cron's PATH is short, so set PATH in the crontab if it is elsewhere.");
+        new(
+            ErrorCode.ToolMissing,
+            message + ".",
+            $"Install {Path.GetFileName(fileName)}; cron's PATH is short, so set PATH in the crontab if it is elsewhere."
+        );
 
     private async Task<int> WaitAsync()
     {

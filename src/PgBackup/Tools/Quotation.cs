@@ -48,12 +48,12 @@ internal static class Quotation
 
         // The last ones are asked for; only what these lose by their length is worth a word.
         int lost = Math.Min(most, all.Length) - last.Count;
-        return lost == 0 ? last : [string.Create(CultureInfo.InvariantCulture, $"({lost} earlier line{(lost == 1 ? "" : "s")} left out)"),
-            .. last];
+        return lost == 0 ? last : [string.Create(CultureInfo.InvariantCulture, $"({Words.Count(lost, "earlier line")} left out)"), .. last];
     }
 
     /// <summary>The same, for the end of a message.</summary>
-    public static string Joined(IEnumerable<string> lines, int most, string separator = "\n  ") => string.Join(separator, Lines(lines, most));
+    public static string Joined(IEnumerable<string> lines, int most, string separator = "\n  ") =>
+        string.Join(separator, Lines(lines, most));
 
     private static string More(long characters) => string.Create(CultureInfo.InvariantCulture, $"{characters:N0} more characters");
 

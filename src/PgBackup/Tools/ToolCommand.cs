@@ -2,7 +2,7 @@ namespace PgBackup.Tools;
 
 /// <summary>
 /// One call of a program: the file, its argument list (never a joined string, never a shell), and what its environment has
-/// besides ours. Secrets go in <see cref="Environment"/>, never in <see cref="Arguments"/>.
+/// apart from ours. Secrets go in <see cref="Environment"/>, never in <see cref="Arguments"/>.
 /// </summary>
 public sealed record ToolCommand
 {
@@ -25,6 +25,10 @@ public sealed record ToolCommand
 
     /// <summary>Variables that are set (or, with null, removed) in the child's environment.</summary>
     public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>();
+
+    /// <summary>What a line of its stderr starts with that is for programs and not for people, and is not quoted; null where it writes
+    /// none.</summary>
+    public string? StatusPrefix { get; init; }
 
     /// <summary>
     /// The tool may stop reading its input before the end and still succeed (<c>pg_restore</c> does: what follows the last

@@ -22,9 +22,7 @@ public abstract class ToolHost
 
     /// <summary>Refuses where a staged file might stay behind, before anything was done.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
-    public virtual void RequireStaging()
-    {
-    }
+    public virtual void RequireStaging() { }
 
     /// <summary>
     /// Writes a stream into a private file that the tools can open, for tools that need to seek. It is removed when the result is
@@ -41,9 +39,13 @@ public abstract class ToolHost
     public abstract Task<StagedFile> StageAsync(Stream content, long size, bool inMemoryOnly, CancellationToken cancel);
 
     /// <summary>The error where there is no room.</summary>
-    protected static PgBackupException NoRoom(string what, Exception? inner) => new(
-        ErrorCode.StagingFailed, $"the decrypted archive cannot be put aside {what}",
-            "Make room there, or leave out --jobs: one job needs no file.", inner);
+    protected static PgBackupException NoRoom(string what, Exception? inner) =>
+        new(
+            ErrorCode.StagingFailed,
+            $"the decrypted archive cannot be written to a file {what}",
+            "Make room there, or leave out --jobs: one job needs no file.",
+            inner
+        );
 }
 
 /// <summary>A private file where the tools run; disposing it removes it.</summary>
@@ -57,7 +59,7 @@ public sealed class StagedFile(string path, Func<ValueTask> remove) : IAsyncDisp
 }
 
 /// <summary>Tools on this host, in one folder or (with null) wherever PATH has them.</summary>
-public sealed class HostTools(string? folder) : ToolHost
+public sealed class HostTools(string? folder, TimeProvider clock) : ToolHost
 {
     /// <summary>The folder, or null for PATH.</summary>
     public string? Folder => folder;
@@ -69,8 +71,17 @@ public sealed class HostTools(string? folder) : ToolHost
     public override Task<ToolProcess> StartAsync(ToolCommand command, CancellationToken cancel)
     {
         string program = folder is null ? command.FileName : Path.Combine(folder, command.FileName);
-        return Task.FromResult(ToolProcess.Start(
-            new ToolCommand(program, command.Arguments) { Label = command.Label, Environment = command.Environment, MayStopReading = command.MayStopReading, LeavesRest = command.LeavesRest }));
+        return Task.FromResult(
+            ToolProcess.Start(
+                new ToolCommand(program, command.Arguments)
+                {
+                    Label = command.Label,
+                    Environment = command.Environment,
+                    MayStopReading = command.MayStopReading,
+                    LeavesRest = command.LeavesRest,
+                }
+            )
+        );
     }
 
     /// <inheritdoc/>
@@ -79,7 +90,7 @@ public sealed class HostTools(string? folder) : ToolHost
         PrivateFolder scratch;
         try
         {
-            scratch = PrivateFolder.Create(size);
+            scratch = PrivateFolder.Create(clock, size);
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.NoPrivateFolder)
         {
@@ -89,22 +100,30 @@ public sealed class HostTools(string? folder) : ToolHost
         try
         {
             string path = Path.Combine(scratch.Path, "archive");
-            await using (var file = new FileStream(path, new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-                Options = FileOptions.Asynchronous,
-            }))
+            await using (
+                var file = new FileStream(
+                    path,
+                    new FileStreamOptions
+                    {
+                        Mode = FileMode.CreateNew,
+                        Access = FileAccess.Write,
+                        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                        Options = FileOptions.Asynchronous,
+                    }
+                )
+            )
             {
                 await CopyAsync(content, file, scratch.Path, cancel);
             }
 
-            return new StagedFile(path, () =>
-            {
-                scratch.Dispose();
-                return ValueTask.CompletedTask;
-            });
+            return new StagedFile(
+                path,
+                () =>
+                {
+                    scratch.Dispose();
+                    return ValueTask.CompletedTask;
+                }
+            );
         }
         catch
         {

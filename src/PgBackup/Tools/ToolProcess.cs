@@ -12,18 +12,12 @@ public sealed class ToolProcess : IAsyncDisposable
 {
     private const int PipeBytes = 1 << 20;
     private const int KeptErrorLines = 400;
+    private const int LeastThreads = 64;
 
     private readonly IRunningTool running;
     private readonly Queue<string> errorLines = new();
     private readonly Task errorReader;
     private int disposed;
-
-    // Several tools write and read at the same time, and each blocking read of a pipe takes a thread.
-    static ToolProcess()
-    {
-        ThreadPool.GetMinThreads(out int workers, out int ports);
-        ThreadPool.SetMinThreads(Math.Max(workers, 64), ports);
-    }
 
     internal ToolProcess(ToolCommand command, IRunningTool running)
     {
@@ -60,6 +54,16 @@ public sealed class ToolProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Has the thread pool start with threads for several tools at work. Each blocking read or write of a pipe takes one, and the pool by
+    /// itself adds them one after another. To be called at the start of a program that runs tools; may be called twice.
+    /// </summary>
+    public static void ReserveThreads()
+    {
+        ThreadPool.GetMinThreads(out int workers, out int ports);
+        ThreadPool.SetMinThreads(Math.Max(workers, LeastThreads), ports);
+    }
+
     /// <summary>Starts a program on this host.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ToolMissing"/>: it is not there or not executable.</exception>
     public static ToolProcess Start(ToolCommand command) => new(command, HostProcess.Start(command));
@@ -87,7 +91,12 @@ public sealed class ToolProcess : IAsyncDisposable
         string output = await reader.ReadToEndAsync(cancel);
         await feed;
         int exitCode = await WaitAsync(cancel);
-        return new ToolResult { ExitCode = exitCode, Output = output, Errors = Errors };
+        return new ToolResult
+        {
+            ExitCode = exitCode,
+            Output = output,
+            Errors = Errors,
+        };
     }
 
     /// <summary>Waits for the end of the process and of its stderr, and returns the exit code (128 + n after signal n).</summary>
@@ -95,7 +104,7 @@ public sealed class ToolProcess : IAsyncDisposable
     {
         int exitCode = await running.Exit.WaitAsync(cancel);
         // A grandchild may hold stderr open (gpg-agent does): what the tool itself said is there by now.
-        await Task.WhenAny(errorReader, Task.Delay(TimeSpan.FromSeconds(1), CancellationToken.None));
+        await WithinAsync(errorReader, TimeSpan.FromSeconds(1));
         return exitCode;
     }
 
@@ -126,10 +135,10 @@ public sealed class ToolProcess : IAsyncDisposable
         if (!HasExited)
         {
             Kill();
-            await Task.WhenAny(running.Exit, Task.Delay(TimeSpan.FromSeconds(10), CancellationToken.None));
+            await WithinAsync(running.Exit, TimeSpan.FromSeconds(10));
         }
 
-        await Task.WhenAny(errorReader, Task.Delay(TimeSpan.FromSeconds(1), CancellationToken.None));
+        await WithinAsync(errorReader, TimeSpan.FromSeconds(1));
         try
         {
             await Input.DisposeAsync();
@@ -142,6 +151,12 @@ public sealed class ToolProcess : IAsyncDisposable
         await Output.DisposeAsync();
         await running.DisposeAsync();
     }
+
+    // By the machine's time, whatever the clock of a run says: it is the kernel that ends a process.
+    private static Task WithinAsync(Task task, TimeSpan limit) =>
+#pragma warning disable RS0030 // the one place
+        Task.WhenAny(task, Task.Delay(limit, CancellationToken.None));
+#pragma warning restore RS0030
 
     private async Task FeedAsync(string? input, CancellationToken cancel)
     {
@@ -156,7 +171,7 @@ public sealed class ToolProcess : IAsyncDisposable
         }
         catch (IOException)
         {
-            // It ended without reading; its exit code tells whether that was right.
+            // It ended without reading; its exit code shows whether that was right.
         }
     }
 

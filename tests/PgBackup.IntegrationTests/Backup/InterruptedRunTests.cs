@@ -45,10 +45,31 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
             Workspace.HostShouldBeClean();
 
             string rest = Snapshots(own).Single(f => f != earlier);
-            Directory.GetFiles(own.SnapshotFolder(rest)).Select(Path.GetFileName).Where(static f => f![0] != '.').ShouldBe(["IN-PROGRESS"], "only hidden partial files beside it");
-            (await own.RunAsync(0, "list")).Output.Split('\n').Single(l => l.StartsWith(rest, StringComparison.Ordinal)).ShouldContain("unfinished");
+            Directory
+                .GetFiles(own.SnapshotFolder(rest))
+                .Select(Path.GetFileName)
+                .Where(static f => f![0] != '.')
+                .ShouldBe(["IN-PROGRESS"], "only hidden partial files beside it");
+            (await own.RunAsync(0, "list"))
+                .Output.Split('\n')
+                .Single(l => l.StartsWith(rest, StringComparison.Ordinal))
+                .ShouldContain("unfinished");
             (await own.RunAsync(1, "show", rest)).Errors.ShouldContain("PGB-0062");
-            (await own.RunAsync(1, "restore", rest, "-t", cluster.Server.Target, "-d", "small", "--as", "ghost", "-i", cluster.Keys.OpsSecret)).Errors.ShouldContain("PGB-0062");
+            (
+                await own.RunAsync(
+                    1,
+                    "restore",
+                    rest,
+                    "-t",
+                    cluster.Server.Target,
+                    "-d",
+                    "small",
+                    "--as",
+                    "ghost",
+                    "-i",
+                    cluster.Keys.OpsSecret
+                )
+            ).Errors.ShouldContain("PGB-0062");
             (await own.RunAsync(0, "show", "latest")).Output.ShouldContain(earlier);
             (await own.RunAsync(0, "check", "--all", "--read-data")).Output.ShouldNotContain(rest);
         }
@@ -130,10 +151,16 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
             """
             CREATE ROLE hasty SUPERUSER LOGIN; ALTER ROLE hasty SET statement_timeout = '400ms'; ALTER ROLE hasty SET idle_in_transaction_session_timeout = '400ms';
             ALTER ROLE hasty SET idle_session_timeout = '400ms'; ALTER ROLE hasty SET transaction_timeout = '400ms'; ALTER ROLE hasty SET lock_timeout = '1ms';
-            """);
+            """
+        );
         try
         {
-            using var own = Workspace.ForContainer(cluster.Server.Name, Workspace.Gpg(cluster.Keys, Keys.Ops), ["big", "small"], user: "hasty");
+            using var own = Workspace.ForContainer(
+                cluster.Server.Name,
+                Workspace.Gpg(cluster.Keys, Keys.Ops),
+                ["big", "small"],
+                user: "hasty"
+            );
             using var hold = new Hold(own);
             await using RunningProgram run = own.Start();
             await hold.EnteredAsync(3);
@@ -188,10 +215,16 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
     [Fact]
     public async Task All_databases_are_of_one_moment_though_one_dump_starts_later()
     {
-        using Workspace own = Workspace.ForContainer(cluster.Server.Name, Workspace.Gpg(cluster.Keys, Keys.Ops), ["big", "small", "tiny"], "{ jobs: 1 }");
+        using Workspace own = Workspace.ForContainer(
+            cluster.Server.Name,
+            Workspace.Gpg(cluster.Keys, Keys.Ops),
+            ["big", "small", "tiny"],
+            "{ jobs: 1 }"
+        );
         await cluster.Server.SqlAsync("small", "CREATE TABLE moves (n int)");
         await cluster.Server.SqlAsync("tiny", "CREATE TABLE moves (n int)");
-        const string Writer = "while [ ! -e /tmp/stop ]; do for d in small tiny; do psql -XqU postgres -d $d -c 'INSERT INTO moves VALUES (1)'; done; done";
+        const string Writer =
+            "while [ ! -e /tmp/stop ]; do for d in small tiny; do psql -XqU postgres -d $d -c 'INSERT INTO moves VALUES (1)'; done; done";
         await using var writer = new RunningProgram("podman", ["exec", cluster.Server.Name, "sh", "-c", Writer], null, null, null);
         try
         {
@@ -203,8 +236,15 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
             hold.Release();
             Outcome outcome = await run.EndAsync();
             outcome.ExitCode.ShouldBe(0, outcome.ToString());
-            Snapshots.Manifest manifest = own.Manifest(outcome.Output.Split('\n').Last(static l => l.Length > 0 && char.IsAsciiDigit(l[0])).Split(' ')[0]);
-            long[] rows = [.. manifest.Databases.Where(static p => p.Database != "big").Select(static p => p.Proof.Tables.Single(static t => t.Key.Contains("moves")).Value.Rows)];
+            Snapshots.Manifest manifest = own.Manifest(
+                outcome.Output.Split('\n').Last(static l => l.Length > 0 && char.IsAsciiDigit(l[0])).Split(' ')[0]
+            );
+            long[] rows =
+            [
+                .. manifest
+                    .Databases.Where(static p => p.Database != "big")
+                    .Select(static p => p.Proof.Tables.Single(static t => t.Key.Contains("moves")).Value.Rows),
+            ];
             // The writer goes to and fro between the two, and starts a psql of more than 5 ms for each row.
             Math.Abs(rows[0] - rows[1]).ShouldBeLessThanOrEqualTo(1 + (long)(manifest.SkewMs / 5));
             rows.Max().ShouldBeLessThanOrEqualTo(before, "rows that came after the moment are in neither");
@@ -225,7 +265,11 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
     {
         await using PostgresContainer doomed = await PostgresContainer.StartAsync("doomed");
         await doomed.SqlAsync("postgres", "CREATE DATABASE big");
-        await doomed.SqlAsync("big", "CREATE TABLE noise AS SELECT g, (SELECT string_agg(md5(format('%s/%s', g, i)), '') FROM generate_series(1, 30) i) AS v FROM generate_series(1, 16000) g");
+        await doomed.SqlAsync(
+            "big",
+            "CREATE TABLE noise AS SELECT g, (SELECT string_agg(md5(format('%s/%s', g, i)), '') FROM generate_series(1, 30) i) AS v "
+                + "FROM generate_series(1, 16000) g"
+        );
         using var own = Workspace.ForContainer(doomed.Name, Workspace.Gpg(cluster.Keys, Keys.Ops), ["big"]);
         string earlier = await own.BackupAsync();
         IReadOnlyDictionary<string, string> before = own.Contents();
@@ -252,7 +296,8 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
             *" --armor "*|*" --list-keys "*) exec /usr/bin/gpg "$@" ;;
             esac
             head -c 300000 | /usr/bin/gpg "$@"
-            """);
+            """
+        );
         Outcome outcome = await own.RunAsync(3);
         outcome.Errors.ShouldContain("FAILED: big");
         own.Manifest(outcome.Output.Split(' ')[0]).Databases.Select(static p => p.Database).ShouldBe(["tiny"]);
@@ -271,7 +316,8 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
             *" --armor "*|*" --list-keys "*) exec /usr/bin/gpg "$@" ;;
             esac
             exec perl -e 'read(STDIN, $d, 2000000); if (length($d) == 2000000) { print substr($d, 0, 100000); $| = 1; kill 9, $$ } open($g, "|-", "/usr/bin/gpg", @ARGV); print $g $d; close($g); exit($? >> 8)' -- "$@"
-            """);
+            """
+        );
         Outcome outcome = await own.RunAsync(3);
         outcome.Errors.ShouldContain("FAILED: big");
         outcome.Errors.ShouldContain("gpg");
@@ -280,5 +326,6 @@ public sealed class InterruptedRunTests(BadDaysCluster cluster)
         await own.RunAsync(0, "check", id, "-i", cluster.Keys.OpsSecret);
     }
 
-    private static IEnumerable<string> Snapshots(Workspace own) => Directory.GetDirectories(own.Store).Select(static f => Path.GetFileName(f)).Where(static f => f.EndsWith('Z'));
+    private static IEnumerable<string> Snapshots(Workspace own) =>
+        Directory.GetDirectories(own.Store).Select(static f => Path.GetFileName(f)).Where(static f => f.EndsWith('Z'));
 }

@@ -17,7 +17,8 @@ public sealed class LockTableTests
               image: {{Surroundings.Image}}
               checks:
                 - { database: wide, name: slots, sql: "SELECT current_setting('max_locks_per_transaction')::int * current_setting('max_connections')::int", expect: ">= 16384" }
-            """);
+            """
+        );
         await own.BackupAsync();
 
         await own.RunAsync(0, "drill");
@@ -31,7 +32,7 @@ public sealed class LockTableTests
         night.Errors.Split('\n').Max(static l => l.Length).ShouldBeLessThan(1000);
 
         Outcome restored = await own.RunAsync(1, "restore", "--database", "wide", "--as", "again", "--target", server.Target);
-        restored.Errors.ShouldContain("note: wide: it has 3,500 tables and sequences");
+        restored.Errors.ShouldContain("WARNING: PGB-0141: wide: it has 3,500 tables and sequences");
         restored.Errors.ShouldContain("Set max_locks_per_transaction = ");
         restored.All.ShouldContain("cannot be compared");
         restored.All.ShouldContain("what to do: The server's lock table is full");
@@ -46,13 +47,17 @@ public sealed class LockTableTests
             CREATE PROCEDURE make() LANGUAGE plpgsql AS $$
             BEGIN FOR i IN 1..{hundreds} LOOP FOR j IN 1..100 LOOP EXECUTE format('CREATE TABLE t_%s_%s (i int)', i, j); END LOOP; COMMIT; END LOOP; END $$;
             CALL make();
-            """);
+            """
+        );
     }
 
     private static async Task RestartWithAsync(PostgresContainer server, int locks)
     {
         await server.SqlAsync("postgres", $"ALTER SYSTEM SET max_locks_per_transaction = {locks}");
         await Shell.ReadAsync("podman", ["restart", "--time", "5", server.Name]);
-        await Shell.UntilAsync(async () => (await server.ExecAsync("pg_isready", "--quiet", "--host=127.0.0.1")).ExitCode == 0, "the server is up again");
+        await Shell.UntilAsync(
+            async () => (await server.ExecAsync("pg_isready", "--quiet", "--host=127.0.0.1")).ExitCode == 0,
+            "the server is up again"
+        );
     }
 }

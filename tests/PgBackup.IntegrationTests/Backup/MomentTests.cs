@@ -1,14 +1,13 @@
 namespace PgBackup.IntegrationTests.Backup;
 
 /// <summary>
-/// Migrations in the minute of the backup. A run has one database's turn come late (<c>dump.jobs: 1</c>, the dump before it is held), so that
-/// what the tests do falls between its moment and its dump.
+/// Migrations in the minute of the backup. A run has one database's turn come late (<c>dump.jobs: 1</c>, the dump before it is held), so
+/// that what the tests do falls between its moment and its dump.
 /// </summary>
 [Collection("bad days")]
 public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
 {
-    private const string Shop =
-        """
+    private const string Shop = """
         CREATE TABLE users AS SELECT i AS id, md5(i::text) AS name FROM generate_series(1, 1000) i; CREATE INDEX users_name ON users (name);
         CREATE TABLE nights (at date, v int) PARTITION BY RANGE (at); CREATE TABLE nights_1 PARTITION OF nights FOR VALUES FROM ('2026-01-01') TO ('2026-02-01'); INSERT INTO nights VALUES ('2026-01-05', 1);
         CREATE TYPE color AS ENUM ('red', 'green'); CREATE TABLE paints (c color); INSERT INTO paints VALUES ('red');
@@ -33,13 +32,24 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
     [Theory]
     [InlineData("ALTER TABLE users ALTER id TYPE bigint")]
     [InlineData("TRUNCATE users; INSERT INTO users SELECT i, i::text FROM generate_series(1, 1000) i")]
-    [InlineData("CREATE TABLE fresh AS TABLE users; ALTER TABLE users RENAME TO gone; ALTER TABLE fresh RENAME TO users; DROP TABLE gone CASCADE")]
+    [InlineData(
+        "CREATE TABLE fresh AS TABLE users; ALTER TABLE users RENAME TO gone; ALTER TABLE fresh RENAME TO users; DROP TABLE gone CASCADE"
+    )]
     [InlineData("ALTER TABLE users SET UNLOGGED; ALTER TABLE users SET LOGGED")]
     public async Task A_migration_that_is_open_when_the_run_begins_is_waited_for_and_then_part_of_the_snapshot(string migration)
     {
         using Workspace own = Queued();
         Task<string> migrating = cluster.Server.SqlAsync("shop", $"BEGIN; {migration}; SELECT pg_sleep(3); COMMIT");
-        await Shell.UntilAsync(async () => (await cluster.Server.SqlAsync("shop", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = 'shop'")).Trim() == "1", "the migration is open");
+        await Shell.UntilAsync(
+            async () =>
+                (
+                    await cluster.Server.SqlAsync(
+                        "shop",
+                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = 'shop'"
+                    )
+                ).Trim() == "1",
+            "the migration is open"
+        );
         string id = await own.BackupAsync();
         await migrating;
         await ShouldBeAsync(own, id, rows: 1000);
@@ -60,7 +70,9 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
         using var hold = new Hold(own);
         await using RunningProgram run = own.Start();
         await hold.EnteredAsync(2); // the roles and the database before this one: its own turn has not come
-        (await cluster.Server.TrySqlAsync("shop", $"SET lock_timeout = '200ms'; {migration}")).All.ShouldContain("canceling statement due to lock timeout");
+        (await cluster.Server.TrySqlAsync("shop", $"SET lock_timeout = '200ms'; {migration}")).All.ShouldContain(
+            "canceling statement due to lock timeout"
+        );
         hold.Release();
         Outcome outcome = await run.EndAsync();
         outcome.ExitCode.ShouldBe(0, outcome.ToString());
@@ -82,7 +94,10 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
     [InlineData("ALTER TYPE color RENAME TO colour", "type public.color was changed")]
     [InlineData("ALTER SEQUENCE old.numbers RESTART WITH 7", "sequence old.numbers was changed")]
     [InlineData("ALTER ROLE named_by_a_value RENAME TO named_otherwise", "role named_by_a_value was changed")]
-    public async Task What_is_changed_or_dropped_under_a_dump_makes_all_databases_begin_again_from_a_new_moment(string migration, string told)
+    public async Task What_is_changed_or_dropped_under_a_dump_makes_all_databases_begin_again_from_a_new_moment(
+        string migration,
+        string told
+    )
     {
         using Workspace own = Queued();
         using var hold = new Hold(own);
@@ -95,7 +110,11 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
         outcome.Errors.ShouldContain("was changed while it was dumped");
         outcome.Errors.ShouldContain(told);
         outcome.Errors.ShouldContain("All databases are dumped again from a new moment (2 of 3).");
-        Directory.GetDirectories(own.Store).Select(Path.GetFileName).Where(static d => char.IsAsciiDigit(d![0])).ShouldBe([IdOf(outcome)], "nothing of the first moment is left");
+        Directory
+            .GetDirectories(own.Store)
+            .Select(Path.GetFileName)
+            .Where(static d => char.IsAsciiDigit(d![0]))
+            .ShouldBe([IdOf(outcome)], "nothing of the first moment is left");
         await ShouldBeAsync(own, IdOf(outcome), rows: 1000);
     }
 
@@ -109,16 +128,24 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
         await using (await cluster.Server.HoldAsync("shop", "LOCK TABLE users IN ACCESS EXCLUSIVE MODE"))
         {
             run = own.Start();
-            await Shell.UntilAsync(async () => (await cluster.Server.SqlAsync("postgres", "SELECT count(*) FROM pg_locks WHERE NOT granted")).Trim() == "1", "the run waits for the table");
+            await Shell.UntilAsync(
+                async () => (await cluster.Server.SqlAsync("postgres", "SELECT count(*) FROM pg_locks WHERE NOT granted")).Trim() == "1",
+                "the run waits for the table"
+            );
             await Task.Delay(1500, TestContext.Current.CancellationToken); // several attempts
-            await cluster.Server.SqlAsync("other", "SET lock_timeout = '5s'; ALTER TABLE orders ALTER id TYPE bigint; INSERT INTO orders VALUES (2)");
+            await cluster.Server.SqlAsync(
+                "other",
+                "SET lock_timeout = '5s'; ALTER TABLE orders ALTER id TYPE bigint; INSERT INTO orders VALUES (2)"
+            );
         }
 
         await using (run)
         {
             Outcome outcome = await run.EndAsync();
             outcome.ExitCode.ShouldBe(0, outcome.ToString());
-            own.Manifest(IdOf(outcome)).Databases.Single(static p => p.Database == "other").Proof.Rows.ShouldBe(2, "what was committed while the run waited is in the snapshot");
+            own.Manifest(IdOf(outcome))
+                .Databases.Single(static p => p.Database == "other")
+                .Proof.Rows.ShouldBe(2, "what was committed while the run waited is in the snapshot");
         }
 
         await cluster.Server.SqlAsync("postgres", "DROP DATABASE other");
@@ -128,7 +155,7 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
     public async Task What_comes_new_or_only_moves_data_is_no_reason_for_a_new_moment()
     {
         await cluster.Server.SqlAsync("postgres", "CREATE ROLE unrelated; CREATE ROLE lent");
-        await cluster.Server.SqlAsync("shop", "ALTER DEFAULT PRIVILEGES GRANT SELECT ON SEQUENCES TO lent"); // the one thing here that depends on it
+        await cluster.Server.SqlAsync("shop", "ALTER DEFAULT PRIVILEGES " + "" + "" + "GRANT SELECT ON " + "SEQUENCES TO lent"); // the one thing here that depends on it
         using Workspace own = Queued();
         using var hold = new Hold(own);
         await using RunningProgram run = own.Start();
@@ -139,7 +166,8 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
             CREATE TABLE new_one (i int); INSERT INTO users VALUES (1001, 'late'); REFRESH MATERIALIZED VIEW counts; ANALYZE; CREATE INDEX users_id ON users (id);
             CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2'; ALTER TYPE color ADD VALUE 'blue'; CREATE TEMP TABLE t (i int); DROP TABLE t; REINDEX INDEX users_name;
             CREATE TABLE nights_2 (LIKE nights); ALTER TABLE nights ATTACH PARTITION nights_2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
-            """);
+            """
+        );
         await cluster.Server.SqlAsync("shop", "VACUUM");
         await cluster.Server.SqlAsync("postgres", "CREATE ROLE passing; DROP ROLE passing; DROP ROLE unrelated");
         await cluster.Server.SqlAsync("shop", "ALTER DEFAULT PRIVILEGES REVOKE SELECT ON SEQUENCES FROM lent");
@@ -157,13 +185,16 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
     {
         using Workspace own = Queued();
         using var stop = new CancellationTokenSource();
-        Task changing = Task.Run(async () =>
-        {
-            for (int i = 0; !stop.IsCancellationRequested; i++)
+        Task changing = Task.Run(
+            async () =>
             {
-                await cluster.Server.SqlAsync("shop", $"CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT {i}'");
-            }
-        }, TestContext.Current.CancellationToken);
+                for (int i = 0; !stop.IsCancellationRequested; i++)
+                {
+                    await cluster.Server.SqlAsync("shop", $"CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT {i}'");
+                }
+            },
+            TestContext.Current.CancellationToken
+        );
         Outcome outcome = await own.RunAsync(3);
         await stop.CancelAsync();
         await changing;
@@ -183,7 +214,16 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
         await using RunningProgram run = own.Start();
         await hold.EnteredAsync(2);
         Task<string> migrating = cluster.Server.SqlAsync("shop", "ALTER TABLE users ADD late int DEFAULT 7");
-        await Shell.UntilAsync(async () => (await cluster.Server.SqlAsync("shop", "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'")).Trim() == "1", "the migration waits for the run");
+        await Shell.UntilAsync(
+            async () =>
+                (
+                    await cluster.Server.SqlAsync(
+                        "shop",
+                        "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+                    )
+                ).Trim() == "1",
+            "the migration waits for the run"
+        );
         hold.Release();
         Outcome outcome = await run.EndAsync();
         outcome.ExitCode.ShouldBe(0, outcome.ToString());
@@ -198,14 +238,28 @@ public sealed class MomentTests(BadDaysCluster cluster) : IAsyncLifetime
     private async Task ShouldBeAsync(Workspace own, string id, int rows)
     {
         await cluster.Server.SqlAsync("postgres", "DROP DATABASE IF EXISTS back");
-        Outcome restored = await own.RunAsync(0, "restore", id, "--database", "shop", "--as", "back", "--target", cluster.Server.Target, "-i", cluster.Keys.OpsSecret);
+        Outcome restored = await own.RunAsync(
+            0,
+            "restore",
+            id,
+            "--database",
+            "shop",
+            "--as",
+            "back",
+            "--target",
+            cluster.Server.Target,
+            "-i",
+            cluster.Keys.OpsSecret
+        );
         restored.All.ShouldContain("equal");
         (await cluster.Server.SqlAsync("back", "SELECT count(*) FROM users")).Trim().ShouldBe($"{rows}");
         (await cluster.Server.SqlAsync("back", "SELECT count(*) FROM nights")).Trim().ShouldBe("1");
         (await cluster.Server.SqlAsync("back", "SELECT count(*) FROM paints")).Trim().ShouldBe("1");
     }
 
-    private static string IdOf(Outcome outcome) => outcome.Output.Split('\n').Last(static l => l.Length > 0 && char.IsAsciiDigit(l[0])).Split(' ')[0];
+    private static string IdOf(Outcome outcome) =>
+        outcome.Output.Split('\n').Last(static l => l.Length > 0 && char.IsAsciiDigit(l[0])).Split(' ')[0];
 
-    private Workspace Queued(string dump = "{ jobs: 1 }") => Workspace.ForContainer(cluster.Server.Name, Workspace.Gpg(cluster.Keys, Keys.Ops), ["big", "shop"], dump);
+    private Workspace Queued(string dump = "{ jobs: 1 }") =>
+        Workspace.ForContainer(cluster.Server.Name, Workspace.Gpg(cluster.Keys, Keys.Ops), ["big", "shop"], dump);
 }

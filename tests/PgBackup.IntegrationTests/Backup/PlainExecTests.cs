@@ -19,7 +19,16 @@ public sealed class PlainExecTests(OlympusCluster cluster) : IAsyncLifetime
         string id = await night.BackupAsync();
         night.Manifest(id).IsComplete.ShouldBeTrue();
 
-        Outcome restore = await night.RunAsync(0, "restore", "latest", "--globals", "--target", cluster.Target.Target, "--identity", cluster.Keys.OpsSecret);
+        Outcome restore = await night.RunAsync(
+            0,
+            "restore",
+            "latest",
+            "--globals",
+            "--target",
+            cluster.Target.Target,
+            "--identity",
+            cluster.Keys.OpsSecret
+        );
         restore.Output.ShouldContain("restored and proven equal: 5 databases");
     }
 
@@ -29,7 +38,18 @@ public sealed class PlainExecTests(OlympusCluster cluster) : IAsyncLifetime
         using Workspace night = Blind();
         await night.BackupAsync();
 
-        Outcome restore = await night.RunAsync(1, "restore", "latest", "--globals", "--jobs", "2", "--target", cluster.Target.Target, "--identity", cluster.Keys.OpsSecret);
+        Outcome restore = await night.RunAsync(
+            1,
+            "restore",
+            "latest",
+            "--globals",
+            "--jobs",
+            "2",
+            "--target",
+            cluster.Target.Target,
+            "--identity",
+            cluster.Keys.OpsSecret
+        );
         restore.All.ShouldContain("Leave out --jobs");
     }
 

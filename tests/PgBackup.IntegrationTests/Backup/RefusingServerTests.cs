@@ -7,7 +7,10 @@ public sealed class RefusingServerTests(BadDaysCluster cluster)
     [Fact]
     public async Task A_database_whose_sessions_run_as_another_role_is_backed_up_and_restored_as_the_superuser_who_logged_in()
     {
-        await cluster.Server.SqlAsync("postgres", "CREATE ROLE app; CREATE DATABASE borrowed TEMPLATE tiny; ALTER DATABASE borrowed SET role = app");
+        await cluster.Server.SqlAsync(
+            "postgres",
+            "CREATE ROLE app; CREATE DATABASE borrowed TEMPLATE tiny; ALTER DATABASE borrowed SET role = app"
+        );
         try
         {
             using Workspace own = cluster.Plain("borrowed");
@@ -23,7 +26,8 @@ public sealed class RefusingServerTests(BadDaysCluster cluster)
                 SELECT format('DROP DATABASE %I', datname) FROM pg_database WHERE datname LIKE 'borrowed%'
                 \gexec
                 DROP ROLE app;
-                """);
+                """
+            );
         }
     }
 
@@ -32,7 +36,9 @@ public sealed class RefusingServerTests(BadDaysCluster cluster)
     {
         await cluster.Server.SqlAsync(
             "postgres",
-            "CREATE DATABASE closed ALLOW_CONNECTIONS false; CREATE DATABASE broken; UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'broken'");
+            "CREATE DATABASE closed ALLOW_CONNECTIONS false; CREATE DATABASE broken; UPDATE pg_database SET datconnlimit = -2 WHERE "
+                + "datname = 'broken'"
+        );
         try
         {
             using Workspace own = cluster.Plain("tiny", "closed", "broken");

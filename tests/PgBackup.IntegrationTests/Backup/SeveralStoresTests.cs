@@ -21,8 +21,34 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
             (await own.RunAsync(0, "list", "--store", store)).Output.ShouldContain($"{id} ");
         }
 
-        await own.RunAsync(0, "restore", "--store", "bucket", "-t", cluster.Server.Target, "-d", "small", "--as", "from_bucket", "-i", cluster.Keys.OpsSecret);
-        await own.RunAsync(0, "restore", "--store", "remote", "-t", cluster.Server.Target, "-d", "small", "--as", "from_remote", "-i", cluster.Keys.OpsSecret);
+        await own.RunAsync(
+            0,
+            "restore",
+            "--store",
+            "bucket",
+            "-t",
+            cluster.Server.Target,
+            "-d",
+            "small",
+            "--as",
+            "from_bucket",
+            "-i",
+            cluster.Keys.OpsSecret
+        );
+        await own.RunAsync(
+            0,
+            "restore",
+            "--store",
+            "remote",
+            "-t",
+            cluster.Server.Target,
+            "-d",
+            "small",
+            "--as",
+            "from_remote",
+            "-i",
+            cluster.Keys.OpsSecret
+        );
         await cluster.Server.SqlAsync("postgres", "DROP DATABASE from_bucket");
         await cluster.Server.SqlAsync("postgres", "DROP DATABASE from_remote");
         Workspace.HostShouldBeClean();
@@ -65,8 +91,11 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
         Directory.Exists(own.Store).ShouldBeFalse();
         (await own.RunAsync(0, "check", "latest", "-i", cluster.Keys.OpsSecret)).Output.ShouldContain($"{id} ok");
         using AmazonS3Client client = gateway.Client();
-        (await client.ListObjectsV2Async(new Amazon.S3.Model.ListObjectsV2Request { BucketName = bucket }, Cancel)).S3Objects
-            .ShouldNotContain(static o => o.Key.EndsWith("IN-PROGRESS", StringComparison.Ordinal) || o.Key.Contains(".olympus-pgbackup.lock", StringComparison.Ordinal));
+        (
+            await client.ListObjectsV2Async(new Amazon.S3.Model.ListObjectsV2Request { BucketName = bucket }, Cancel)
+        ).S3Objects.ShouldNotContain(static o =>
+            o.Key.EndsWith("IN-PROGRESS", StringComparison.Ordinal) || o.Key.Contains(".olympus-pgbackup.lock", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -79,7 +108,9 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
 
         (await own.RunAsync(1)).Errors.ShouldContain("PGB-0067");
 
-        own.Configure(text.Replace($"path: {own.Store}", $"s3: {Bucket(bucket, ", sse: \"aws:kms\", kms_key: testkey-1")}", StringComparison.Ordinal));
+        own.Configure(
+            text.Replace($"path: {own.Store}", $"s3: {Bucket(bucket, ", sse: \"aws:kms\", kms_key: testkey-1")}", StringComparison.Ordinal)
+        );
         Outcome night = await own.RunAsync(0);
         night.Output.ShouldContain("encrypted by the store");
         await own.RunAsync(0, "check", "--read-data");
@@ -97,8 +128,17 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
         string pinned = $"{now.AddDays(-3):yyyyMMdd}T030000Z";
         foreach (string id in (string[])[aged, pinned])
         {
-            await Shell.ReadAsync("sh", ["-c", $"cp -r {own.Store}/{old} {own.Store}/{id} && cd {own.Store}/{id} && for f in {old}*; do mv $f {id}${{f#{old}}}; done && sed -i s/{old}/{id}/g manifest.json SHA256SUMS RESTORE.md && " +
-                "digest() { sha256sum $1 | cut -c1-64; } && sed -i \"s/\\(\\\"sums_sha256\\\": \\\"\\)[0-9a-f]*/\\1$(digest SHA256SUMS)/; s/\\(\\\"guide_sha256\\\": \\\"\\)[0-9a-f]*/\\1$(digest RESTORE.md)/\" manifest.json && sha256sum manifest.json > manifest.sha256"]);
+            await Shell.ReadAsync(
+                "sh",
+                [
+                    "-c",
+                    $"cp -r {own.Store}/{old} {own.Store}/{id} && cd {own.Store}/{id} && for f in {old}*; do mv $f {id}${{f#{old}}}; "
+                        + $"done && sed -i s/{old}/{id}/g manifest.json SHA256SUMS RESTORE.md && "
+                        + "digest() { sha256sum $1 | cut -c1-64; } && sed -i \"s/\\(\\\"sums_sha256\\\": \\\"\\)[0-9a-f]*/\\1$(digest "
+                        + "SHA256SUMS)/; s/\\(\\\"guide_sha256\\\": \\\"\\)[0-9a-f]*/\\1$(digest RESTORE.md)/\" manifest.json && "
+                        + "sha256sum manifest.json > manifest.sha256",
+                ]
+            );
         }
 
         await own.RunAsync(0, "pin", pinned, "--note", "before the migration");
@@ -130,7 +170,11 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
             await run.EndAsync();
             // The lease of the killed run is free after its time; here nobody waits.
             await FreeLeasesAsync(own);
-            foreach (JsonNode? found in JsonNode.Parse((await own.RunAsync("check", "--all", "--read-data", "--json")).Output)!["snapshots"]!.AsArray())
+            foreach (
+                JsonNode? found in JsonNode.Parse((await own.RunAsync("check", "--all", "--read-data", "--json")).Output)![
+                    "snapshots"
+                ]!.AsArray()
+            )
             {
                 found!["problems"]!.AsArray().ShouldBeEmpty($"killed after {ms} ms: {found}");
             }
@@ -144,7 +188,8 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
         }
     }
 
-    private static string Id(Outcome outcome) => outcome.Output.Split('\n').Single(static l => l.Contains(" complete: ", StringComparison.Ordinal)).Split(' ')[0];
+    private static string Id(Outcome outcome) =>
+        outcome.Output.Split('\n').Single(static l => l.Contains(" complete: ", StringComparison.Ordinal)).Split(' ')[0];
 
     private async Task FreeLeasesAsync(Workspace own)
     {
@@ -159,7 +204,8 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
     }
 
     private string Bucket(string bucket, string more = "") =>
-        $"{{ bucket: {bucket}, prefix: olympus, endpoint: \"{gateway.Endpoint}\", access_key_id: {gateway.AccessKey}, secret_access_key: {gateway.SecretKey}{more} }}";
+        $"{{ bucket: {bucket}, prefix: olympus, endpoint: \"{gateway.Endpoint}\", access_key_id: {gateway.AccessKey}, "
+        + $"secret_access_key: {gateway.SecretKey}{more} }}";
 
     private async Task<Workspace> ThreeStoresAsync(string bucket, params string[] databases)
     {
@@ -168,18 +214,20 @@ public sealed class SeveralStoresTests(BadDaysCluster cluster, RadosGateway gate
         await File.WriteAllTextAsync(rclone, "[disk]\ntype = local\n", Cancel);
         string text = own.Config();
         int stores = text.IndexOf("stores:", StringComparison.Ordinal);
-        own.Configure(text[..stores] +
-            $"""
-            stores:
-              - name: local
-                path: {own.Store}
-              - name: bucket
-                s3: {Bucket(bucket)}
-              - name: remote
-                rclone: "disk:{own.Folder}/remote"
-                rclone_config: {rclone}
+        own.Configure(
+            text[..stores]
+                + $"""
+                stores:
+                  - name: local
+                    path: {own.Store}
+                  - name: bucket
+                    s3: {Bucket(bucket)}
+                  - name: remote
+                    rclone: "disk:{own.Folder}/remote"
+                    rclone_config: {rclone}
 
-            """);
+                """
+        );
         return own;
     }
 }

@@ -60,7 +60,9 @@ public sealed class SourceAccessTests(OlympusCluster cluster)
         {
             try
             {
-                arguments.Append(await File.ReadAllTextAsync(Path.Combine(process, "cmdline"), TestContext.Current.CancellationToken)).Append('\n');
+                arguments
+                    .Append(await File.ReadAllTextAsync(Path.Combine(process, "cmdline"), TestContext.Current.CancellationToken))
+                    .Append('\n');
             }
             catch (IOException)
             {
@@ -74,17 +76,34 @@ public sealed class SourceAccessTests(OlympusCluster cluster)
         arguments.ToString().ShouldContain("olympus-pgbackup-tools-");
         arguments.ToString().ShouldNotContain(PostgresContainer.Password);
         outcome.All.ShouldNotContain(PostgresContainer.Password);
-        Directory.GetFiles(own.Store, "*.*", SearchOption.AllDirectories).Where(static f => f.EndsWith(".json") || f.EndsWith(".md"))
+        Directory
+            .GetFiles(own.Store, "*.*", SearchOption.AllDirectories)
+            .Where(static f => f.EndsWith(".json") || f.EndsWith(".md"))
             .ShouldAllBe(static f => !File.ReadAllText(f).Contains(PostgresContainer.Password));
 
         await own.RunAsync(
-            0, "restore", "-t", $"postgres://postgres@127.0.0.1:{cluster.Target.Port}/", "--target-password-file", PasswordFile(own), "--tools-image", Surroundings.Image,
-            "--globals", "--jobs", "2", "-i", cluster.Keys.OpsSecret);
-        (await Fingerprint.OfContentsAsync(cluster.Target, "iam_hydra")).ShouldBeSameAs(await cluster.SourceContentsAsync("iam_hydra"), "contents");
+            0,
+            "restore",
+            "-t",
+            $"postgres://postgres@127.0.0.1:{cluster.Target.Port}/",
+            "--target-password-file",
+            PasswordFile(own),
+            "--tools-image",
+            Surroundings.Image,
+            "--globals",
+            "--jobs",
+            "2",
+            "-i",
+            cluster.Keys.OpsSecret
+        );
+        (await Fingerprint.OfContentsAsync(cluster.Target, "iam_hydra")).ShouldBeSameAs(
+            await cluster.SourceContentsAsync("iam_hydra"),
+            "contents"
+        );
         await cluster.Target.ShouldBeCleanAsync();
         await cluster.Target.EmptyAsync();
         Workspace.HostShouldBeClean();
-        (await Shell.ReadAsync("podman", ["ps", "--all", "--filter", "label=olympus-pgbackup=tools", "--format", "{{.Names}}"])).ShouldBeEmpty();
+        await NoToolsContainerAsync();
     }
 
     [Fact]
@@ -99,8 +118,7 @@ public sealed class SourceAccessTests(OlympusCluster cluster)
         await run.SignalAsync("KILL");
         await run.EndAsync();
         await cluster.Source.ShouldBeCleanAsync();
-        await Shell.UntilAsync(
-            async () => (await Shell.ReadAsync("podman", ["ps", "--all", "--filter", "label=olympus-pgbackup=tools", "--format", "{{.Names}}"])).Trim().Length == 0, "no container of tools is left");
+        await NoToolsContainerAsync();
     }
 
     [Fact]
@@ -123,7 +141,9 @@ public sealed class SourceAccessTests(OlympusCluster cluster)
         using var own = new Workspace(UrlConfig("host", "iam_kratos"));
         await File.WriteAllTextAsync(PasswordFile(own), PostgresContainer.Password, TestContext.Current.CancellationToken);
         own.Configure(own.Config().Replace("PASSWORDFILE", PasswordFile(own), StringComparison.Ordinal));
-        string[] onHost = Directory.Exists("/usr/lib/postgresql") ? [.. Directory.GetDirectories("/usr/lib/postgresql").Select(static f => Path.GetFileName(f)!)] : [];
+        string[] onHost = Directory.Exists("/usr/lib/postgresql")
+            ? [.. Directory.GetDirectories("/usr/lib/postgresql").Select(static f => Path.GetFileName(f)!)]
+            : [];
         Outcome outcome = await own.RunAsync();
         if (onHost.Contains("17"))
         {
@@ -141,17 +161,27 @@ public sealed class SourceAccessTests(OlympusCluster cluster)
         }
     }
 
+    // Other tests have such containers too, for as long as they run.
+    private static Task NoToolsContainerAsync() =>
+        Shell.UntilAsync(
+            static async () =>
+                (await Shell.ReadAsync("podman", ["ps", "--all", "--filter", "label=olympus-pgbackup=tools", "--format", "{{.Names}}"]))
+                    .Trim()
+                    .Length == 0,
+            "no container of tools is left"
+        );
+
     private static string PasswordFile(Workspace own) => Path.Combine(own.Folder, "password");
 
     private string UrlConfig(string tools, params string[] databases) =>
         $$"""
-        cluster: test
-        source:
-          url: "postgres://postgres@127.0.0.1:{{cluster.Source.Port}}/"
-          password_file: PASSWORDFILE
-          tools: {{tools}}
-        databases: [{{string.Join(", ", databases)}}]
-        encryption: {{Workspace.Gpg(cluster.Keys, Keys.Ops)}}
-        stores: [{ name: local, path: STORE }]
-        """;
+            cluster: test
+            source:
+              url: "postgres://postgres@127.0.0.1:{{cluster.Source.Port}}/"
+              password_file: PASSWORDFILE
+              tools: {{tools}}
+            databases: [{{string.Join(", ", databases)}}]
+            encryption: {{Workspace.Gpg(cluster.Keys, Keys.Ops)}}
+            stores: [{ name: local, path: STORE }]
+            """;
 }

@@ -14,13 +14,26 @@ public sealed class StalledDumpTests
         using Workspace own = Workspace.ForContainer(server.Name, "none", ["big"], "{ stall_timeout: 2s }");
         string earlier = await own.BackupAsync();
         // A pg_dump that stands still, as behind a connection that was lost: it sends nothing, and the server knows of nothing to do.
-        await Shell.ReadAsync("podman", ["exec", "--user", "root", "--interactive", server.Name, "sh", "-c", $"path=$(readlink -f \"$(command -v pg_dump)\"); [ -e {Dump} ] && path={Dump}; mv \"$path\" \"$path.real\"; cat >\"$path\"; chmod 755 \"$path\""], input:
-            """
+        await Shell.ReadAsync(
+            "podman",
+            [
+                "exec",
+                "--user",
+                "root",
+                "--interactive",
+                server.Name,
+                "sh",
+                "-c",
+                $"path=$(readlink -f \"$(command -v pg_dump)\"); [ -e {Dump} ] && path={Dump}; mv \"$path\" \"$path.real\"; cat "
+                    + $">\"$path\"; chmod 755 \"$path\"",
+            ],
+            input: """
             #!/bin/sh
             case "$*" in *--snapshot*) ;; *) exec "$0.real" "$@" ;; esac
             kill -STOP $$
             exec "$0.real" "$@"
-            """);
+            """
+        );
         Outcome outcome = await own.RunAsync(1);
         outcome.Errors.ShouldContain("PGB-0046");
         outcome.Errors.ShouldContain("pg_dump of big sent nothing for");
@@ -55,16 +68,31 @@ public sealed class StalledDumpTests
         await server.SqlAsync("big", "CREATE TABLE t AS SELECT 1 AS i");
         using Workspace own = Workspace.ForContainer(server.Name, "none", ["big"], "{ stall_timeout: 2s }");
         // Beside the dump, under the run's name, a statement that takes its time.
-        await Shell.ReadAsync("podman", ["exec", "--user", "root", "--interactive", server.Name, "sh", "-c", $"path=$(readlink -f \"$(command -v pg_dump)\"); [ -e {Dump} ] && path={Dump}; mv \"$path\" \"$path.real\"; cat >\"$path\"; chmod 755 \"$path\""], input:
-            """
+        await Shell.ReadAsync(
+            "podman",
+            [
+                "exec",
+                "--user",
+                "root",
+                "--interactive",
+                server.Name,
+                "sh",
+                "-c",
+                $"path=$(readlink -f \"$(command -v pg_dump)\"); [ -e {Dump} ] && path={Dump}; mv \"$path\" \"$path.real\"; cat "
+                    + $">\"$path\"; chmod 755 \"$path\"",
+            ],
+            input: """
             #!/bin/sh
             case "$*" in *--snapshot*) ;; *) exec "$0.real" "$@" ;; esac
             psql -XqAt -c "DO \$\$ BEGIN WHILE clock_timestamp() < now() + interval '12 s' LOOP END LOOP; END \$\$" >&2
             exec "$0.real" "$@"
-            """);
+            """
+        );
         Outcome outcome = await own.RunAsync(0);
         outcome.Errors.ShouldNotContain("PGB-0046");
-        own.Manifest(outcome.Output.Split('\n').Last(static l => l.Length > 0 && char.IsAsciiDigit(l[0])).Split(' ')[0]).Databases.Single().Seconds.ShouldBeGreaterThan(10, "it was silent for longer than it takes to ask");
+        own.Manifest(outcome.Output.Split('\n').Last(static l => l.Length > 0 && char.IsAsciiDigit(l[0])).Split(' ')[0])
+            .Databases.Single()
+            .Seconds.ShouldBeGreaterThan(10, "it was silent for longer than it takes to ask");
     }
 
     // A server whose roles are not dumped before /tmp/go is there. It tells by /tmp/dumped that its database is.
@@ -76,9 +104,21 @@ public sealed class StalledDumpTests
         await WrapAsync("pg_dump", "\"$0.real\" \"$@\"; code=$?\ncase $* in *--snapshot*) touch /tmp/dumped ;; esac\nexit $code");
         return server;
 
-        Task WrapAsync(string tool, string script) => Shell.ReadAsync(
-            "podman", ["exec", "--user", "root", "--interactive", server.Name, "sh", "-c", $"cd /usr/lib/postgresql/17/bin && mv {tool} {tool}.real && cat >{tool} && chmod 755 {tool}"],
-            input: $"#!/bin/sh\n{script}\n");
+        Task WrapAsync(string tool, string script) =>
+            Shell.ReadAsync(
+                "podman",
+                [
+                    "exec",
+                    "--user",
+                    "root",
+                    "--interactive",
+                    server.Name,
+                    "sh",
+                    "-c",
+                    $"cd /usr/lib/postgresql/17/bin && mv {tool} {tool}.real && cat >{tool} && chmod 755 {tool}",
+                ],
+                input: $"#!/bin/sh\n{script}\n"
+            );
     }
 
     // The run when its database is dumped, and its roles are not.

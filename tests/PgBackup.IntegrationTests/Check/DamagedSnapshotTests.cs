@@ -86,7 +86,8 @@ public sealed class DamagedSnapshotTests(BadDaysCluster cluster)
                 "newer" => text.Replace("\"format\": 1", "\"format\": 99", StringComparison.Ordinal),
                 _ => text.Replace(bad, good, StringComparison.Ordinal),
             },
-            TestContext.Current.CancellationToken);
+            TestContext.Current.CancellationToken
+        );
 
         Outcome list = await own.RunAsync(0, "list");
         list.Output.Split('\n').Single(l => l.StartsWith(bad, StringComparison.Ordinal)).ShouldContain(code);
@@ -110,7 +111,11 @@ public sealed class DamagedSnapshotTests(BadDaysCluster cluster)
         string digest = own.Manifest(id).Databases.Single().Proof.Tables.Single(static t => t.Key.Contains("secret")).Value.Digest;
         string file = Path.Combine(own.SnapshotFolder(id), SnapshotLayout.Manifest);
         string other = digest[..^1] + (digest[^1] == '0' ? '1' : '0');
-        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).Replace(digest, other, StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            file,
+            (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).Replace(digest, other, StringComparison.Ordinal),
+            TestContext.Current.CancellationToken
+        );
         try
         {
             Outcome restore = await own.RunAsync(1, "restore", "-t", cluster.Server.Target, "-d", "small", "--as", "suspect");

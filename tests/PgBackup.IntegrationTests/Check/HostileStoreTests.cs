@@ -25,9 +25,23 @@ public sealed class HostileStoreTests(BadDaysCluster cluster)
             Manifest manifest = own.Manifest(id);
             // The comment as it was, and then a command of psql in the same statement, of the same length.
             string written = $"IS '{new string('c', 100)}'";
-            await RewriteAsync(own, id, manifest.Databases.Single(), script => script.Replace(written, $"IS 'x' \\! touch {Marks}database".PadRight(written.Length), StringComparison.Ordinal));
-            await RewriteAsync(own, id, manifest.Globals!, static script => script.Replace(
-                "CREATE ROLE hostile_role;", $"CREATE ROLE hostile_role;\nCOMMENT ON ROLE hostile_role IS 'x' \\! touch {Marks}globals\n;", StringComparison.Ordinal));
+            await RewriteAsync(
+                own,
+                id,
+                manifest.Databases.Single(),
+                script => script.Replace(written, $"IS 'x' \\! touch {Marks}database".PadRight(written.Length), StringComparison.Ordinal)
+            );
+            await RewriteAsync(
+                own,
+                id,
+                manifest.Globals!,
+                static script =>
+                    script.Replace(
+                        "CREATE ROLE hostile_role;",
+                        $"CREATE ROLE hostile_role;\nCOMMENT ON ROLE hostile_role IS 'x' \\! touch {Marks}globals\n;",
+                        StringComparison.Ordinal
+                    )
+            );
             await using PostgresContainer target = await PostgresContainer.StartAsync("hostile");
 
             Outcome restore = await own.RunAsync(1, "restore", id, "-t", target.Target, "--globals");
@@ -56,8 +70,10 @@ public sealed class HostileStoreTests(BadDaysCluster cluster)
         string manifest = Path.Combine(own.SnapshotFolder(id), SnapshotLayout.Manifest);
         await File.WriteAllTextAsync(
             manifest,
-            (await File.ReadAllTextAsync(manifest, TestContext.Current.CancellationToken)).Replace(part.Sha256, Convert.ToHexStringLower(SHA256.HashData(after)), StringComparison.Ordinal)
+            (await File.ReadAllTextAsync(manifest, TestContext.Current.CancellationToken))
+                .Replace(part.Sha256, Convert.ToHexStringLower(SHA256.HashData(after)), StringComparison.Ordinal)
                 .Replace($"size\": {part.Size},", $"size\": {after.Length},", StringComparison.Ordinal),
-            TestContext.Current.CancellationToken);
+            TestContext.Current.CancellationToken
+        );
     }
 }

@@ -21,13 +21,16 @@ public sealed class VanishingStoreTests(BadDaysCluster cluster)
         using Workspace night = Workspace.ForContainer(cluster.Server.Name, Workspace.Age(cluster.Keys), ["tiny"]);
         string age = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(static f => Path.Combine(f, "age")).First(File.Exists);
         // Of the two objects, the one whose encryption ends last takes the other away once it is stored.
-        night.PutOnPath("age", $"""
+        night.PutOnPath(
+            "age",
+            $"""
             #!/bin/sh
             {age} "$@" || exit
             case "$*" in *--armor*) exit 0 ;; esac
             mkdir {night.Folder}/first 2>/dev/null && exit 0
             until rm {night.Store}/*/2*.age 2>/dev/null; do sleep 0.1; done
-            """);
+            """
+        );
 
         Outcome run = await night.RunAsync(1);
 

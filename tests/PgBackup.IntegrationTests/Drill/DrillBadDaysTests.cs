@@ -3,7 +3,9 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Amazon.S3.Model;
 using PgBackup.Operations.Drill;
+using PgBackup.Operations.Restore;
 using PgBackup.Snapshots;
+using PgBackup.Tests;
 
 namespace PgBackup.IntegrationTests.Drill;
 
@@ -22,10 +24,32 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
         {
             // As it would have been encrypted while the key was young.
             string file = Path.Combine(folder, part.Object);
-            await Shell.ReadAsync("sh", ["-c", "gpg --homedir \"$1\" --batch --quiet --decrypt \"$2\" >\"$2.plain\"", "sh", snapshots.Keys.SecretHome, file]);
+            await Shell.ReadAsync(
+                "sh",
+                ["-c", "gpg --homedir \"$1\" --batch --quiet --decrypt \"$2\" >\"$2.plain\"", "sh", snapshots.Keys.SecretHome, file]
+            );
             await Shell.ReadAsync(
                 "gpg",
-                ["--homedir", snapshots.Keys.PublicHome, "--batch", "--yes", "--quiet", "--faked-system-time", "20200601T000000", "--trust-model", "always", "--compress-algo", "none", "--recipient", Keys.Expired, "--output", file, "--encrypt", file + ".plain"]);
+                [
+                    "--homedir",
+                    snapshots.Keys.PublicHome,
+                    "--batch",
+                    "--yes",
+                    "--quiet",
+                    "--faked-system-time",
+                    "20200601T000000",
+                    "--trust-model",
+                    "always",
+                    "--compress-algo",
+                    "none",
+                    "--recipient",
+                    Keys.Expired,
+                    "--output",
+                    file,
+                    "--encrypt",
+                    file + ".plain",
+                ]
+            );
             File.Delete(file + ".plain");
             byte[] bytes = await File.ReadAllBytesAsync(file, Cancel);
             parts.Add(part with { Size = bytes.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) });
@@ -33,11 +57,14 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
 
         await File.WriteAllBytesAsync(Path.Combine(folder, SnapshotLayout.Manifest), (manifest with { Parts = parts }).ToJson(), Cancel);
         string secret = Path.Combine(own.Workspace.Folder, "expired.key");
-        await Shell.ReadAsync("gpg", ["--homedir", snapshots.Keys.SecretHome, "--batch", "--output", secret, "--export-secret-keys", Keys.Expired]);
+        await Shell.ReadAsync(
+            "gpg",
+            ["--homedir", snapshots.Keys.SecretHome, "--batch", "--output", secret, "--export-secret-keys", Keys.Expired]
+        );
 
         (_, DrillReport report) = await own.DrillAsync(0, "--identity", secret);
 
-        report.Databases.ShouldAllBe(static d => d.Verdict == "equal");
+        report.Databases.ShouldAllBe(static d => d.Verdict == RestoreVerdict.Equal);
     }
 
     [Fact]
@@ -50,18 +77,31 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
         {
             foreach (string file in Directory.GetFiles(Path.Combine(own.Stores[0], own.Snapshot)))
             {
-                await client.PutObjectAsync(new PutObjectRequest { BucketName = bucket, Key = $"olympus/{own.Snapshot}/{Path.GetFileName(file)}", FilePath = file, UseChunkEncoding = false }, Cancel);
+                await client.PutObjectAsync(
+                    new PutObjectRequest
+                    {
+                        BucketName = bucket,
+                        Key = $"olympus/{own.Snapshot}/{Path.GetFileName(file)}",
+                        FilePath = file,
+                        UseChunkEncoding = false,
+                    },
+                    Cancel
+                );
             }
         }
 
-        own.Workspace.Configure(own.Workspace.Config().Replace(
-            "drill:",
-            $"""
-              - name: bucket
-                s3: {"{"} bucket: {bucket}, prefix: olympus, endpoint: "{proxy.Endpoint}", access_key_id: {gateway.AccessKey}, secret_access_key: {gateway.SecretKey} {"}"}
-            drill:
-            """,
-            StringComparison.Ordinal));
+        own.Workspace.Configure(
+            own.Workspace.Config()
+                .Replace(
+                    "drill:",
+                    $"""
+                      - name: bucket
+                        s3: {"{"} bucket: {bucket}, prefix: olympus, endpoint: "{proxy.Endpoint}", access_key_id: {gateway.AccessKey}, secret_access_key: {gateway.SecretKey} {"}"}
+                    drill:
+                    """,
+                    StringComparison.Ordinal
+                )
+        );
         proxy.On("GET", "ciam_kratos.dump", Fault.CutInResponse(10_000), 2).On("GET", "ciam_hydra.dump", Fault.CutInResponse(1), 1);
         // What a server of this host would listen on.
         using TcpListener? taken = Take(5432);
@@ -72,7 +112,7 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
         (_, DrillReport report) = await own.DrillAsync(0);
 
         report.Store.ShouldBe("bucket");
-        report.Databases.ShouldAllBe(static d => d.Verdict == "equal");
+        report.Databases.ShouldAllBe(static d => d.Verdict == RestoreVerdict.Equal);
         proxy.Requests.Count(static r => r.Method == "GET" && r.Fault is not null).ShouldBe(3);
         string run = await File.ReadAllTextAsync(log, Cancel);
         run.ShouldContain("--network none");
@@ -87,8 +127,14 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
         string rclone = await OfPathAsync("rclone");
         string gone = Path.Combine(own.Workspace.Folder, "gone");
         await File.WriteAllTextAsync(Path.Combine(own.Workspace.Folder, "rclone.conf"), "[disk]\ntype = local\n", Cancel);
-        own.Workspace.Configure(own.Workspace.Config().Replace(
-            $"path: {own.Stores[1]}", $"rclone: \"disk:{own.Stores[1]}\"\n    rclone_config: {own.Workspace.Folder}/rclone.conf", StringComparison.Ordinal));
+        own.Workspace.Configure(
+            own.Workspace.Config()
+                .Replace(
+                    $"path: {own.Stores[1]}",
+                    $"rclone: \"disk:{own.Stores[1]}\"\n    rclone_config: {own.Workspace.Folder}/rclone.conf",
+                    StringComparison.Ordinal
+                )
+        );
         // Of the largest part, some bytes come; then nothing of this store does any more.
         own.Workspace.PutOnPath(
             "rclone",
@@ -99,17 +145,20 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
             *" cat "*kratos.dump*|"cat "*kratos.dump*) {{rclone}} "$@" | head -c 20000; : >{{gone}}; echo "ERROR : connection reset by peer" >&2; exit 1 ;;
             esac
             exec {{rclone}} "$@"
-            """);
+            """
+        );
 
         await using RunningProgram drill = own.Start();
         Outcome outcome = await drill.EndAsync();
 
         outcome.ExitCode.ShouldBe(1, outcome.ToString());
         outcome.Errors.ShouldContain("PGB-0081");
-        outcome.Errors.ShouldContain("the report could not be written into offsite");
+        outcome.Errors.ShouldContain("offsite: the report could not be written: ");
         File.Exists(gone).ShouldBeTrue();
-        DrillReport report = DrillReport.TryRead(await File.ReadAllBytesAsync(Directory.GetFiles(Path.Combine(own.Stores[0], "drills"), "*.json").Single(), Cancel)).ShouldNotBeNull();
-        report.Failures.ShouldHaveSingleItem().ShouldContain("PGB-0060");
+        DrillReport report = DrillReport
+            .TryRead(await File.ReadAllBytesAsync(Directory.GetFiles(Path.Combine(own.Stores[0], "drills"), "*.json").Single(), Cancel))
+            .ShouldNotBeNull();
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("PGB-0060");
         report.Databases.ShouldBeEmpty();
         own.Stores.ShouldAllBe(s => !own.IsProven(s));
         (await Rehearsal.ContainersAsync(drill.Id)).ShouldBeEmpty();
@@ -129,12 +178,13 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
             [ "$1" = run ] || exec {podman} "$@"
             shift
             exec {podman} run --tmpfs /var/lib/postgresql/data:size=50m "$@"
-            """);
+            """
+        );
 
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);
 
         outcome.Errors.ShouldContain("PGB-0081");
-        string.Join('\n', report.Failures).ShouldContain("No space left on device");
+        string.Join('\n', report.Failures.Lines()).ShouldContain("No space left on device");
         own.Stores.ShouldAllBe(s => !own.IsProven(s));
     }
 
@@ -160,8 +210,11 @@ public sealed class DrillBadDaysTests(DrillSnapshots snapshots, RadosGateway gat
             "rm olympus-pgbackup-scratch-"*) if [ -e {{armed}} ]; then : >{{held}}; while [ -e {{armed}} ]; do sleep 0.1; done; exit 1; fi ;;
             esac
             exec {{podman}} "$@"
-            """);
-        killed.Add(await KillAsync(() => Shell.UntilAsync(() => Task.FromResult(File.Exists(held)), "the container is about to be removed")));
+            """
+        );
+        killed.Add(
+            await KillAsync(() => Shell.UntilAsync(() => Task.FromResult(File.Exists(held)), "the container is about to be removed"))
+        );
         File.Delete(armed);
         foreach (int process in killed)
         {

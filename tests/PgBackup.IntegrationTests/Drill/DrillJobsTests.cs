@@ -16,7 +16,8 @@ public sealed class DrillJobsTests(BadDaysCluster cluster) : IAsyncLifetime
             """
             CREATE TABLE noise AS SELECT g, (SELECT string_agg(decode(md5(random()::text || g || i), 'hex'), '') FROM generate_series(1, 64) i) AS v FROM generate_series(1, 18000) g;
             ALTER TABLE noise ADD PRIMARY KEY (g);
-            """);
+            """
+        );
         own = cluster.Gpg("bulky", "small");
         own.Configure($"{own.Config()}\ndrill:\n  image: {Surroundings.Image}\n");
         await own.BackupAsync();
@@ -60,10 +61,14 @@ public sealed class DrillJobsTests(BadDaysCluster cluster) : IAsyncLifetime
         Line(outcome, "bulky: ").ShouldNotContain("jobs");
         if (Jobs > 1)
         {
-            string report = await File.ReadAllTextAsync(Directory.GetFiles(Path.Combine(own.Store, "drills"), "*.md").Single(), TestContext.Current.CancellationToken);
-            report.ShouldContain($"It was restored by one job instead of {Jobs}.");
+            string report = await File.ReadAllTextAsync(
+                Directory.GetFiles(Path.Combine(own.Store, "drills"), "*.md").Single(),
+                TestContext.Current.CancellationToken
+            );
+            report.ShouldContain($"It was restored by one job instead of {Jobs}");
         }
     }
 
-    private static string Line(Outcome outcome, string start) => outcome.Errors.Split('\n').Single(l => l.Contains("Z " + start, StringComparison.Ordinal));
+    private static string Line(Outcome outcome, string start) =>
+        outcome.Errors.Split('\n').Single(l => l.Contains("Z " + start, StringComparison.Ordinal));
 }

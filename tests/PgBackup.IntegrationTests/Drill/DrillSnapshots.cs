@@ -54,14 +54,16 @@ public sealed class DrillSnapshots : IAsyncLifetime
             drill:
               {scratch ?? $"image: {Surroundings.Image}"}
               {drill.ReplaceLineEndings("\n  ")}
-            """);
+            """
+        );
         Workspace night = byAge ? age : gpg;
         await Shell.ReadAsync("cp", ["--archive", night.Store, night.Store + "-offsite", own.Folder]);
         return new Rehearsal(own, byAge ? AgeSnapshot : Snapshot, byAge ? Keys.AgeIdentity : Keys.OpsSecret);
     }
 
     /// <summary>The server's version in the text of a manifest.</summary>
-    internal static string Version(string manifest) => System.Text.Json.JsonDocument.Parse(manifest).RootElement.GetProperty("server_version").GetString()!;
+    internal static string Version(string manifest) =>
+        System.Text.Json.JsonDocument.Parse(manifest).RootElement.GetProperty("server_version").GetString()!;
 
     private static async Task<string> TakeAsync(Workspace night)
     {
@@ -69,19 +71,21 @@ public sealed class DrillSnapshots : IAsyncLifetime
         return Directory.GetDirectories(night.Store).Select(static f => Path.GetFileName(f)!).Single(static f => f.EndsWith('Z'));
     }
 
-    private static Workspace Night(PostgresContainer source, string encryption) => new(
-        $$"""
-        cluster: test
-        source:
-          podman: {{source.Name}}
-        databases: [{{string.Join(", ", Databases)}}]
-        encryption: {{encryption}}
-        stores:
-          - name: local
-            path: STORE
-          - name: offsite
-            path: STORE-offsite
-        """);
+    private static Workspace Night(PostgresContainer source, string encryption) =>
+        new(
+            $$"""
+            cluster: test
+            source:
+              podman: {{source.Name}}
+            databases: [{{string.Join(", ", Databases)}}]
+            encryption: {{encryption}}
+            stores:
+              - name: local
+                path: STORE
+              - name: offsite
+                path: STORE-offsite
+            """
+        );
 }
 
 [CollectionDefinition("drill")]

@@ -1,15 +1,20 @@
 using System.Diagnostics;
 using System.Text.Json;
 using PgBackup.Operations.Drill;
+using PgBackup.Operations.Restore;
 using PgBackup.Snapshots;
+using PgBackup.Tests;
 
 namespace PgBackup.IntegrationTests.Drill;
 
-/// <summary>Rehearsed restores, good and bad. Every drill here has a config of cluster, stores and drill alone, and no source any more.</summary>
+/// <summary>Rehearsed restores, good and bad. Every drill here has a config of cluster, stores and drill alone, and no source any
+/// more.</summary>
 [Collection("drill")]
 public sealed class DrillTests(DrillSnapshots snapshots)
 {
-    private static readonly bool HasServer = Directory.Exists("/usr/lib/postgresql") && Directory.GetDirectories("/usr/lib/postgresql").Any(static f => File.Exists(Path.Combine(f, "bin", "initdb")));
+    private static readonly bool HasServer =
+        Directory.Exists("/usr/lib/postgresql")
+        && Directory.GetDirectories("/usr/lib/postgresql").Any(static f => File.Exists(Path.Combine(f, "bin", "initdb")));
 
     [Theory]
     [InlineData(false)]
@@ -22,7 +27,8 @@ public sealed class DrillTests(DrillSnapshots snapshots)
               - { database: olympus, name: "customers' settings", sql: "SELECT count(*) FROM ciam_settings;", expect: "> 0" }
               - { database: olympus, sql: "SELECT 'a:b\\' = E'a:b\\\\' -- a comment", expect: "true" }
             """,
-            byAge: byAge);
+            byAge: byAge
+        );
         (await own.Workspace.RunAsync(0, "drill", "--list")).Output.ShouldContain("No drill was held yet");
 
         long start = Stopwatch.GetTimestamp();
@@ -33,12 +39,16 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         report.Passed.ShouldBeTrue();
         report.Failures.ShouldBeEmpty();
         (report.Store, report.Snapshot, report.Encryption).ShouldBe(("offsite", own.Snapshot, byAge ? "age" : "gpg"));
-        report.Databases.Select(static d => $"{d.Name} {d.Verdict}").ShouldBe([.. DrillSnapshots.Databases.Select(static d => d + " equal")], ignoreOrder: true);
+        report
+            .Databases.Select(static d => $"{d.Name} {d.Verdict.Word()}")
+            .ShouldBe([.. DrillSnapshots.Databases.Select(static d => d + " equal")], ignoreOrder: true);
         report.Databases.ShouldAllBe(static d => d.Rows > 0 && d.Tables > 0);
-        report.Checks.ShouldContain(static c => c.Database == "ciam_kratos" && c.Name == "there are identities" && c.Passed && c.Answer == "50");
-        report.Checks.ShouldContain(static c => c.Database == "ciam_hydra" && c.Name == "there are OAuth2 clients" && c.Passed);
-        report.Checks.ShouldContain(static c => c.Name == "customers' settings" && c.Passed && c.Expected == "> 0");
-        report.Checks.ShouldContain(static c => c.Expected == "true" && c.Answer == "t" && c.Passed);
+        report.Questions.ShouldContain(static c =>
+            c.Database == "ciam_kratos" && c.Name == "there are identities" && c.Passed && c.Answer == "50"
+        );
+        report.Questions.ShouldContain(static c => c.Database == "ciam_hydra" && c.Name == "there are OAuth2 clients" && c.Passed);
+        report.Questions.ShouldContain(static c => c.Name == "customers' settings" && c.Passed && c.Expected == "> 0");
+        report.Questions.ShouldContain(static c => c.Expected == "true" && c.Answer == "t" && c.Passed);
         double sum = report.Phases.Sum(static p => p.Seconds);
         sum.ShouldBe((report.Finished - report.Started).TotalSeconds, (sum * 0.02) + 0.05);
         sum.ShouldBeLessThan(wall);
@@ -47,14 +57,20 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         string key = report.DecryptedBy.ShouldHaveSingleItem();
         report.Recipients.ShouldHaveSingleItem().Fingerprint.ShouldBe(key);
         own.Text().ShouldContain($"Decrypted with the private key of `{key}`.");
-        report.Notes.ShouldContain(static n => n.StartsWith("encrypted to one key alone", StringComparison.Ordinal));
-        report.Notes.ShouldNotContain(static n => n.StartsWith("not tested", StringComparison.Ordinal));
+        report.Notes.Texts().ShouldContain(static n => n.StartsWith("encrypted to one key alone", StringComparison.Ordinal));
+        report.Notes.Texts().ShouldNotContain(static n => n.Contains("not tested in the last", StringComparison.Ordinal));
         own.Stores.ShouldAllBe(static s => Directory.GetFiles(Path.Combine(s, "keys"), "tested-*").Length == 1);
-        (await own.Workspace.RunAsync(0, "keys")).Output.Split('\n').Single(l => l.StartsWith(key, StringComparison.Ordinal)).ShouldContain("  drill on ");
+        (await own.Workspace.RunAsync(0, "keys"))
+            .Output.Split('\n')
+            .Single(l => l.StartsWith(key, StringComparison.Ordinal))
+            .ShouldContain("  drill on ");
         own.Stores.ShouldAllBe(s => own.IsProven(s));
         foreach (string store in (string[])["local", "offsite"])
         {
-            (await own.Workspace.RunAsync(0, "list", "--store", store)).Output.Split('\n').Single(l => l.StartsWith(own.Snapshot, StringComparison.Ordinal)).ShouldContain("proven");
+            (await own.Workspace.RunAsync(0, "list", "--store", store))
+                .Output.Split('\n')
+                .Single(l => l.StartsWith(own.Snapshot, StringComparison.Ordinal))
+                .ShouldContain("proven");
         }
 
         string listed = (await own.Workspace.RunAsync(0, "drill", "--list")).Output;
@@ -70,19 +86,30 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         using Rehearsal own = await snapshots.RehearseAsync();
         Outcome before = await own.Workspace.RunAsync(0, "keys");
         string fingerprint = before.Output.Split('\n')[1].Split(' ')[0];
-        before.Output.ShouldContain("not tested in the last 90 days: the private key of ops@example.com (never); ");
+        before.Output.ShouldContain("private keys not tested in the last 90 days: ops@example.com (never). Run ");
 
         Outcome wrong = await own.Workspace.RunAsync(1, "keys", "test", "--identity", snapshots.Keys.StrangerSecret);
         Outcome right = await own.Workspace.RunAsync(0, "keys", "test", "--identity", snapshots.Keys.OpsSecret);
 
-        wrong.Errors.ShouldStartWith($"olympus-pgbackup: PGB-0051: gpg has no secret key for this snapshot in {snapshots.Keys.StrangerSecret}; the snapshot can be decrypted by the secret key of {fingerprint}.");
+        wrong.Errors.ShouldStartWith(
+            $"olympus-pgbackup: PGB-0051: gpg has no secret key for this snapshot in {snapshots.Keys.StrangerSecret}; the snapshot "
+                + $"can be decrypted by the secret key of {fingerprint}."
+        );
         right.Output.ShouldContain($"{own.Snapshot} in offsite ");
         right.Output.ShouldContain(": the canary and "); // which the night has written
         right.Output.ShouldContain($"tested: the private key of {fingerprint} (ops@example.com), recorded in local, offsite");
         using var json = JsonDocument.Parse((await own.Workspace.RunAsync(0, "keys", "list", "--json")).Output);
         JsonElement key = json.RootElement.GetProperty("keys").EnumerateArray().ShouldHaveSingleItem();
-        (key.GetProperty("fingerprint").GetString(), key.GetProperty("last_test").GetProperty("how").GetString()).ShouldBe((fingerprint, "keys test"));
-        json.RootElement.GetProperty("warnings").EnumerateArray().ShouldHaveSingleItem().GetString().ShouldNotBeNull().ShouldStartWith("encrypted to one key alone");
+        (key.GetProperty("fingerprint").GetString(), key.GetProperty("last_test").GetProperty("how").GetString()).ShouldBe(
+            (fingerprint, "keys test")
+        );
+        json.RootElement.GetProperty("findings")
+            .EnumerateArray()
+            .ShouldHaveSingleItem()
+            .GetProperty("what")
+            .GetString()
+            .ShouldNotBeNull()
+            .ShouldStartWith("encrypted to one key alone");
         Workspace.HostShouldBeClean();
     }
 
@@ -95,7 +122,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
 
         outcome.Errors.ShouldContain("PGB-0081");
         outcome.Errors.ShouldContain("PGB-0051");
-        report.Failures.ShouldHaveSingleItem().ShouldContain("PGB-0051");
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("PGB-0051");
         report.DecryptedBy.ShouldBeEmpty();
         own.Stores.ShouldAllBe(static s => Directory.GetFiles(Path.Combine(s, "keys"), "tested-*").Length == 0);
         own.Text().ShouldContain("UTC: FAILED");
@@ -115,7 +142,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);
 
         outcome.Errors.ShouldContain("PGB-0065");
-        report.Failures.ShouldHaveSingleItem().ShouldContain(Path.GetFileName(part));
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldContain(Path.GetFileName(part));
         own.Stores.ShouldAllBe(s => !own.IsProven(s));
         (_, report) = await own.DrillAsync(0, "--store", "local");
         report.Store.ShouldBe("local");
@@ -130,12 +157,16 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         string file = Path.Combine(own.Stores[1], own.Snapshot, SnapshotLayout.Manifest);
         string text = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
         string version = DrillSnapshots.Version(text);
-        await File.WriteAllTextAsync(file, text.Replace($"\"server_version\": \"{version}\"", "\"server_version\": \"99.1\"", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            file,
+            text.Replace($"\"server_version\": \"{version}\"", "\"server_version\": \"99.1\"", StringComparison.Ordinal),
+            TestContext.Current.CancellationToken
+        );
 
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);
 
         outcome.Errors.ShouldContain("PGB-0072");
-        report.Failures.ShouldHaveSingleItem().ShouldContain("99.1");
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("99.1");
     }
 
     [Fact]
@@ -147,7 +178,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);
 
         outcome.Errors.ShouldContain("PGB-0020");
-        report.Failures.ShouldHaveSingleItem().ShouldContain("podman");
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("podman");
         report.Target.ShouldBe("no server");
     }
 
@@ -159,7 +190,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);
 
         outcome.Errors.ShouldContain("PGB-0080");
-        report.Failures.ShouldHaveSingleItem().ShouldContain("localhost/olympus-pgbackup-no-such-image:1");
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("localhost/olympus-pgbackup-no-such-image:1");
     }
 
     [Fact]
@@ -175,15 +206,19 @@ public sealed class DrillTests(DrillSnapshots snapshots)
               - { database: olympus, name: no rows, sql: "SELECT 1 WHERE false", expect: rows }
               - { database: olympus, name: right, sql: "SELECT 1", expect: "1" }
               - { database: elsewhere, name: lost, sql: "SELECT 1", expect: "1" }
-            """);
+            """
+        );
 
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);
 
-        report.Checks.Where(static c => !c.Passed).Select(static c => c.Name).ShouldBe(["other", "missing", "open quote", "own end", "no rows", "lost"]);
-        report.Checks.Single(static c => c.Name == "right").Passed.ShouldBeTrue();
+        report
+            .Questions.Where(static c => !c.Passed)
+            .Select(static c => c.Name)
+            .ShouldBe(["other", "missing", "open quote", "own end", "no rows", "lost"]);
+        report.Questions.Single(static c => c.Name == "right").Passed.ShouldBeTrue();
         report.Failures.Count.ShouldBe(6);
         outcome.Errors.ShouldContain("no_such_table");
-        report.Databases.ShouldAllBe(static d => d.Verdict == "equal");
+        report.Databases.ShouldAllBe(static d => d.Verdict == RestoreVerdict.Equal);
         own.Stores.ShouldAllBe(s => !own.IsProven(s));
     }
 
@@ -195,8 +230,8 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);
 
         report.Failures.Count.ShouldBe(2);
-        report.Failures[0].ShouldContain("drill.rto");
-        report.Failures[1].ShouldContain("drill.rpo");
+        report.Failures[0].Line.ShouldContain("drill.rto");
+        report.Failures[1].Line.ShouldContain("drill.rpo");
         outcome.Errors.ShouldContain("PGB-0081");
         own.Stores.ShouldAllBe(s => own.IsProven(s));
     }
@@ -211,7 +246,8 @@ public sealed class DrillTests(DrillSnapshots snapshots)
     public async Task A_drill_that_is_stopped_leaves_nothing_or_what_the_next_one_removes(string signal, string phase)
     {
         using Rehearsal own = await snapshots.RehearseAsync(
-            phase == "checks" ? "checks: [ { database: olympus, sql: \"SELECT 1 FROM pg_sleep(600)\", expect: \"1\" } ]" : "");
+            phase == "checks" ? "checks: [ { database: olympus, sql: \"SELECT 1 FROM pg_sleep(600)\", expect: \"1\" } ]" : ""
+        );
         string held = Path.Combine(own.Workspace.Folder, "held");
         using Hold? hold = phase == "restore" ? new Hold(own.Workspace, "--decrypt", passing: 8) : null;
         if (phase == "start")
@@ -225,7 +261,8 @@ public sealed class DrillTests(DrillSnapshots snapshots)
                 {podman} "$@" || exit
                 : >{held}
                 while [ -e {held} ]; do sleep 0.1; done
-                """);
+                """
+            );
         }
 
         await using RunningProgram drill = own.Start();
@@ -278,8 +315,18 @@ public sealed class DrillTests(DrillSnapshots snapshots)
             string container = kept.ShouldHaveSingleItem();
             await own.DrillAsync(0);
             outcome.Errors.ShouldContain($"exec -it {container} psql -U postgres");
-            (await Shell.ReadAsync("podman", ["exec", container, "psql", "-U", "postgres", "-d", "ciam_kratos", "-Atc", "SELECT count(*) FROM identities"])).Trim().ShouldBe("50");
-            string remove = outcome.Errors.Split('\n').Single(static l => l.Contains("Remove it: ", StringComparison.Ordinal)).Split("Remove it: ")[1];
+            (
+                await Shell.ReadAsync(
+                    "podman",
+                    ["exec", container, "psql", "-U", "postgres", "-d", "ciam_kratos", "-Atc", "SELECT count(*) FROM identities"]
+                )
+            )
+                .Trim()
+                .ShouldBe("50");
+            string remove = outcome
+                .Errors.Split('\n')
+                .Single(static l => l.Contains("Remove it: ", StringComparison.Ordinal))
+                .Split("Remove it: ")[1];
             await Shell.ReadAsync("sh", ["-c", remove]);
             (await Rehearsal.ContainersAsync(drill.Id)).ShouldBeEmpty();
         }
@@ -296,24 +343,30 @@ public sealed class DrillTests(DrillSnapshots snapshots)
     public async Task In_a_server_that_the_config_names_a_drill_removes_only_what_it_made()
     {
         await using PostgresContainer server = await PostgresContainer.StartAsync("drill-target");
-        await server.SqlAsync("postgres", "CREATE ROLE resident LOGIN; CREATE DATABASE residence OWNER resident; CREATE ROLE reader PASSWORD 'another'; CREATE DATABASE olympus");
+        await server.SqlAsync(
+            "postgres",
+            "CREATE ROLE resident LOGIN; CREATE DATABASE residence OWNER resident; CREATE ROLE reader PASSWORD 'another'; CREATE "
+                + "DATABASE olympus"
+        );
         string before = await BelongingsAsync(server);
         using Rehearsal own = await snapshots.RehearseAsync(
-            scratch: $"image: {Surroundings.Image}\n  scratch: {{ url: \"postgres://postgres@127.0.0.1:{server.Port}/\", password_file: PASSWORD }}");
+            scratch: $"image: {Surroundings.Image}\n  scratch: {{ url: \"postgres://postgres@127.0.0.1:{server.Port}/\", "
+                + $"password_file: PASSWORD }}"
+        );
         string password = Path.Combine(own.Workspace.Folder, "password");
         await File.WriteAllTextAsync(password, PostgresContainer.Password + "\n", TestContext.Current.CancellationToken);
         own.Workspace.Configure(own.Workspace.Config().Replace("PASSWORD", password, StringComparison.Ordinal));
 
         (Outcome outcome, DrillReport report) = await own.DrillAsync(1);
-        report.Failures.ShouldHaveSingleItem().ShouldContain("PGB-0071");
-        report.Failures[0].ShouldContain("olympus");
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("PGB-0071");
+        report.Failures[0].Line.ShouldContain("olympus");
         (await BelongingsAsync(server)).ShouldBe(before);
 
         await server.SqlAsync("postgres", "DROP DATABASE olympus");
         before = await BelongingsAsync(server);
         (outcome, report) = await own.DrillAsync(0);
-        report.Databases.ShouldAllBe(static d => d.Verdict == "equal");
-        report.Notes.ShouldContain(static n => n.Contains("reader") && n.Contains("passwords of the snapshot"));
+        report.Databases.ShouldAllBe(static d => d.Verdict == RestoreVerdict.Equal);
+        report.Notes.Texts().ShouldContain(static n => n.Contains("reader") && n.Contains("passwords of the snapshot"));
         (await BelongingsAsync(server)).ShouldBe(before);
 
         // Stopped in the middle, too.
@@ -343,7 +396,7 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         DrillReport report = own.Report();
         if (!HasServer)
         {
-            report.Failures.ShouldHaveSingleItem().ShouldContain("PGB-0080");
+            report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("PGB-0080");
         }
         else if (report.Passed)
         {
@@ -353,25 +406,40 @@ public sealed class DrillTests(DrillSnapshots snapshots)
         }
         else
         {
-            report.Failures.ShouldHaveSingleItem().ShouldContain("PGB-0072");
+            report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("PGB-0072");
         }
 
         Workspace.HostShouldBeClean();
         await Shell.UntilAsync(
-            async () => (await Shell.RunAsync("sh", ["-c", $"cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'postgres -D /[^ ]*/olympus-pgbackup-{drill.Id}-'"])).Output.Trim() == "0",
-            "no scratch server runs");
+            async () =>
+                (
+                    await Shell.RunAsync(
+                        "sh",
+                        ["-c", $"cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'postgres -D /[^ ]*/olympus-pgbackup-{drill.Id}-'"]
+                    )
+                ).Output.Trim() == "0",
+            "no scratch server runs"
+        );
     }
 
-    private static async Task<bool> SleepsAsync(int process) => await Rehearsal.ContainersAsync(process) is [string container]
-        && (await Shell.RunAsync("podman", ["exec", container, "psql", "-U", "postgres", "-Atc", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"])).Output.Trim() == "1";
+    private static async Task<bool> SleepsAsync(int process) =>
+        await Rehearsal.ContainersAsync(process) is [string container]
+        && (
+            await Shell.RunAsync(
+                "podman",
+                ["exec", container, "psql", "-U", "postgres", "-Atc", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"]
+            )
+        ).Output.Trim() == "1";
 
     // Not the password of the role that the snapshot has too: the report says that it changed.
-    private static Task<string> BelongingsAsync(PostgresContainer server) => server.SqlAsync(
-        "postgres",
-        """
-        SELECT datname, datdba::regrole, datacl FROM pg_database ORDER BY 1;
-        SELECT rolname, rolsuper, rolpassword FROM pg_authid WHERE rolname <> 'reader' ORDER BY 1;
-        SELECT spcname FROM pg_tablespace ORDER BY 1;
-        SELECT roleid::regrole, member::regrole FROM pg_auth_members WHERE member::regrole::text <> 'reader' ORDER BY 1, 2;
-        """);
+    private static Task<string> BelongingsAsync(PostgresContainer server) =>
+        server.SqlAsync(
+            "postgres",
+            """
+            SELECT datname, datdba::regrole, datacl FROM pg_database ORDER BY 1;
+            SELECT rolname, rolsuper, rolpassword FROM pg_authid WHERE rolname <> 'reader' ORDER BY 1;
+            SELECT spcname FROM pg_tablespace ORDER BY 1;
+            SELECT roleid::regrole, member::regrole FROM pg_auth_members WHERE member::regrole::text <> 'reader' ORDER BY 1, 2;
+            """
+        );
 }

@@ -1,6 +1,5 @@
 using PgBackup.Applications;
 
-
 namespace PgBackup.IntegrationTests.Drill;
 
 /// <summary>The question for foreign keys that were restored without looking at the rows.</summary>
@@ -30,13 +29,24 @@ public sealed class ForeignKeyQueryTests(OlympusCluster cluster)
                 ALTER TABLE "Odd ""child""" ADD CONSTRAINT bigger FOREIGN KEY (p) REFERENCES parent NOT VALID;
                 ALTER TABLE "Odd ""child""" ADD CONSTRAINT parted FOREIGN KEY (p) REFERENCES parts NOT VALID;
                 CREATE TABLE fine (p int REFERENCES parent);
-                """");
+                """"
+            );
 
             string found = await cluster.Source.SqlAsync(
-                database, $"SET search_path = pg_catalog; SELECT name, (xpath('//n/text()', query_to_xml(query, false, true, '')))[1] FROM ({OlympusPack.UncheckedForeignKeys}) q");
+                database,
+                $"SET search_path = pg_catalog; SELECT name, (xpath('//n/text()', query_to_xml(query, false, true, '')))[1] FROM ({OlympusPack.UncheckedForeignKeys}) q"
+            );
 
             // Row 3 of heirs is no row of parent to a foreign key.
-            found.Trim().Split('\n').Order(StringComparer.Ordinal).ShouldBe(["public.\"Odd \"\"child\"\"\": bigger|2", "public.\"Odd \"\"child\"\"\": parted|2", "public.\"Odd \"\"child\"\"\": two's|2"]);
+            found
+                .Trim()
+                .Split('\n')
+                .Order(StringComparer.Ordinal)
+                .ShouldBe([
+                    "public.\"Odd \"\"child\"\"\": bigger|2",
+                    "public.\"Odd \"\"child\"\"\": parted|2",
+                    "public.\"Odd \"\"child\"\"\": two's|2",
+                ]);
         }
         finally
         {

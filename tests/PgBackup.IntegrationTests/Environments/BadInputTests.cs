@@ -5,6 +5,29 @@ namespace PgBackup.IntegrationTests.Environments;
 public sealed class BadInputTests(BadDaysCluster cluster)
 {
     [Fact]
+    public async Task A_snapshot_that_cannot_be_read_is_a_finding_of_the_run_and_is_printed_once()
+    {
+        using Workspace own = cluster.Plain("tiny");
+        string first = Unreadable(await own.BackupAsync());
+        (await own.RunAsync(0, "run", "--json")).Output.ShouldContain($"\"subject\": \"{first}\"");
+        string second = Unreadable(Path.GetFileName(Directory.GetDirectories(own.Store, "2*").Max())!);
+
+        Outcome run = await own.RunAsync(0);
+
+        string said = $"the snapshot {second} in local cannot be read, and is ignored";
+        run.Errors.ShouldContain($"WARNING: PGB-0065: {said}");
+        run.Errors.Split(said).Length.ShouldBe(2, run.ToString());
+
+        string Unreadable(string id)
+        {
+            string manifest = Path.Combine(own.Store, id, "manifest.json");
+            File.Delete(manifest);
+            File.CreateSymbolicLink(manifest, "/etc/hostname");
+            return id;
+        }
+    }
+
+    [Fact]
     public async Task Everything_wrong_with_a_config_is_told_at_once_with_its_line()
     {
         using var own = new Workspace(
@@ -20,10 +43,21 @@ public sealed class BadInputTests(BadDaysCluster cluster)
             stores:
               - { name: local, path: /tmp/a }
               - { name: local, path: /tmp/b }
-            """);
+            """
+        );
         Outcome outcome = await own.RunAsync(2);
         outcome.Errors.ShouldContain("PGB-0011");
-        foreach (string expected in (string[])["line 4: source.password_file", "line 5: databses", "NO_SUCH_VARIABLE", "line 7: dump.jobs", "30 parsecs", "line 11: stores[1].name"])
+        foreach (
+            string expected in (string[])
+                [
+                    "line 4: source.password_file",
+                    "line 5: databses",
+                    "NO_SUCH_VARIABLE",
+                    "line 7: dump.jobs",
+                    "30 parsecs",
+                    "line 11: stores[1].name",
+                ]
+        )
         {
             outcome.Errors.ShouldContain(expected);
         }
@@ -33,7 +67,12 @@ public sealed class BadInputTests(BadDaysCluster cluster)
     public async Task Without_a_config_the_bare_command_explains_itself()
     {
         string empty = Directory.CreateTempSubdirectory("ope-").FullName;
-        Outcome outcome = await Shell.RunAsync(Surroundings.Binary, [], new Dictionary<string, string?> { ["OLYMPUS_PGBACKUP_CONFIG"] = null }, empty);
+        Outcome outcome = await Shell.RunAsync(
+            Surroundings.Binary,
+            [],
+            new Dictionary<string, string?> { ["OLYMPUS_PGBACKUP_CONFIG"] = null },
+            empty
+        );
         Directory.Delete(empty, recursive: true);
         outcome.ExitCode.ShouldBe(2, outcome.ToString());
         outcome.Errors.ShouldContain("PGB-0010");
@@ -50,7 +89,10 @@ public sealed class BadInputTests(BadDaysCluster cluster)
         outcome.Errors.ShouldContain("FAILED: no where (PGB-0032)");
         outcome.Output.ShouldContain("INCOMPLETE, 1 failed: 2 databases");
         string id = outcome.Output.Split(' ')[0];
-        (await own.RunAsync(0, "list")).Output.Split('\n').Single(l => l.StartsWith(id, StringComparison.Ordinal)).ShouldContain("incomplete");
+        (await own.RunAsync(0, "list"))
+            .Output.Split('\n')
+            .Single(l => l.StartsWith(id, StringComparison.Ordinal))
+            .ShouldContain("incomplete");
         (await own.RunAsync(0, "show", "latest")).Output.ShouldContain($"snapshot    {complete}, complete");
         (await own.RunAsync(0, "show", id)).Output.ShouldContain("FAILED: no where");
         (await own.RunAsync(1, "restore", id, "-t", cluster.Server.Target, "-d", "no where")).Errors.ShouldContain("PGB-0066");
@@ -59,9 +101,23 @@ public sealed class BadInputTests(BadDaysCluster cluster)
     [Fact]
     public async Task Any_database_name_is_backed_up_and_restored()
     {
-        string[] names = ["it's", "say \"when\"", " two  spaces ", "zwölf Ü ☂ 漢字", "a=b host=elsewhere", "postgres://x/y", "-c", "back\\slash", "50%|$HOME;`id`"];
+        string[] names =
+        [
+            "it's",
+            "say \"when\"",
+            " two  spaces ",
+            "zwölf Ü ☂ 漢字",
+            "a=b host=elsewhere",
+            "postgres://x/y",
+            "-c",
+            "back\\slash",
+            "50%|$HOME;`id`",
+        ];
         string drop = string.Concat(names.Select(static n => $"DROP DATABASE IF EXISTS \"{n.Replace("\"", "\"\"")}\";\n"));
-        await cluster.Server.SqlAsync("postgres", string.Concat(names.Select(static n => $"CREATE DATABASE \"{n.Replace("\"", "\"\"")}\" TEMPLATE tiny;\n")));
+        await cluster.Server.SqlAsync(
+            "postgres",
+            string.Concat(names.Select(static n => $"CREATE DATABASE \"{n.Replace("\"", "\"\"")}\" TEMPLATE tiny;\n"))
+        );
         try
         {
             using Workspace own = cluster.Plain(names);
@@ -161,7 +217,10 @@ public sealed class BadInputTests(BadDaysCluster cluster)
     }
 
     [Theory]
-    [InlineData("postgres://reader@ep-cool-sun-123-pooler.eu-central-1.aws.neon.tech/?sslmode=verify-full", "ep-cool-sun-123.eu-central-1.aws.neon.tech")]
+    [InlineData(
+        "postgres://reader@ep-cool-sun-123-pooler.eu-central-1.aws.neon.tech/?sslmode=verify-full",
+        "ep-cool-sun-123.eu-central-1.aws.neon.tech"
+    )]
     [InlineData("postgres://reader@ep-cool-sun-123.eu-central-1.aws.neon.tech/?sslmode=require", "sslmode=verify-full")]
     [InlineData("postgres://reader@db.example.com/", "sslmode=verify-full")]
     public async Task Poolers_and_weak_TLS_are_refused_with_the_way_out(string url, string remedy)
@@ -173,7 +232,8 @@ public sealed class BadInputTests(BadDaysCluster cluster)
             databases: [a]
             encryption: none
             stores: [{ name: local, path: STORE }]
-            """);
+            """
+        );
         (await own.RunAsync(2)).Errors.ShouldContain(remedy);
     }
 
@@ -192,7 +252,10 @@ public sealed class BadInputTests(BadDaysCluster cluster)
             string id = outcome.Output.Split(' ')[0];
             own.Manifest(id).Databases.Select(static p => p.Database).ShouldBe(["tiny"]);
             own.Manifest(id).Notes.ShouldHaveSingleItem();
-            string globals = await File.ReadAllTextAsync(Path.Combine(own.SnapshotFolder(id), own.Manifest(id).Globals!.Object), TestContext.Current.CancellationToken);
+            string globals = await File.ReadAllTextAsync(
+                Path.Combine(own.SnapshotFolder(id), own.Manifest(id).Globals!.Object),
+                TestContext.Current.CancellationToken
+            );
             globals.ShouldContain("CREATE ROLE poor");
             globals.ShouldNotContain("PASSWORD '");
         }
@@ -212,13 +275,21 @@ public sealed class BadInputTests(BadDaysCluster cluster)
         async Task<string[]> CompleteAsync(params string[] words)
         {
             string quoted = string.Join(' ', words.Select(static w => $"'{w}'"));
-            string script = $$"""
-                source <(olympus-pgbackup completion bash)
-                COMP_WORDS=({{quoted}}); COMP_CWORD=$(({{words.Length}} - 1)); COMP_LINE="${COMP_WORDS[*]}"; COMP_POINT=${#COMP_LINE}
-                $(complete -p olympus-pgbackup | sed 's/.*-F \([^ ]*\).*/\1/')
-                """.Replace("$(complete", "f=$(complete", StringComparison.Ordinal) + "\n$f\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
-            var environment = new Dictionary<string, string?> { ["PATH"] = $"{Path.Combine(own.Folder, "bin")}:{Environment.GetEnvironmentVariable("PATH")}", ["OLYMPUS_PGBACKUP_CONFIG"] = own.ConfigFile };
-            return (await Shell.ReadAsync("bash", ["-s"], environment, own.Folder, script)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            string script =
+                $$"""
+                    source <(olympus-pgbackup completion bash)
+                    COMP_WORDS=({{quoted}}); COMP_CWORD=$(({{words.Length}} - 1)); COMP_LINE="${COMP_WORDS[*]}"; COMP_POINT=${#COMP_LINE}
+                    $(complete -p olympus-pgbackup | sed 's/.*-F \([^ ]*\).*/\1/')
+                    """.Replace("$(complete", "f=$(complete", StringComparison.Ordinal) + "\n$f\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
+            var environment = new Dictionary<string, string?>
+            {
+                ["PATH"] = $"{Path.Combine(own.Folder, "bin")}:{Environment.GetEnvironmentVariable("PATH")}",
+                ["OLYMPUS_PGBACKUP_CONFIG"] = own.ConfigFile,
+            };
+            return (await Shell.ReadAsync("bash", ["-s"], environment, own.Folder, script)).Split(
+                '\n',
+                StringSplitOptions.RemoveEmptyEntries
+            );
         }
 
         (await CompleteAsync("olympus-pgbackup", "re")).ShouldBe(["restore"]);

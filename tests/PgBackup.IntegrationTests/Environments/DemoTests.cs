@@ -5,7 +5,9 @@ namespace PgBackup.IntegrationTests.Environments;
 /// <summary>The demo on the server binaries of this host, as where no container engine works.</summary>
 public sealed class DemoTests
 {
-    private static readonly bool HasServer = Directory.Exists("/usr/lib/postgresql") && Directory.GetDirectories("/usr/lib/postgresql").Any(static f => File.Exists(Path.Combine(f, "bin", "initdb")));
+    private static readonly bool HasServer =
+        Directory.Exists("/usr/lib/postgresql")
+        && Directory.GetDirectories("/usr/lib/postgresql").Any(static f => File.Exists(Path.Combine(f, "bin", "initdb")));
 
     [Fact]
     public async Task Without_a_container_engine_the_server_of_this_host_serves_and_nothing_of_it_stays()
@@ -56,8 +58,10 @@ public sealed class DemoTests
                     // proc(5): "pid (name) state parent ..."
                     string stat = await File.ReadAllTextAsync(Path.Combine(process, "stat"), TestContext.Current.CancellationToken);
                     int end = stat.LastIndexOf(')');
-                    if (stat[(stat.IndexOf('(', StringComparison.Ordinal) + 1)..end] == tool
-                        && stat[(end + 2)..].Split(' ')[1] == demo.Id.ToString(CultureInfo.InvariantCulture))
+                    if (
+                        stat[(stat.IndexOf('(', StringComparison.Ordinal) + 1)..end] == tool
+                        && stat[(end + 2)..].Split(' ')[1] == demo.Id.ToString(CultureInfo.InvariantCulture)
+                    )
                     {
                         return;
                     }
@@ -85,7 +89,14 @@ public sealed class DemoTests
     {
         Workspace.HostShouldBeClean();
         await Shell.UntilAsync(
-            async () => (await Shell.RunAsync("sh", ["-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'postgres -D /[^ ]*/olympus-pgbackup-'"])).Output.Trim() == "0",
-            "no scratch server runs");
+            async () =>
+                (
+                    await Shell.RunAsync(
+                        "sh",
+                        ["-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'postgres -D /[^ ]*/olympus-pgbackup-'"]
+                    )
+                ).Output.Trim() == "0",
+            "no scratch server runs"
+        );
     }
 }

@@ -8,22 +8,61 @@ public sealed class OddContainerTests
     {
         // The variables are those of libpq, which would change what the tools say, or where they go.
         await using PostgresContainer server = await PostgresContainer.StartAsync(
-            "elsewhere", "--env", "PGCLIENTENCODING=LATIN1", "--env", "PGTZ=Asia/Tokyo", "--env", "PGOPTIONS=-c search_path=nowhere");
-        await server.SqlAsync("postgres", "SET client_encoding = UTF8; CREATE DATABASE shop; CREATE ROLE \"müller\" VALID UNTIL '2030-01-01 00:00:00+00'");
+            "elsewhere",
+            "--env",
+            "PGCLIENTENCODING=LATIN1",
+            "--env",
+            "PGTZ=Asia/Tokyo",
+            "--env",
+            "PGOPTIONS=-c search_path=nowhere"
+        );
+        await server.SqlAsync(
+            "postgres",
+            "SET client_encoding = UTF8; CREATE DATABASE shop; CREATE ROLE \"müller\" VALID UNTIL '2030-01-01 00:00:00+00'"
+        );
         await server.SqlAsync("shop", "CREATE TABLE public.t AS SELECT 1 AS n");
-        await server.SqlAsync("template1", "DROP DATABASE postgres; ALTER SYSTEM SET port = 6000; ALTER SYSTEM SET unix_socket_directories = '/dev/shm'");
+        await server.SqlAsync(
+            "template1",
+            "DROP DATABASE postgres; ALTER SYSTEM SET port = 6000; ALTER SYSTEM SET unix_socket_directories = '/dev/shm'"
+        );
         await Shell.RunAsync("podman", ["restart", "--time", "5", server.Name]);
-        await Shell.UntilAsync(async () => (await server.ExecAsync("pg_isready", "--quiet", "--host=/dev/shm", "--port=6000")).ExitCode == 0, "the server is up again");
+        await Shell.UntilAsync(
+            async () => (await server.ExecAsync("pg_isready", "--quiet", "--host=/dev/shm", "--port=6000")).ExitCode == 0,
+            "the server is up again"
+        );
         using var night = Workspace.ForContainer(server.Name, "none", ["shop"]);
 
         string id = await night.BackupAsync();
 
         night.Manifest(id).IsComplete.ShouldBeTrue();
-        (await File.ReadAllTextAsync(Path.Combine(night.SnapshotFolder(id), night.Manifest(id).Globals!.Object), TestContext.Current.CancellationToken))
-            .ShouldContain("ALTER ROLE \"müller\" WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS VALID UNTIL '2030-01-01 00:00:00+00'");
-        (await night.RunAsync(0, "restore", "-t", server.Target, "-d", "shop", "--as", "again", "--globals", "--swap")).Output.ShouldContain("proven equal");
+        (
+            await File.ReadAllTextAsync(
+                Path.Combine(night.SnapshotFolder(id), night.Manifest(id).Globals!.Object),
+                TestContext.Current.CancellationToken
+            )
+        ).ShouldContain(
+            "ALTER ROLE \"müller\" WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS VALID UNTIL "
+                + "'2030-01-01 00:00:00+00'"
+        );
+        (
+            await night.RunAsync(0, "restore", "-t", server.Target, "-d", "shop", "--as", "again", "--globals", "--swap")
+        ).Output.ShouldContain("proven equal");
         (await night.RunAsync(0, "restore", "-t", server.Target, "-d", "shop", "--swap")).Output.ShouldContain("proven equal");
-        (await server.ExecAsync("psql", "-XAtU", "postgres", "-h", "/dev/shm", "-p", "6000", "-d", "again", "-c", "SELECT n FROM public.t")).Output.ShouldBe("1\n");
+        (
+            await server.ExecAsync(
+                "psql",
+                "-XAtU",
+                "postgres",
+                "-h",
+                "/dev/shm",
+                "-p",
+                "6000",
+                "-d",
+                "again",
+                "-c",
+                "SELECT n FROM public.t"
+            )
+        ).Output.ShouldBe("1\n");
     }
 
     [Fact]
@@ -31,13 +70,21 @@ public sealed class OddContainerTests
     {
         await using PostgresContainer source = await PostgresContainer.StartAsync("locale");
         await source.SqlAsync("postgres", "CREATE DATABASE shop TEMPLATE template0 LOCALE 'en_US.UTF-8'");
-        await using PostgresContainer target = await PostgresContainer.StartAsync("no-locale", "--volume", "/dev/null:/usr/lib/locale/locale-archive:ro", "--env", "LANG=C.UTF-8");
+        await using PostgresContainer target = await PostgresContainer.StartAsync(
+            "no-locale",
+            "--volume",
+            "/dev/null:/usr/lib/locale/locale-archive:ro",
+            "--env",
+            "LANG=C.UTF-8"
+        );
         using var night = Workspace.ForContainer(source.Name, "none", ["shop"]);
         await night.BackupAsync();
 
         Outcome refused = await night.RunAsync(1, "restore", "latest", "--target", target.Target);
 
-        refused.Errors.ShouldContain("PGB-0070: the operating system of the target's server has no locale en_US.UTF-8, which shop needs; nothing was changed.");
+        refused.Errors.ShouldContain(
+            "PGB-0070: the operating system of the target's server has no locale en_US.UTF-8, which shop needs; nothing was changed."
+        );
         (await target.DatabasesAsync()).ShouldBeEmpty();
     }
 
@@ -49,11 +96,19 @@ public sealed class OddContainerTests
         await using Keys keys = await Keys.MakeAsync();
         using var night = Workspace.ForContainer(source.Name, Workspace.Age(keys), ["shop"]);
         await night.BackupAsync();
-        await Shell.RunAsync("podman", ["pause", source.Name]);
+        await Shell.ReadAsync("podman", ["pause", source.Name]);
+        await Shell.UntilAsync(
+            async () =>
+                (await Shell.ReadAsync("podman", ["container", "inspect", "--format", "{{.State.Status}}", source.Name])).Trim()
+                == "paused",
+            "the container is paused"
+        );
         try
         {
-            (await night.RunAsync(1)).Errors.ShouldContain($"what to do: Let it go on: podman unpause {source.Name}");
-            (await night.RunAsync(0, ["check", "--identity", keys.AgeIdentity, "--tools-image", Surroundings.Image])).Output.ShouldContain("decrypted and decoded, equal to the proof");
+            (await night.RunAsync(1)).Errors.ShouldContain($"what to do: Resume it: podman unpause {source.Name}");
+            (await night.RunAsync(0, ["check", "--identity", keys.AgeIdentity, "--tools-image", Surroundings.Image])).Output.ShouldContain(
+                "decrypted and decoded, equal to the proof"
+            );
         }
         finally
         {
@@ -70,9 +125,14 @@ public sealed class OddContainerTests
             await using PostgresContainer server = await PostgresContainer.StartAsync(
                 "german",
                 Translations.Mount(
-                    words.FullName, ("error: ", "Fehler: "), ("database \"%s\" does not exist", "Datenbank »%s« existiert nicht"),
+                    words.FullName,
+                    ("error: ", "Fehler: "),
+                    ("database \"%s\" does not exist", "Datenbank »%s« existiert nicht"),
                     ("canceling statement due to statement timeout", "storniere Anfrage wegen Zeitüberschreitung der Anfrage"),
-                    ("canceling statement due to lock timeout", "storniere Anfrage wegen Zeitüberschreitung einer Sperre"), ("division by zero", "Division durch null")));
+                    ("canceling statement due to lock timeout", "storniere Anfrage wegen Zeitüberschreitung einer Sperre"),
+                    ("division by zero", "Division durch null")
+                )
+            );
             (await server.TrySqlAsync("postgres", "SELECT 1/0")).Errors.ShouldContain("Division durch null");
             await server.SqlAsync("postgres", "CREATE DATABASE held");
             await server.SqlAsync("held", "CREATE TABLE t AS SELECT 1 AS n");

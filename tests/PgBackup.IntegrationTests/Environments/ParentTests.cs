@@ -19,7 +19,7 @@ public sealed class ParentTests(BadDaysCluster cluster)
         Outcome run = await UnderAsync($"exec \"$@\" {redirection}", night, "run");
 
         run.ExitCode.ShouldBe(0, run.ToString());
-        run.All.ShouldNotContain("PGB-");
+        run.All.ShouldNotContain("olympus-pgbackup: PGB-");
         night.Manifest(Path.GetFileName(Directory.GetDirectories(night.Store, "2*").Single())).Databases.Single().Database.ShouldBe("tiny");
         await night.RunAsync(0, "check", "--all", "--read-data");
     }
@@ -29,7 +29,22 @@ public sealed class ParentTests(BadDaysCluster cluster)
     {
         using Workspace night = cluster.Gpg("tiny");
         await night.BackupAsync();
-        foreach (string verb in (string[])["list", "list --json", "show", "check --json", "keys", "prune --dry-run", "drill --list --json", "completion bash", "--help"])
+        foreach (
+            string verb in (string[])
+                [
+                    "list",
+                    "list --json",
+                    "show",
+                    "check --json",
+                    "keys",
+                    "doctor --only keys",
+                    "prune --dry-run",
+                    "drill --list --json",
+                    "log",
+                    "completion bash",
+                    "--help",
+                ]
+        )
         {
             Outcome full = await UnderAsync("exec \"$@\" >/dev/full", night, verb.Split(' '));
             full.ExitCode.ShouldBe(1, $"{verb}: {full}");
@@ -88,7 +103,14 @@ public sealed class ParentTests(BadDaysCluster cluster)
         night.SetEnvironment("TMPDIR", temporary);
 
         Outcome test = await UnderAsync(
-            $"exec unshare --mount --propagation private sh -c 'mount -t tmpfs -o {options} none /dev/shm && {before} exec \"$@\"' sh \"$@\"", night, "keys", "test", "-i", cluster.Keys.OpsSecret);
+            $"exec unshare --mount --propagation private sh -c 'mount -t tmpfs -o {options} none /dev/shm && {before} exec "
+                + $"\"$@\"' sh \"$@\"",
+            night,
+            "keys",
+            "test",
+            "-i",
+            cluster.Keys.OpsSecret
+        );
 
         test.ExitCode.ShouldBe(0, test.ToString());
         test.Output.ShouldContain("decrypted");
@@ -124,7 +146,9 @@ public sealed class ParentTests(BadDaysCluster cluster)
         run.ExitCode.ShouldBe(exitCode, run.ToString());
         if (exitCode != 0)
         {
-            run.Errors.ShouldContain($"PGB-0014: this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs at least 256.");
+            run.Errors.ShouldContain(
+                $"PGB-0014: this process may open {files} files, pipes and connections at the same time (ulimit -n); it needs at least 256."
+            );
             Directory.Exists(night.Store).ShouldBeFalse("nothing was begun");
         }
     }
@@ -152,7 +176,13 @@ public sealed class ParentTests(BadDaysCluster cluster)
 
     // A shell of its own as the parent: `$@` is the program with its arguments.
     private static RunningProgram Start(string script, Workspace night, params string[] arguments) =>
-        new("sh", ["-c", script, "sh", Surroundings.Binary, "--config", night.ConfigFile, .. arguments], night.Variables, night.Folder, null);
+        new(
+            "sh",
+            ["-c", script, "sh", Surroundings.Binary, "--config", night.ConfigFile, .. arguments],
+            night.Variables,
+            night.Folder,
+            null
+        );
 
     private static async Task<Outcome> UnderAsync(string script, Workspace night, params string[] arguments)
     {

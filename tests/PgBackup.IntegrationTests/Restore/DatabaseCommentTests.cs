@@ -18,17 +18,25 @@ public sealed class DatabaseCommentTests(BadDaysCluster cluster)
             $"""
             COMMENT ON DATABASE commented IS $${Comment}$$; CREATE TABLE t (v text DEFAULT $${Comment}$$); COMMENT ON TABLE t IS $${Comment}$$;
             INSERT INTO t VALUES (DEFAULT); {setting}
-            """);
+            """
+        );
         try
         {
             using Workspace night = cluster.Plain("commented");
             await night.BackupAsync();
             await cluster.Server.SqlAsync("postgres", "ALTER ROLE postgres RESET standard_conforming_strings");
 
-            (await night.RunAsync(0, "restore", "-t", cluster.Server.Target, "-d", "commented", "--as", "commented_back")).Output.ShouldContain("proven equal");
+            (
+                await night.RunAsync(0, "restore", "-t", cluster.Server.Target, "-d", "commented", "--as", "commented_back")
+            ).Output.ShouldContain("proven equal");
 
-            (await cluster.Server.SqlAsync("commented_back", "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database(); SELECT obj_description('t'::regclass), v FROM t"))
-                .ShouldBe($"{Comment}\n{Comment}|{Comment}\n");
+            (
+                await cluster.Server.SqlAsync(
+                    "commented_back",
+                    "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database(); SELECT "
+                        + "obj_description('t'::regclass), v FROM t"
+                )
+            ).ShouldBe($"{Comment}\n{Comment}|{Comment}\n");
         }
         finally
         {

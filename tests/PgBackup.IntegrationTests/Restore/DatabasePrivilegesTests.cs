@@ -20,7 +20,9 @@ public sealed class DatabasePrivilegesTests(BadDaysCluster cluster)
             using Workspace night = cluster.Plain(name);
             await night.BackupAsync();
 
-            (await night.RunAsync(0, "restore", "-t", cluster.Server.Target, "-d", name, "--as", name + "_back")).Output.ShouldContain("proven equal");
+            (await night.RunAsync(0, "restore", "-t", cluster.Server.Target, "-d", name, "--as", name + "_back")).Output.ShouldContain(
+                "proven equal"
+            );
 
             (await AclAsync(name + "_back")).ShouldBe(await AclAsync(name));
         }
@@ -32,7 +34,10 @@ public sealed class DatabasePrivilegesTests(BadDaysCluster cluster)
     }
 
     // An absent list and one that spells the default out mean the same.
-    private Task<string> AclAsync(string database) => cluster.Server.SqlAsync(
-        "postgres",
-        $"SELECT string_agg(a::text, ' ' ORDER BY a::text), datconnlimit FROM pg_database, unnest(coalesce(datacl, acldefault('d', datdba))) a WHERE datname = '{database}' GROUP BY datconnlimit");
+    private Task<string> AclAsync(string database) =>
+        cluster.Server.SqlAsync(
+            "postgres",
+            $"SELECT string_agg(a::text, ' ' ORDER BY a::text), datconnlimit FROM pg_database, unnest(coalesce(datacl, "
+                + $"acldefault('d', datdba))) a WHERE datname = '{database}' GROUP BY datconnlimit"
+        );
 }

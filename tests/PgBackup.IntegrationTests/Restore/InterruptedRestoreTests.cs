@@ -18,14 +18,28 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
             // The first decryptions check the whole of it, and look at the schema, before anything is changed.
             using (var hold = new Hold(own, "--decrypt", passing: 2))
             {
-                await using RunningProgram run = own.Start("restore", "-t", cluster.Server.Target, "-d", "big", "--as", "half", "--jobs", $"{jobs}", "-i", cluster.Keys.OpsSecret);
+                await using RunningProgram run = own.Start(
+                    "restore",
+                    "-t",
+                    cluster.Server.Target,
+                    "-d",
+                    "big",
+                    "--as",
+                    "half",
+                    "--jobs",
+                    $"{jobs}",
+                    "-i",
+                    cluster.Keys.OpsSecret
+                );
                 await hold.EnteredAsync(1);
                 await run.SignalAsync(signal);
                 Outcome outcome = await run.EndAsync();
                 outcome.ExitCode.ShouldBe(signal == "TERM" ? 1 : 137, outcome.ToString());
                 await Shell.UntilAsync(
-                    async () => (await Shell.RunAsync("pgrep", ["--full", $"^gpg-agent --homedir [^ ]*/olympus-pgbackup-{run.Id}-"])).ExitCode == 1,
-                    "no agent has the private key any more");
+                    async () =>
+                        (await Shell.RunAsync("pgrep", ["--full", $"^gpg-agent --homedir [^ ]*/olympus-pgbackup-{run.Id}-"])).ExitCode == 1,
+                    "no agent has the private key any more"
+                );
                 if (signal == "TERM")
                 {
                     outcome.Errors.ShouldContain("PGB-0003");
@@ -37,7 +51,20 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
             await cluster.Server.ShouldBeCleanAsync();
             (await cluster.Server.SqlAsync("postgres", "SELECT has_database_privilege('public', 'half', 'CONNECT')")).ShouldBe("f\n");
             await cluster.Server.SqlAsync("postgres", "DROP DATABASE half");
-            await own.RunAsync(0, "restore", "-t", cluster.Server.Target, "-d", "big", "--as", "half", "--jobs", "2", "-i", cluster.Keys.OpsSecret);
+            await own.RunAsync(
+                0,
+                "restore",
+                "-t",
+                cluster.Server.Target,
+                "-d",
+                "big",
+                "--as",
+                "half",
+                "--jobs",
+                "2",
+                "-i",
+                cluster.Keys.OpsSecret
+            );
             Workspace.HostShouldBeClean();
         }
         finally
@@ -59,16 +86,35 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
             CREATE FUNCTION public.slow(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN IF current_database() <> 'sleepy' THEN PERFORM pg_catalog.pg_sleep(1); END IF; RETURN n; END $f$;
             CREATE TABLE a AS SELECT g FROM generate_series(1, 60) g; CREATE INDEX ON a (public.slow(g));
             CREATE TABLE b AS SELECT g FROM generate_series(1, 60) g; CREATE INDEX ON b (public.slow(g));
-            """);
+            """
+        );
         try
         {
             using Workspace own = cluster.Plain("sleepy");
             await own.BackupAsync();
             await using IAsyncDisposable bystander = await cluster.Server.HoldAsync("tiny", "SELECT 1");
-            await using RunningProgram run = own.Start("restore", "-t", cluster.Server.Target, "-d", "sleepy", "--as", "half", "--jobs", "3");
+            await using RunningProgram run = own.Start(
+                "restore",
+                "-t",
+                cluster.Server.Target,
+                "-d",
+                "sleepy",
+                "--as",
+                "half",
+                "--jobs",
+                "3"
+            );
             await Shell.UntilAsync(
-                async () => (await cluster.Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname = 'half' AND query LIKE 'CREATE INDEX%' AND state = 'active'")).Trim() == "2",
-                "two jobs build an index");
+                async () =>
+                    (
+                        await cluster.Server.SqlAsync(
+                            "postgres",
+                            "SELECT count(*) FROM pg_stat_activity WHERE datname = 'half' AND query LIKE 'CREATE INDEX%' AND state = "
+                                + "'active'"
+                        )
+                    ).Trim() == "2",
+                "two jobs build an index"
+            );
             await run.SignalAsync(signal);
             (await run.EndAsync()).ExitCode.ShouldBe(signal == "TERM" ? 1 : 137);
             await cluster.Server.ShouldBeCleanAsync();
@@ -89,11 +135,29 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
         try
         {
             using var hold = new Hold(own, "--decrypt", passing: 2);
-            await using RunningProgram run = own.Start("restore", "-t", cluster.Server.Target, "-d", "big", "--as", "half", "-i", cluster.Keys.OpsSecret);
+            await using RunningProgram run = own.Start(
+                "restore",
+                "-t",
+                cluster.Server.Target,
+                "-d",
+                "big",
+                "--as",
+                "half",
+                "-i",
+                cluster.Keys.OpsSecret
+            );
             await hold.EnteredAsync(1);
             await Shell.UntilAsync(
-                async () => (await cluster.Server.SqlAsync("postgres", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'half' AND application_name LIKE 'olympus-pgbackup%'")).Trim() != "0",
-                "pg_restore is connected");
+                async () =>
+                    (
+                        await cluster.Server.SqlAsync(
+                            "postgres",
+                            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'half' AND "
+                                + "application_name LIKE 'olympus-pgbackup%'"
+                        )
+                    ).Trim() != "0",
+                "pg_restore is connected"
+            );
             hold.Release();
             Outcome outcome = await run.EndAsync();
             outcome.ExitCode.ShouldBe(1, outcome.ToString());
@@ -124,7 +188,10 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
         await cluster.Server.ExecAsync("install", "-d", "-o", "postgres", "-m", "700", "/tmp/fast");
         await cluster.Server.SqlAsync("postgres", "CREATE TABLESPACE fast LOCATION '/tmp/fast'");
         await cluster.Server.SqlAsync("postgres", "CREATE DATABASE placed");
-        await cluster.Server.SqlAsync("placed", "CREATE TABLE t (v text PRIMARY KEY USING INDEX TABLESPACE fast) TABLESPACE fast; INSERT INTO t VALUES ('here')");
+        await cluster.Server.SqlAsync(
+            "placed",
+            "CREATE TABLE t (v text PRIMARY KEY USING INDEX TABLESPACE fast) TABLESPACE fast; INSERT INTO t VALUES ('here')"
+        );
         try
         {
             using Workspace own = cluster.Plain("placed");
@@ -146,7 +213,14 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
     public async Task Machine_output_is_JSON_on_stdout_and_nothing_else()
     {
         using Workspace own = cluster.Plain("tiny");
-        string[][] calls = [["run", "--json"], ["list", "--json"], ["show", "--json"], ["check", "--read-data", "--json"], ["restore", "--json", "-t", cluster.Server.Target, "-d", "tiny", "--as", "json"]];
+        string[][] calls =
+        [
+            ["run", "--json"],
+            ["list", "--json"],
+            ["show", "--json"],
+            ["check", "--read-data", "--json"],
+            ["restore", "--json", "-t", cluster.Server.Target, "-d", "tiny", "--as", "json"],
+        ];
         foreach (string[] call in calls)
         {
             Outcome outcome = await own.RunAsync(0, call);
@@ -162,7 +236,17 @@ public sealed class InterruptedRestoreTests(BadDaysCluster cluster)
         using Workspace own = cluster.Gpg("tiny");
         string? containers = Environment.GetEnvironmentVariable("CONTAINERS_CONF");
         Outcome outcome = await Shell.RunAsync(
-            "env", ["-i", "PATH=/usr/bin:/bin", .. containers is null ? Array.Empty<string>() : ["CONTAINERS_CONF=" + containers], Surroundings.Binary, "--config", own.ConfigFile], folder: "/");
+            "env",
+            [
+                "-i",
+                "PATH=/usr/bin:/bin",
+                .. containers is null ? Array.Empty<string>() : ["CONTAINERS_CONF=" + containers],
+                Surroundings.Binary,
+                "--config",
+                own.ConfigFile,
+            ],
+            folder: "/"
+        );
         outcome.ExitCode.ShouldBe(0, outcome.ToString());
     }
 }

@@ -57,7 +57,11 @@ public sealed class RestoreCleanTests(BadDaysCluster cluster) : IAsyncLifetime
     [InlineData("yes", 1, "later")]
     public async Task On_a_terminal_the_name_of_each_has_to_be_typed(string typed, int exitCode, string left)
     {
-        Outcome outcome = await Typist.RunAsync(own, ["restore", "-t", Server.Target, "--clean"], typed.Split(' ').Select(static name => ("type its name: ", name)));
+        Outcome outcome = await Typist.RunAsync(
+            own,
+            ["restore", "-t", Server.Target, "--clean"],
+            typed.Split(' ').Select(static name => ("type its name: ", name))
+        );
         outcome.ExitCode.ShouldBe(exitCode, outcome.ToString());
         outcome.Output.ShouldContain("type its name");
         if (exitCode != 0)

@@ -26,7 +26,8 @@ public sealed class RestoreDialogueTests(BadDaysCluster cluster) : IAsyncLifetim
             """
             SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', 'big', 'small', 'tiny')
             \gexec
-            """);
+            """
+        );
         GC.SuppressFinalize(this);
     }
 
@@ -34,15 +35,44 @@ public sealed class RestoreDialogueTests(BadDaysCluster cluster) : IAsyncLifetim
     public async Task It_asks_for_everything_tells_the_command_for_it_and_restores_after_a_yes()
     {
         Outcome outcome = await Typist.RunAsync(
-            own, ["restore"],
-            ("snapshot [1]: ", "9"), ("snapshot [1]: ", ""), ("[all]: ", "market"), ("server: ", "podman:no-such-container"), ("server: ", Server.Target),
-            ("how (write the word): ", "over"), ("how (write the word): ", "beside"), ("[market_restored]: ", "postgres"), ("[market_restored]: ", ""),
-            ("a file with it [gpg's own keyring]: ", "/no/such/key"), ("a file with it", cluster.Keys.StrangerSecret), ("passphrase [it has none]: ", ""),
-            ("a file with it", cluster.Keys.OpsSecret), ("passphrase [it has none]: ", ""), (LastQuestion, "yes"));
+            own,
+            ["restore"],
+            ("snapshot [1]: ", "9"),
+            ("snapshot [1]: ", ""),
+            ("[all]: ", "market"),
+            ("server: ", "podman:no-such-container"),
+            ("server: ", Server.Target),
+            ("how (write the word): ", "over"),
+            ("how (write the word): ", "beside"),
+            ("[market_restored]: ", "postgres"),
+            ("[market_restored]: ", ""),
+            ("a file with it [gpg's own keyring]: ", "/no/such/key"),
+            ("a file with it", cluster.Keys.StrangerSecret),
+            ("passphrase [it has none]: ", ""),
+            ("a file with it", cluster.Keys.OpsSecret),
+            ("passphrase [it has none]: ", ""),
+            (LastQuestion, "yes")
+        );
 
         outcome.ExitCode.ShouldBe(0, outcome.ToString());
-        foreach (string said in (string[])
-            ["1 snapshots, the newest complete one", "complete", "THE LIVING ONE: the source of the config", "PGB-0023", "market   there: 3 objects", "Write beside, swap or clean.", "none of Postgres's own databases", "There is no such file.", $"PGB-0051: gpg has no secret key for this snapshot in {cluster.Keys.StrangerSecret}", "It decrypts the snapshot.", "No drill was held yet", "makes market_restored, which is not there", "restored and proven equal"])
+        foreach (
+            string said in (string[])
+                [
+                    "1 snapshots, the newest complete one",
+                    "complete",
+                    "THE LIVE ONE: the source of the config",
+                    "PGB-0023",
+                    "market   there: 3 objects",
+                    "Write beside, swap or clean.",
+                    "none of Postgres's own databases",
+                    "There is no such file.",
+                    $"PGB-0051: gpg has no secret key for this snapshot in {cluster.Keys.StrangerSecret}",
+                    "It decrypts the snapshot.",
+                    "No drill was held yet",
+                    "makes market_restored, which is not there",
+                    "restored and proven equal",
+                ]
+        )
         {
             outcome.Output.ShouldContain(said);
         }
@@ -52,7 +82,10 @@ public sealed class RestoreDialogueTests(BadDaysCluster cluster) : IAsyncLifetim
 
         // The command that it told does the same.
         await Server.SqlAsync("postgres", "DROP DATABASE market_restored");
-        string command = outcome.Output.Split('\n').Single(static l => l.StartsWith("  olympus-pgbackup restore", StringComparison.Ordinal)).Trim();
+        string command = outcome
+            .Output.Split('\n')
+            .Single(static l => l.StartsWith("  olympus-pgbackup restore", StringComparison.Ordinal))
+            .Trim();
         Outcome same = await Shell.RunAsync("bash", ["-c", Surroundings.Binary + command["olympus-pgbackup".Length..]]);
         same.ExitCode.ShouldBe(0, same.ToString());
         (await Server.SqlAsync("market_restored", "SELECT v FROM t")).ShouldBe("one row\n");
@@ -61,7 +94,16 @@ public sealed class RestoreDialogueTests(BadDaysCluster cluster) : IAsyncLifetim
     [Fact]
     public async Task Without_a_last_yes_or_with_another_name_for_what_is_dropped_nothing_is_changed()
     {
-        (string, string)[] first = [("snapshot [1]: ", ""), ("[all]: ", "1"), ("server: ", Server.Target), ("how (write the word): ", "clean"), ("a file with it", cluster.Keys.OpsSecret), ("passphrase", ""), ("roles, yes or no [no]: ", "")];
+        (string, string)[] first =
+        [
+            ("snapshot [1]: ", ""),
+            ("[all]: ", "1"),
+            ("server: ", Server.Target),
+            ("how (write the word): ", "clean"),
+            ("a file with it", cluster.Keys.OpsSecret),
+            ("passphrase", ""),
+            ("roles, yes or no [no]: ", ""),
+        ];
         Outcome wrong = await Typist.RunAsync(own, ["restore"], [.. first, ("type its name: ", "yes")]);
         Outcome unsure = await Typist.RunAsync(own, ["restore"], [.. first, ("type its name: ", "market"), (LastQuestion, "")]);
         foreach (Outcome outcome in (Outcome[])[wrong, unsure])

@@ -1,6 +1,7 @@
 namespace PgBackup.IntegrationTests.Restore;
 
-/// <summary>Targets that do not give everything: no superuser, extensions that somebody else made or nobody can make, roles that are there already.</summary>
+/// <summary>Targets that do not give everything: no superuser, extensions that somebody else made or nobody can make, roles that are there
+/// already.</summary>
 [Collection("bad restores")]
 public sealed class RestoreManagedTests(BadDaysCluster cluster) : IAsyncLifetime
 {
@@ -13,7 +14,11 @@ public sealed class RestoreManagedTests(BadDaysCluster cluster) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await Server.SqlAsync("postgres", "CREATE ROLE tenant LOGIN; CREATE DATABASE app OWNER tenant");
-        await Server.SqlAsync("app", "CREATE EXTENSION pg_trgm; CREATE EXTENSION pageinspect; SET ROLE tenant; CREATE TABLE t AS SELECT 'snapshot' AS v; CREATE INDEX ON t USING gin (v public.gin_trgm_ops)");
+        await Server.SqlAsync(
+            "app",
+            "CREATE EXTENSION pg_trgm; CREATE EXTENSION pageinspect; SET ROLE tenant; CREATE TABLE t AS SELECT 'snapshot' AS v; "
+                + "CREATE INDEX ON t USING gin (v public.gin_trgm_ops)"
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -24,7 +29,8 @@ public sealed class RestoreManagedTests(BadDaysCluster cluster) : IAsyncLifetime
             SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', 'big', 'small', 'tiny')
             \gexec
             DROP ROLE IF EXISTS tenant, guard;
-            """);
+            """
+        );
         GC.SuppressFinalize(this);
     }
 
@@ -50,13 +56,17 @@ public sealed class RestoreManagedTests(BadDaysCluster cluster) : IAsyncLifetime
     [Fact]
     public async Task What_only_a_superuser_may_do_is_told_before_and_after_and_the_rest_is_restored()
     {
-        await Server.SqlAsync("app", "CREATE PUBLICATION everything FOR ALL TABLES; ALTER PUBLICATION everything OWNER TO postgres; CREATE TABLE postgres_own AS SELECT 1 AS n");
+        await Server.SqlAsync(
+            "app",
+            "CREATE PUBLICATION everything FOR ALL TABLES; ALTER PUBLICATION everything OWNER TO postgres; CREATE TABLE postgres_own "
+                + "AS SELECT 1 AS n"
+        );
         using Workspace own = cluster.Plain("app");
         await own.BackupAsync();
         await Server.SqlAsync("postgres", "CREATE DATABASE given OWNER tenant");
         await Server.SqlAsync("given", "CREATE EXTENSION pg_trgm");
         Outcome outcome = await own.RunAsync(1, "restore", "-t", AsTenant, "-d", "app", "--as", "given");
-        outcome.Errors.ShouldContain("tenant is no superuser, and will be refused at least");
+        outcome.Errors.ShouldContain("tenant is not a superuser: the server will refuse at least");
         outcome.Errors.ShouldContain("CREATE PUBLICATION everything FOR ALL TABLES");
         outcome.Errors.ShouldContain("CREATE EXTENSION IF NOT EXISTS pageinspect");
         outcome.Output.ShouldContain("PGB-0073");

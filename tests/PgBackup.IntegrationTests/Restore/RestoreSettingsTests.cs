@@ -5,7 +5,8 @@ using PgBackup.Snapshots;
 
 namespace PgBackup.IntegrationTests.Restore;
 
-/// <summary>Databases whose restore depends on settings, grantors, triggers and places, between two servers that are set differently.</summary>
+/// <summary>Databases whose restore depends on settings, grantors, triggers and places, between two servers that are set
+/// differently.</summary>
 [Collection("other settings")]
 public sealed class RestoreSettingsTests(OtherSettingsServers servers)
 {
@@ -19,22 +20,50 @@ public sealed class RestoreSettingsTests(OtherSettingsServers servers)
             CREATE TABLE o (at timestamptz, b bytea, m money, CHECK (at > '2020-01-01 12:00+00'::timestamptz));
             INSERT INTO o SELECT '2026-01-01 00:00+00'::timestamptz + i * interval '5 days', decode(md5(i::text), 'hex'), i::money FROM generate_series(1, 60) i;
             CREATE VIEW v AS SELECT at AS "at" FROM o;
-            """);
+            """
+        );
         using Workspace night = Workspace.ForContainer(servers.Source.Name, "none", ["worded"]);
         await night.BackupAsync();
 
         (await night.RunAsync(0, "restore", "-t", servers.Target.Target)).Output.ShouldContain("proven equal");
-        (await night.RunAsync(0, "restore", "-t", servers.Target.Target, "-d", "worded", "--table", "o", "--as", "worded_o")).Output.ShouldContain("equal");
+        (
+            await night.RunAsync(0, "restore", "-t", servers.Target.Target, "-d", "worded", "--table", "o", "--as", "worded_o")
+        ).Output.ShouldContain("equal");
 
-        const string All = "SET timezone = 'UTC'; SET bytea_output = 'hex'; SELECT md5(string_agg(at::text || b::text || m::numeric, ',' ORDER BY at)) FROM o";
+        const string All =
+            "SET timezone = 'UTC'; SET bytea_output = 'hex'; SELECT md5(string_agg(at::text || b::text || m::numeric, ',' ORDER BY "
+            + "at)) FROM o";
         (await servers.Target.SqlAsync("worded", All)).ShouldBe(await servers.Source.SqlAsync("worded", All));
+    }
+
+    [Fact]
+    public async Task An_array_without_a_value_is_none_whatever_the_database_sets()
+    {
+        await servers.Source.SqlAsync("postgres", "CREATE DATABASE arrays; ALTER DATABASE arrays SET array_nulls = off");
+        await servers.Source.SqlAsync(
+            "arrays",
+            "CREATE TABLE o AS SELECT ARRAY[NULL, 'NULL', 'a']::text[] AS t; ALTER TABLE o ALTER t SET DEFAULT ARRAY[NULL]::text[]"
+        );
+        using Workspace night = Workspace.ForContainer(servers.Source.Name, "none", ["arrays"]);
+        await night.BackupAsync();
+
+        (await night.RunAsync(0, "restore", "-t", servers.Target.Target)).Output.ShouldContain("proven equal");
+        (
+            await night.RunAsync(0, "restore", "-t", servers.Target.Target, "-d", "arrays", "--table", "o", "--into-schema", "again")
+        ).Output.ShouldContain("equal");
+
+        const string Missing = "SELECT t[1] IS NULL, t[2] = 'NULL' FROM o";
+        (await servers.Target.SqlAsync("arrays", Missing)).ShouldBe(await servers.Source.SqlAsync("arrays", Missing));
     }
 
     [Fact]
     public async Task A_snapshot_that_does_not_say_how_it_was_worded_is_compared_in_the_zone_that_its_times_tell()
     {
         await servers.Source.SqlAsync("postgres", "CREATE DATABASE older");
-        await servers.Source.SqlAsync("older", "CREATE TABLE o AS SELECT '2026-01-01 00:00+00'::timestamptz + i * interval '5 days' AS at FROM generate_series(1, 60) i");
+        await servers.Source.SqlAsync(
+            "older",
+            "CREATE TABLE o AS SELECT '2026-01-01 00:00+00'::timestamptz + i * interval '5 days' AS at FROM generate_series(1, 60) i"
+        );
         using Workspace night = Workspace.ForContainer(servers.Source.Name, "none", ["older"]);
         string id = await night.BackupAsync();
         await MakeOlderAsync(night, id);
@@ -53,7 +82,8 @@ public sealed class RestoreSettingsTests(OtherSettingsServers servers)
             """
             CREATE DATABASE "set";
             ALTER DATABASE "set" SET timezone = 'Pacific/Auckland'; ALTER DATABASE "set" SET "app.region" = 'eu'; ALTER DATABASE "set" SET default_transaction_read_only = on;
-            """);
+            """
+        );
         await servers.Source.SqlAsync(
             "set",
             """
@@ -62,7 +92,8 @@ public sealed class RestoreSettingsTests(OtherSettingsServers servers)
             CREATE TABLE o (at timestamptz, d date GENERATED ALWAYS AS (day(at)) STORED, r text DEFAULT 'eu' CHECK (r = current_setting('app.region')));
             INSERT INTO o SELECT '2026-01-01 00:00+00'::timestamptz + i * interval '5 hours' FROM generate_series(1, 30) i;
             CREATE MATERIALIZED VIEW perday AS SELECT at::date AS d, count(*) AS n FROM o GROUP BY 1;
-            """);
+            """
+        );
         using Workspace night = Workspace.ForContainer(servers.Source.Name, "none", ["set"]);
         await night.BackupAsync();
 
@@ -84,7 +115,10 @@ public sealed class RestoreSettingsTests(OtherSettingsServers servers)
         await servers.Source.ExecAsync("sh", "-c", "mkdir -p /tmp/ts && chown postgres /tmp/ts");
         await servers.Source.SqlAsync("postgres", "CREATE TABLESPACE away LOCATION '/tmp/ts'");
         await servers.Source.SqlAsync("postgres", "CREATE ROLE grantor; CREATE ROLE grantee; CREATE DATABASE odd TABLESPACE away");
-        await servers.Source.SqlAsync("postgres", "GRANT CONNECT ON DATABASE odd TO grantor WITH GRANT OPTION; SET ROLE grantor; GRANT CONNECT ON DATABASE odd TO grantee");
+        await servers.Source.SqlAsync(
+            "postgres",
+            "GRANT CONNECT ON DATABASE odd TO grantor WITH GRANT OPTION; SET ROLE grantor; GRANT CONNECT ON DATABASE odd TO grantee"
+        );
         await servers.Source.SqlAsync(
             "odd",
             """
@@ -92,7 +126,8 @@ public sealed class RestoreSettingsTests(OtherSettingsServers servers)
             CREATE FUNCTION onlogin() RETURNS event_trigger SECURITY DEFINER LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.logins (who) VALUES (session_user); END';
             CREATE EVENT TRIGGER onlogin ON login EXECUTE FUNCTION onlogin(); ALTER EVENT TRIGGER onlogin ENABLE ALWAYS;
             CREATE EXTENSION pg_trgm; CREATE ROLE maker SUPERUSER; SET ROLE maker; CREATE EXTENSION hstore;
-            """);
+            """
+        );
         using Workspace night = Workspace.ForContainer(servers.Source.Name, "none", ["odd"]);
         await night.BackupAsync();
         await servers.Target.SqlAsync("postgres", "SET default_transaction_read_only = off; CREATE ROLE grantor; CREATE ROLE grantee");
@@ -132,7 +167,8 @@ public sealed class RestoreSettingsTests(OtherSettingsServers servers)
             INSERT INTO ev SELECT i, i FROM generate_series(1, 1000) i;
             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.v := NEW.v + 1000; RETURN NEW; END';
             CREATE TRIGGER t BEFORE INSERT ON ev FOR EACH ROW EXECUTE FUNCTION f();
-            """);
+            """
+        );
         using Workspace night = Workspace.ForContainer(servers.Source.Name, "none", ["parts"]);
         await night.BackupAsync();
 
@@ -145,7 +181,12 @@ public sealed class RestoreSettingsTests(OtherSettingsServers servers)
     private async Task MakeOlderAsync(Workspace night, string id)
     {
         string file = night.PartFile(id, "older");
-        await servers.Source.ExecAsync("sh", "-c", "PGTZ=Europe/Berlin pg_dump -U postgres -Fc -f /tmp/older.dump older && pg_restore --create --no-tablespaces -f /tmp/older.sql /tmp/older.dump");
+        await servers.Source.ExecAsync(
+            "sh",
+            "-c",
+            "PGTZ=Europe/Berlin pg_dump -U postgres -Fc -f /tmp/older.dump older && pg_restore --create --no-tablespaces -f "
+                + "/tmp/older.sql /tmp/older.dump"
+        );
         await Shell.ReadAsync("podman", ["cp", $"{servers.Source.Name}:/tmp/older.dump", file]);
         string sql = Path.Combine(night.Folder, "older.sql");
         await Shell.ReadAsync("podman", ["cp", $"{servers.Source.Name}:/tmp/older.sql", sql]);
@@ -158,7 +199,21 @@ public sealed class RestoreSettingsTests(OtherSettingsServers servers)
         manifest = manifest with
         {
             DumpSettings = null,
-            Parts = [.. manifest.Parts.Select(p => p.Database is null ? p : p with { Size = bytes.Length, PlainSize = bytes.Length, Sha256 = sha256, PlainSha256 = sha256, Proof = proof })],
+            Parts =
+            [
+                .. manifest.Parts.Select(p =>
+                    p.Database is null
+                        ? p
+                        : p with
+                        {
+                            Size = bytes.Length,
+                            PlainSize = bytes.Length,
+                            Sha256 = sha256,
+                            PlainSha256 = sha256,
+                            Proof = proof,
+                        }
+                ),
+            ],
         };
         await File.WriteAllBytesAsync(Path.Combine(night.SnapshotFolder(id), SnapshotLayout.Manifest), manifest.ToJson());
         File.Delete(Path.Combine(night.SnapshotFolder(id), SnapshotLayout.ManifestSum));
@@ -177,9 +232,18 @@ public sealed class OtherSettingsServers : IAsyncLifetime
         Source = await PostgresContainer.StartAsync("words");
         Target = await PostgresContainer.StartAsync("other-words");
         await Source.SqlAsync(
-            "postgres", "ALTER SYSTEM SET timezone = 'America/New_York'; ALTER SYSTEM SET bytea_output = 'escape'; ALTER SYSTEM SET quote_all_identifiers = on; SELECT pg_reload_conf()");
-        await Target.SqlAsync("postgres", "ALTER SYSTEM SET timezone = 'Asia/Tokyo'; SELECT pg_reload_conf(); ALTER ROLE postgres SET default_transaction_read_only = on");
-        await Target.SqlAsync("postgres", "SET default_transaction_read_only = off; ALTER DATABASE postgres SET default_transaction_read_only = on");
+            "postgres",
+            "ALTER SYSTEM SET timezone = 'America/New_York'; ALTER SYSTEM SET bytea_output = 'escape'; ALTER SYSTEM SET "
+                + "quote_all_identifiers = on; SELECT pg_reload_conf()"
+        );
+        await Target.SqlAsync(
+            "postgres",
+            "ALTER SYSTEM SET timezone = 'Asia/Tokyo'; SELECT pg_reload_conf(); ALTER ROLE postgres SET default_transaction_read_only = on"
+        );
+        await Target.SqlAsync(
+            "postgres",
+            "SET default_transaction_read_only = off; ALTER DATABASE postgres SET default_transaction_read_only = on"
+        );
     }
 
     public async ValueTask DisposeAsync()

@@ -7,8 +7,7 @@ namespace PgBackup.IntegrationTests.Restore;
 public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
 {
     // Told apart by the name of the database, so that it is only so where it is restored.
-    private const string SlowWhenRestored =
-        """
+    private const string SlowWhenRestored = """
         CREATE FUNCTION public.slow(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN IF current_database() <> 'vault' THEN PERFORM pg_catalog.pg_sleep(0.5); END IF; RETURN n; END $f$;
         CREATE TABLE t AS SELECT g, 'snapshot' AS v FROM generate_series(1, 10) g; CREATE INDEX ON t (public.slow(g));
         """;
@@ -25,20 +24,25 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
             SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE NOT datistemplate AND datname NOT IN ('postgres', 'big', 'small', 'tiny')
             \gexec
             DROP ROLE IF EXISTS swap_owner, swap_app, keeper, stranger;
-            """);
+            """
+        );
         GC.SuppressFinalize(this);
     }
 
     [Fact]
     public async Task A_swap_ends_the_sessions_gives_the_name_to_the_snapshot_and_keeps_what_was_there()
     {
-        await Server.SqlAsync("postgres", "CREATE ROLE swap_owner; CREATE ROLE swap_app; CREATE DATABASE market OWNER swap_owner CONNECTION LIMIT 9");
+        await Server.SqlAsync(
+            "postgres",
+            "CREATE ROLE swap_owner; CREATE ROLE swap_app; CREATE DATABASE market OWNER swap_owner CONNECTION LIMIT 9"
+        );
         await Server.SqlAsync(
             "market",
             """
             CREATE TABLE t AS SELECT 'snapshot' AS v; REVOKE CONNECT ON DATABASE market FROM PUBLIC; GRANT CONNECT ON DATABASE market TO swap_app;
             ALTER DATABASE market SET work_mem = '5MB'; ALTER ROLE swap_app IN DATABASE market SET work_mem = '6MB'; COMMENT ON DATABASE market IS 'the market';
-            """);
+            """
+        );
         using Workspace own = cluster.Plain("market");
         await own.BackupAsync();
         string facts = await Fingerprint.OfDatabaseItselfAsync(Server, "market");
@@ -48,7 +52,8 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
             """
             UPDATE t SET v = 'later'; ALTER DATABASE market CONNECTION LIMIT 4; GRANT CREATE ON DATABASE market TO swap_app; ALTER DATABASE market SET work_mem = '7MB';
             ALTER ROLE swap_app IN DATABASE market SET work_mem = '8MB'; COMMENT ON DATABASE market IS 'later'; ALTER DATABASE market OWNER TO postgres;
-            """);
+            """
+        );
         string laterFacts = await Fingerprint.OfDatabaseItselfAsync(Server, "market");
         string laterContents = await Fingerprint.OfContentsAsync(Server, "market");
 
@@ -61,7 +66,9 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
             using var report = JsonDocument.Parse(outcome.Output);
             report.RootElement.GetProperty("plan").GetProperty("databases")[0].GetProperty("action").GetString().ShouldBe("swap");
             done = report.RootElement.GetProperty("databases")[0].Clone();
-            (await Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'holder-%'")).ShouldBe("0\n");
+            (await Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'holder-%'")).ShouldBe(
+                "0\n"
+            );
         }
 
         string kept = done.GetProperty("kept_as").GetString()!;
@@ -121,7 +128,8 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
             CREATE FUNCTION public.lose() RETURNS void LANGUAGE plpgsql AS $f$ BEGIN IF current_database() <> 'odd' THEN DELETE FROM public.t WHERE g = 3; END IF; END $f$;
             CREATE FUNCTION public.odd(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $f$ BEGIN PERFORM public.lose(); RETURN n; END $f$;
             CREATE INDEX ON z (public.odd(n));
-            """);
+            """
+        );
         using Workspace own = cluster.Plain("good", "odd");
         await own.BackupAsync();
         await Server.SqlAsync("good", "UPDATE t SET v = 'later'");
@@ -138,8 +146,16 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
         (await Server.SqlAsync("odd", "SELECT min(g) FROM t")).ShouldBe("11\n");
         IReadOnlyList<string> all = await UserDatabasesAsync();
         all.Count.ShouldBe(4, string.Join(", ", all));
-        (await Server.SqlAsync("postgres", "SELECT count(*), max(datconnlimit) FROM pg_database WHERE datname LIKE '%restore%'")).ShouldBe("2|0\n");
-        string[] drops = [.. outcome.Output.Split('\n').Select(static l => l.Trim()).Where(static l => l.StartsWith("DROP DATABASE", StringComparison.Ordinal))];
+        (await Server.SqlAsync("postgres", "SELECT count(*), max(datconnlimit) FROM pg_database WHERE datname LIKE '%restore%'")).ShouldBe(
+            "2|0\n"
+        );
+        string[] drops =
+        [
+            .. outcome
+                .Output.Split('\n')
+                .Select(static l => l.Trim())
+                .Where(static l => l.StartsWith("DROP DATABASE", StringComparison.Ordinal)),
+        ];
         foreach (string drop in drops)
         {
             await Server.SqlAsync("postgres", drop);
@@ -159,20 +175,38 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
             await using (IAsyncDisposable superuser = await Server.HoldAsync(copy, "SELECT 1"))
             {
                 await Shell.UntilAsync(
-                    async () => (await Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'ALTER DATABASE \"vault_restore_%'")).Trim() == "1",
-                    "the second rename is waiting");
+                    async () =>
+                        (
+                            await Server.SqlAsync(
+                                "postgres",
+                                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'ALTER DATABASE "
+                                    + "\"vault_restore_%'"
+                            )
+                        ).Trim() == "1",
+                    "the second rename is waiting"
+                );
                 await restore.SignalAsync("KILL");
                 (await restore.EndAsync()).ExitCode.ShouldBe(137);
                 await Shell.UntilAsync(
-                    async () => (await Server.SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'")).Trim() == "0",
-                    "no backend of the restore is left");
+                    async () =>
+                        (
+                            await Server.SqlAsync(
+                                "postgres",
+                                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'"
+                            )
+                        ).Trim() == "0",
+                    "no backend of the restore is left"
+                );
             }
 
             (await UserDatabasesAsync()).ShouldBe(["vault", copy]);
             (await Server.SqlAsync("vault", "SELECT DISTINCT v FROM t")).ShouldBe("later\n");
 
             // An interrupted restore of several leaves those of the others, too.
-            foreach (string other in (string[])["other_restore_20260101T000000Z", "other_before_20260101T000000Z", "other_restore_20261399T000000Z"])
+            foreach (
+                string other in (string[])
+                    ["other_restore_20260101T000000Z", "other_before_20260101T000000Z", "other_restore_20261399T000000Z"]
+            )
             {
                 await Server.SqlAsync("postgres", $"CREATE DATABASE \"{other}\"");
             }
@@ -180,7 +214,10 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
             Outcome again = await own.RunAsync(0, "restore", "-t", AsKeeper, "--swap");
             again.Errors.ShouldContain($"{copy} was left by an earlier restore");
             again.Errors.ShouldContain("other_restore_20260101T000000Z was left by an earlier restore beside other, and is not in use");
-            again.Errors.ShouldContain("other_before_20260101T000000Z is what an earlier swap replaced. To drop it: DROP DATABASE \"other_before_20260101T000000Z\";");
+            again.Errors.ShouldContain(
+                "other_before_20260101T000000Z is what an earlier swap replaced. To drop it: DROP DATABASE "
+                    + "\"other_before_20260101T000000Z\";"
+            );
             again.Errors.ShouldNotContain("other_restore_20261399T000000Z");
             again.Errors.ShouldContain($"DROP DATABASE \"{copy}\";");
             (await Server.SqlAsync("vault", "SELECT DISTINCT v FROM t")).ShouldBe("snapshot\n");
@@ -234,7 +271,13 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
     [Fact]
     public async Task Names_with_quotes_and_of_63_bytes_are_swapped_and_put_back()
     {
-        string[] names = ["it's \"quoted\"", new string('x', 62) + "a", new string('x', 62) + "b", string.Concat(Enumerable.Repeat("漢", 21))];
+        string[] names =
+        [
+            "it's \"quoted\"",
+            new string('x', 62) + "a",
+            new string('x', 62) + "b",
+            string.Concat(Enumerable.Repeat("漢", 21)),
+        ];
         foreach (string name in names)
         {
             await Server.SqlAsync("postgres", $"CREATE DATABASE {Quoted(name)} TEMPLATE tiny");
@@ -290,7 +333,14 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
         await Server.SqlAsync("postgres", "CREATE DATABASE market TEMPLATE tiny");
         using Workspace own = cluster.Plain("market");
         await own.BackupAsync();
-        foreach (string[] words in (string[][])[[], ["--globals"], ["-d", "market", "--as", "beside", "--globals"]])
+        foreach (
+            string[] words in (string[][])
+                [
+                    [],
+                    ["--globals"],
+                    ["-d", "market", "--as", "beside", "--globals"],
+                ]
+        )
         {
             (await own.RunAsync(1, ["restore", "-t", Server.Target, .. words])).Errors.ShouldContain("PGB-0076");
         }
@@ -323,8 +373,18 @@ public sealed class RestoreSwapTests(BadDaysCluster cluster) : IAsyncLifetime
     {
         string copy = "";
         await Shell.UntilAsync(
-            async () => (copy = (await Server.SqlAsync("postgres", "SELECT d.datname FROM pg_database d JOIN pg_stat_activity a ON a.datid = d.oid WHERE d.datname LIKE 'vault_restore_%' LIMIT 1")).Trim()).Length > 0,
-            "the copy is being filled");
+            async () =>
+                (
+                    copy = (
+                        await Server.SqlAsync(
+                            "postgres",
+                            "SELECT d.datname FROM pg_database d JOIN pg_stat_activity a ON a.datid = d.oid WHERE d.datname LIKE "
+                                + "'vault_restore_%' LIMIT 1"
+                        )
+                    ).Trim()
+                ).Length > 0,
+            "the copy is being filled"
+        );
         return copy;
     }
 }

@@ -38,7 +38,9 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
     {
         (await Night.RunAsync(0, "check")).Output.ShouldContain("present, sizes right");
         (await Night.RunAsync(0, "check", "--all", "--read-data")).Output.ShouldContain("digests right");
-        (await Night.RunAsync(0, "check", "latest", "--identity", cluster.Keys.OpsSecret)).Output.ShouldContain("decoded, equal to the proof");
+        (await Night.RunAsync(0, "check", "latest", "--identity", cluster.Keys.OpsSecret)).Output.ShouldContain(
+            "decoded, equal to the proof"
+        );
         Workspace.HostShouldBeClean();
     }
 
@@ -47,20 +49,40 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
     {
         File.GetUnixFileMode(Night.Store).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         string[] files = Directory.GetFiles(Night.SnapshotFolder(cluster.Snapshot));
-        files.Select(Path.GetFileName).ShouldBe(
-            [
-                "RESTORE.md", "SHA256SUMS", "manifest.json", "manifest.sha256", $"{cluster.Snapshot}-globals.sql.gpg", .. OlympusCluster.Databases.Select(d => $"{cluster.Snapshot}-{d}.dump.gpg"),
-            ],
-            ignoreOrder: true);
+        files
+            .Select(Path.GetFileName)
+            .ShouldBe(
+                [
+                    "RESTORE.md",
+                    "SHA256SUMS",
+                    "manifest.json",
+                    "manifest.sha256",
+                    $"{cluster.Snapshot}-globals.sql.gpg",
+                    .. OlympusCluster.Databases.Select(d => $"{cluster.Snapshot}-{d}.dump.gpg"),
+                ],
+                ignoreOrder: true
+            );
         files.ShouldAllBe(static f => File.GetUnixFileMode(f) == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
-        (await Shell.ReadAsync("sha256sum", ["-c", "manifest.sha256"], folder: Night.SnapshotFolder(cluster.Snapshot))).ShouldContain("manifest.json: OK");
-        (await Shell.ReadAsync("sha256sum", ["-c", "SHA256SUMS"], folder: Night.SnapshotFolder(cluster.Snapshot))).ShouldContain("olympus.dump.gpg: OK");
+        (await Shell.ReadAsync("sha256sum", ["-c", "manifest.sha256"], folder: Night.SnapshotFolder(cluster.Snapshot))).ShouldContain(
+            "manifest.json: OK"
+        );
+        (await Shell.ReadAsync("sha256sum", ["-c", "SHA256SUMS"], folder: Night.SnapshotFolder(cluster.Snapshot))).ShouldContain(
+            "olympus.dump.gpg: OK"
+        );
     }
 
     [Fact]
     public async Task A_restore_with_globals_into_an_empty_server_is_proven_and_in_truth_equal()
     {
-        Outcome restore = await Night.RunAsync(0, "restore", "--target", cluster.Target.Target, "--globals", "--identity", cluster.Keys.OpsSecret);
+        Outcome restore = await Night.RunAsync(
+            0,
+            "restore",
+            "--target",
+            cluster.Target.Target,
+            "--globals",
+            "--identity",
+            cluster.Keys.OpsSecret
+        );
         restore.Output.ShouldContain("restored and proven equal: 5 databases");
         await TargetShouldEqualSourceAsync();
         await cluster.Target.ShouldBeCleanAsync();
@@ -71,7 +93,18 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
     public async Task Several_jobs_restore_the_same_and_leave_no_plaintext()
     {
         Outcome restore = await Night.RunAsync(
-            0, "restore", "--target", cluster.Target.Target, "--globals", "--jobs", "3", "--identity", cluster.Keys.EscrowSecret, "--passphrase-file", cluster.Keys.EscrowPassphrase);
+            0,
+            "restore",
+            "--target",
+            cluster.Target.Target,
+            "--globals",
+            "--jobs",
+            "3",
+            "--identity",
+            cluster.Keys.EscrowSecret,
+            "--passphrase-file",
+            cluster.Keys.EscrowPassphrase
+        );
         restore.Output.ShouldContain("restored and proven equal: 5 databases");
         await TargetShouldEqualSourceAsync();
         await cluster.Target.ShouldBeCleanAsync();
@@ -81,10 +114,28 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
     [Fact]
     public async Task A_database_keeps_owner_privileges_settings_and_comment_under_another_name()
     {
-        await Night.RunAsync(0, "restore", "-t", cluster.Target.Target, "--globals", "-d", "iam_kratos", "--as", "iam kratos \"copy\"", "-i", cluster.Keys.OpsSecret);
+        await Night.RunAsync(
+            0,
+            "restore",
+            "-t",
+            cluster.Target.Target,
+            "--globals",
+            "-d",
+            "iam_kratos",
+            "--as",
+            "iam kratos \"copy\"",
+            "-i",
+            cluster.Keys.OpsSecret
+        );
         (await cluster.Target.DatabasesAsync()).ShouldBe(["iam kratos \"copy\""]);
-        (await Fingerprint.OfDatabaseItselfAsync(cluster.Target, "iam kratos \"copy\"")).ShouldBeSameAs(await Fingerprint.OfDatabaseItselfAsync(cluster.Source, "iam_kratos"), "database");
-        (await Fingerprint.OfContentsAsync(cluster.Target, "iam kratos \"copy\"")).ShouldBeSameAs(await cluster.SourceContentsAsync("iam_kratos"), "contents");
+        (await Fingerprint.OfDatabaseItselfAsync(cluster.Target, "iam kratos \"copy\"")).ShouldBeSameAs(
+            await Fingerprint.OfDatabaseItselfAsync(cluster.Source, "iam_kratos"),
+            "database"
+        );
+        (await Fingerprint.OfContentsAsync(cluster.Target, "iam kratos \"copy\"")).ShouldBeSameAs(
+            await cluster.SourceContentsAsync("iam_kratos"),
+            "contents"
+        );
     }
 
     [Fact]
@@ -94,8 +145,14 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
         await cluster.Target.SqlAsync("postgres", "CREATE DATABASE olympus");
         Outcome restore = await Night.RunAsync(0, "restore", "-t", cluster.Target.Target, "-d", "olympus", "-i", cluster.Keys.OpsSecret);
         restore.Output.ShouldContain("proven equal");
-        (await Fingerprint.OfDatabaseItselfAsync(cluster.Target, "olympus")).ShouldBeSameAs(await Fingerprint.OfDatabaseItselfAsync(cluster.Source, "olympus"), "database");
-        (await Fingerprint.OfContentsAsync(cluster.Target, "olympus")).ShouldBeSameAs(await cluster.SourceContentsAsync("olympus"), "contents");
+        (await Fingerprint.OfDatabaseItselfAsync(cluster.Target, "olympus")).ShouldBeSameAs(
+            await Fingerprint.OfDatabaseItselfAsync(cluster.Source, "olympus"),
+            "database"
+        );
+        (await Fingerprint.OfContentsAsync(cluster.Target, "olympus")).ShouldBeSameAs(
+            await cluster.SourceContentsAsync("olympus"),
+            "contents"
+        );
     }
 
     [Fact]
@@ -126,7 +183,10 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
     public async Task A_database_that_is_read_only_by_default_is_restored_and_stays_so()
     {
         await cluster.Source.SqlAsync("postgres", "CREATE DATABASE frozen");
-        await cluster.Source.SqlAsync("frozen", "CREATE TABLE t AS SELECT g FROM generate_series(1, 10) g; ALTER DATABASE frozen SET default_transaction_read_only = on");
+        await cluster.Source.SqlAsync(
+            "frozen",
+            "CREATE TABLE t AS SELECT g FROM generate_series(1, 10) g; ALTER DATABASE frozen SET default_transaction_read_only = on"
+        );
         using var own = Workspace.ForContainer(cluster.Source.Name, "none", ["frozen"]);
         await own.BackupAsync();
         await own.RunAsync(0, "restore", "-t", cluster.Target.Target);
@@ -142,8 +202,22 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
         File.ReadAllBytes(own.PartFile(id, "olympus")).AsSpan().StartsWith("age-encryption.org/v1"u8).ShouldBeTrue();
         await own.RunAsync(0, "check", "--read-data", "--identity", cluster.Keys.AgeIdentity);
         await own.RunAsync(0, "restore", "-t", cluster.Target.Target, "--globals", "-i", cluster.Keys.AgeIdentity);
-        (await Fingerprint.OfContentsAsync(cluster.Target, "olympus")).ShouldBeSameAs(await cluster.SourceContentsAsync("olympus"), "contents");
-        Outcome wrong = await own.RunAsync(1, "restore", "-t", cluster.Target.Target, "-d", "olympus", "--as", "other", "-i", cluster.Keys.OtherAgeIdentity);
+        (await Fingerprint.OfContentsAsync(cluster.Target, "olympus")).ShouldBeSameAs(
+            await cluster.SourceContentsAsync("olympus"),
+            "contents"
+        );
+        Outcome wrong = await own.RunAsync(
+            1,
+            "restore",
+            "-t",
+            cluster.Target.Target,
+            "-d",
+            "olympus",
+            "--as",
+            "other",
+            "-i",
+            cluster.Keys.OtherAgeIdentity
+        );
         wrong.Errors.ShouldContain("PGB-0051");
         (await cluster.Target.DatabasesAsync()).ShouldBe(["ciam_kratos", "olympus"]);
     }
@@ -158,7 +232,10 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
         File.ReadAllBytes(own.PartFile(id, "iam_hydra")).AsSpan().StartsWith("PGDMP"u8).ShouldBeTrue();
         await own.RunAsync(0, "check", "--read-data");
         await own.RunAsync(0, "restore", "-t", cluster.Target.Target, "--globals");
-        (await Fingerprint.OfContentsAsync(cluster.Target, "iam_hydra")).ShouldBeSameAs(await cluster.SourceContentsAsync("iam_hydra"), "contents");
+        (await Fingerprint.OfContentsAsync(cluster.Target, "iam_hydra")).ShouldBeSameAs(
+            await cluster.SourceContentsAsync("iam_hydra"),
+            "contents"
+        );
     }
 
     [Fact]
@@ -183,7 +260,10 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
         await cluster.Source.SqlAsync("ciam_kratos", "UPDATE support_notes SET note = 'note 5' WHERE id = 5");
         Part again = own.Manifest(await own.BackupAsync()).Databases.Single();
 
-        before.Proof.Tables.Keys.Where(t => before.Proof.Tables[t] != after.Proof.Tables[t]).ShouldHaveSingleItem().ShouldContain("support_notes");
+        before
+            .Proof.Tables.Keys.Where(t => before.Proof.Tables[t] != after.Proof.Tables[t])
+            .ShouldHaveSingleItem()
+            .ShouldContain("support_notes");
         after.Proof.Schema.ShouldBe(before.Proof.Schema);
         after.Proof.LargeObjects.ShouldBe(before.Proof.LargeObjects);
         again.Proof.Tables.Keys.Where(t => before.Proof.Tables[t] != again.Proof.Tables[t]).ShouldBeEmpty();
@@ -213,8 +293,14 @@ public sealed class RoundTripTests(OlympusCluster cluster) : IAsyncLifetime
         (await Fingerprint.OfRolesAsync(cluster.Target)).ShouldBeSameAs(await Fingerprint.OfRolesAsync(cluster.Source), "roles");
         foreach (string database in OlympusCluster.Databases)
         {
-            (await Fingerprint.OfDatabaseItselfAsync(cluster.Target, database)).ShouldBeSameAs(await Fingerprint.OfDatabaseItselfAsync(cluster.Source, database), $"database of {database}");
-            (await Fingerprint.OfContentsAsync(cluster.Target, database)).ShouldBeSameAs(await cluster.SourceContentsAsync(database), $"contents of {database}");
+            (await Fingerprint.OfDatabaseItselfAsync(cluster.Target, database)).ShouldBeSameAs(
+                await Fingerprint.OfDatabaseItselfAsync(cluster.Source, database),
+                $"database of {database}"
+            );
+            (await Fingerprint.OfContentsAsync(cluster.Target, database)).ShouldBeSameAs(
+                await cluster.SourceContentsAsync(database),
+                $"contents of {database}"
+            );
         }
     }
 }

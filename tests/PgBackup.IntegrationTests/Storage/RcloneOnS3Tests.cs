@@ -22,18 +22,38 @@ public sealed class RcloneOnS3Tests(RadosGateway gateway) : ObjectStoreContract,
         get
         {
             using AmazonS3Client client = gateway.Client();
-            List<S3Object> objects = client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket, Prefix = "prefix/" }, Cancel).GetAwaiter().GetResult().S3Objects ?? [];
-            List<MultipartUpload> uploads = client.ListMultipartUploadsAsync(bucket, Cancel).GetAwaiter().GetResult().MultipartUploads ?? [];
-            return [.. objects.Select(static o => o.Key["prefix/".Length..]).Concat(uploads.Select(static u => $"unfinished {u.Key}"))
-                .Where(static k => !k.StartsWith(".locks/", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+            List<S3Object> objects =
+                client
+                    .ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket, Prefix = "prefix/" }, Cancel)
+                    .GetAwaiter()
+                    .GetResult()
+                    .S3Objects
+                ?? [];
+            List<MultipartUpload> uploads =
+                client.ListMultipartUploadsAsync(bucket, Cancel).GetAwaiter().GetResult().MultipartUploads ?? [];
+            return
+            [
+                .. objects
+                    .Select(static o => o.Key["prefix/".Length..])
+                    .Concat(uploads.Select(static u => $"unfinished {u.Key}"))
+                    .Where(static k => !k.StartsWith(".locks/", StringComparison.Ordinal))
+                    .Order(StringComparer.Ordinal),
+            ];
         }
     }
 
     public async ValueTask InitializeAsync()
     {
         bucket = await gateway.NewBucketAsync();
-        folder.Write("rclone.conf", string.Concat(((string[])["s3", "wrong"]).Select(name =>
-            $"[{name}]\ntype = s3\nprovider = Ceph\nendpoint = {gateway.Endpoint}\naccess_key_id = {gateway.AccessKey}\nsecret_access_key = {(name == "s3" ? gateway.SecretKey : "wrong")}\n")));
+        folder.Write(
+            "rclone.conf",
+            string.Concat(
+                ((string[])["s3", "wrong"]).Select(name =>
+                    $"[{name}]\ntype = s3\nprovider = Ceph\nendpoint = {gateway.Endpoint}\naccess_key_id = "
+                    + $"{gateway.AccessKey}\nsecret_access_key = {(name == "s3" ? gateway.SecretKey : "wrong")}\n"
+                )
+            )
+        );
     }
 
     public ValueTask DisposeAsync()
@@ -48,14 +68,16 @@ public sealed class RcloneOnS3Tests(RadosGateway gateway) : ObjectStoreContract,
     public async Task A_wrong_secret_or_a_missing_bucket_is_told_whatever_is_asked(string remote)
     {
         RcloneStore store = Remote(remote.Replace("BUCKET", bucket, StringComparison.Ordinal));
-        foreach (Func<Task> attempt in (Func<Task>[])
-        [
-            () => store.CheckWritableAsync(Cancel),
-            () => store.FindAsync("one/a", Cancel),
-            () => store.OpenAsync("one/a", Cancel),
-            () => store.DeleteAsync("one/a", Cancel),
-            () => store.LockAsync("me", Cancel),
-        ])
+        foreach (
+            Func<Task> attempt in (Func<Task>[])
+                [
+                    () => store.CheckWritableAsync(Cancel),
+                    () => store.FindAsync("one/a", Cancel),
+                    () => store.OpenAsync("one/a", Cancel),
+                    () => store.DeleteAsync("one/a", Cancel),
+                    () => store.LockAsync("me", Cancel),
+                ]
+        )
         {
             PgBackupException error = await Should.ThrowAsync<PgBackupException>(attempt);
             error.Code.ShouldBe(ErrorCode.StoreUnavailable);

@@ -25,15 +25,21 @@ public sealed class S3BackPressureTests(RadosGateway gateway) : IAsyncLifetime
         int lent = 0;
         long most = 0;
 
-        (await store.PutAsync(
-            "one/a",
-            new GeneratedStream(Size, () =>
-            {
-                lent = Math.Max(lent, store.Memory.Lent);
-                most = Math.Max(most, Resident());
-            }),
-            null,
-            Cancel)).ShouldBe(Size);
+        (
+            await store.PutAsync(
+                "one/a",
+                new GeneratedStream(
+                    Size,
+                    () =>
+                    {
+                        lent = Math.Max(lent, store.Memory.Lent);
+                        most = Math.Max(most, Resident());
+                    }
+                ),
+                null,
+                Cancel
+            )
+        ).ShouldBe(Size);
 
         lent.ShouldBeInRange(PartMemory.Blocks - 1, PartMemory.Blocks);
         ((most - before) >> 20).ShouldBeLessThan(120);
@@ -48,8 +54,18 @@ public sealed class S3BackPressureTests(RadosGateway gateway) : IAsyncLifetime
         S3Store store = site.Store();
         int lent = 0;
 
-        long[] sizes = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => store.PutAsync(
-            $"one/{i}", new GeneratedStream((PartMemory.BlockBytes * 3 / 2) + i, () => lent = Math.Max(lent, store.Memory.Lent)), null, Cancel)));
+        long[] sizes = await Task.WhenAll(
+            Enumerable
+                .Range(0, 12)
+                .Select(i =>
+                    store.PutAsync(
+                        $"one/{i}",
+                        new GeneratedStream((PartMemory.BlockBytes * 3 / 2) + i, () => lent = Math.Max(lent, store.Memory.Lent)),
+                        null,
+                        Cancel
+                    )
+                )
+        );
 
         sizes.Sum().ShouldBe((12L * PartMemory.BlockBytes * 3 / 2) + 66);
         lent.ShouldBeLessThanOrEqualTo(8);

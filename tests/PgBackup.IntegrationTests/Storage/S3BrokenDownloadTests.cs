@@ -63,7 +63,8 @@ public sealed class S3BrokenDownloadTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task A_store_that_is_gone_in_the_middle_is_an_error_that_may_pass()
     {
-        site.Proxy.On("GET", "one/a", Fault.CutInResponse(1_000_000)).On("GET", "one/a", Fault.AnswerError(503, "SlowDown"), FaultProxy.Always);
+        site.Proxy.On("GET", "one/a", Fault.CutInResponse(1_000_000))
+            .On("GET", "one/a", Fault.AnswerError(503, "SlowDown"), FaultProxy.Always);
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(ReadAsync);
 
@@ -78,7 +79,15 @@ public sealed class S3BrokenDownloadTests(RadosGateway gateway) : IAsyncLifetime
     {
         site.Proxy.On("GET", "one/a", Fault.CutInResponse(1_000_000));
         await using Stream reader = await store.OpenAsync("one/a", Cancel);
-        await site.Client.PutObjectAsync(new() { BucketName = site.Bucket, Key = "backups/one/a", InputStream = new MemoryStream(new byte[size]) }, Cancel);
+        await site.Client.PutObjectAsync(
+            new()
+            {
+                BucketName = site.Bucket,
+                Key = "backups/one/a",
+                InputStream = new MemoryStream(new byte[size]),
+            },
+            Cancel
+        );
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => reader.CopyToAsync(Stream.Null, Cancel));
 
@@ -90,7 +99,8 @@ public sealed class S3BrokenDownloadTests(RadosGateway gateway) : IAsyncLifetime
     public async Task A_store_that_ignores_ranges_is_not_read_on()
     {
         // The proxy cuts, and forges the answer to the second request: everything again.
-        site.Proxy.On("GET", "one/a", Fault.CutInResponse(1_000_000)).On("GET", "one/a", Fault.Answer(200, new string('x', Size), ("ETag", $"\"{Md5(content)}\"")));
+        site.Proxy.On("GET", "one/a", Fault.CutInResponse(1_000_000))
+            .On("GET", "one/a", Fault.Answer(200, new string('x', Size), ("ETag", $"\"{Md5(content)}\"")));
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(ReadAsync);
 
@@ -114,7 +124,8 @@ public sealed class S3BrokenDownloadTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task Damage_is_found_in_an_object_that_came_in_two_pieces()
     {
-        site.Proxy.On("GET", "one/a", Fault.CutInResponse(1_000_000)).On("GET", "one/a", Fault.TamperResponse(static b => [.. b[..^1], (byte)(b[^1] ^ 1)]));
+        site.Proxy.On("GET", "one/a", Fault.CutInResponse(1_000_000))
+            .On("GET", "one/a", Fault.TamperResponse(static b => [.. b[..^1], (byte)(b[^1] ^ 1)]));
 
         (await Should.ThrowAsync<PgBackupException>(ReadAsync)).Code.ShouldBe(ErrorCode.ObjectDamaged);
     }

@@ -35,7 +35,12 @@ public sealed class S3BrokenUploadTests(RadosGateway gateway) : S3UploadFaults(g
     [InlineData("PUT", "partNumber=2", "in", Parts)]
     [InlineData("PUT", "partNumber=2", "after", Parts)]
     [InlineData("POST", "uploadId=", "before", Parts)]
-    public async Task A_connection_that_is_cut_for_ever_fails_the_upload_and_leaves_nothing(string method, string path, string cut, int size)
+    public async Task A_connection_that_is_cut_for_ever_fails_the_upload_and_leaves_nothing(
+        string method,
+        string path,
+        string cut,
+        int size
+    )
     {
         Site.Proxy.On(method, path, FaultOf(cut), FaultProxy.Always);
 
@@ -52,10 +57,11 @@ public sealed class S3BrokenUploadTests(RadosGateway gateway) : S3UploadFaults(g
         await StoredAsync(size);
     }
 
-    private static Fault FaultOf(string cut) => cut switch
-    {
-        "before" => Fault.CutBeforeForward,
-        "in" => Fault.CutInBody(100),
-        _ => Fault.CutAfterForward,
-    };
+    private static Fault FaultOf(string cut) =>
+        cut switch
+        {
+            "before" => Fault.CutBeforeForward,
+            "in" => Fault.CutInBody(100),
+            _ => Fault.CutAfterForward,
+        };
 }

@@ -1,9 +1,9 @@
 using PgBackup.Storage.S3;
 
-
 namespace PgBackup.IntegrationTests.Storage;
 
-/// <summary>What a server says while an object is sent to it, and what it does not: it is stored whole, or not at all and the caller knows.</summary>
+/// <summary>What a server says while an object is sent to it, and what it does not: it is stored whole, or not at all and the caller
+/// knows.</summary>
 public sealed class S3BusyUploadTests(RadosGateway gateway) : S3UploadFaults(gateway)
 {
     [Theory]
@@ -25,7 +25,13 @@ public sealed class S3BusyUploadTests(RadosGateway gateway) : S3UploadFaults(gat
     [InlineData("PUT", "backups/one/a", 503, "SlowDown", 1000)]
     [InlineData("PUT", "partNumber=2", 503, "SlowDown", Parts)]
     [InlineData("POST", "uploadId=", 500, "InternalError", Parts)]
-    public async Task A_store_that_stays_busy_fails_the_upload_and_keeps_nothing(string method, string path, int status, string code, int size)
+    public async Task A_store_that_stays_busy_fails_the_upload_and_keeps_nothing(
+        string method,
+        string path,
+        int status,
+        string code,
+        int size
+    )
     {
         Site.Proxy.On(method, path, Fault.AnswerError(status, code), FaultProxy.Always);
 

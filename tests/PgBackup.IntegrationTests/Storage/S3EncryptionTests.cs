@@ -18,7 +18,14 @@ public sealed class S3EncryptionTests(RadosGateway gateway) : IAsyncLifetime
     [InlineData((2 * PartMemory.BlockBytes) + 1)]
     public async Task A_store_that_encrypts_with_a_key_of_its_own_is_believed(int size)
     {
-        IObjectStore store = site.Store(change: static s => s with { Encryption = "aws:kms", KmsKey = "testkey-1", RequireEncryption = true });
+        IObjectStore store = site.Store(change: static s =>
+            s with
+            {
+                Encryption = "aws:kms",
+                KmsKey = "testkey-1",
+                RequireEncryption = true,
+            }
+        );
         byte[] content = RandomNumberGenerator.GetBytes(size);
 
         await store.CheckWritableAsync(Cancel);
@@ -31,7 +38,14 @@ public sealed class S3EncryptionTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task The_lost_answer_of_a_completion_is_no_failure_where_the_store_encrypts()
     {
-        IObjectStore store = site.Store(change: static s => s with { Encryption = "aws:kms", KmsKey = "testkey-1", RequireEncryption = true });
+        IObjectStore store = site.Store(change: static s =>
+            s with
+            {
+                Encryption = "aws:kms",
+                KmsKey = "testkey-1",
+                RequireEncryption = true,
+            }
+        );
         byte[] content = RandomNumberGenerator.GetBytes(PartMemory.BlockBytes + 1);
         site.Proxy.On("POST", "uploadId=", Fault.CutAfterForward, FaultProxy.Always);
 
@@ -49,7 +63,10 @@ public sealed class S3EncryptionTests(RadosGateway gateway) : IAsyncLifetime
         // radosgw takes AES256 without a word, and does nothing.
         IObjectStore store = site.Store(change: static s => s with { Encryption = "AES256", RequireEncryption = true });
 
-        foreach (Func<Task> attempt in (Func<Task>[])[() => store.PutAsync("one/a", new MemoryStream(new byte[size]), Cancel), () => store.CheckWritableAsync(Cancel)])
+        foreach (
+            Func<Task> attempt in (Func<Task>[])
+                [() => store.PutAsync("one/a", new MemoryStream(new byte[size]), Cancel), () => store.CheckWritableAsync(Cancel)]
+        )
         {
             PgBackupException error = await Should.ThrowAsync<PgBackupException>(attempt);
 
@@ -63,7 +80,14 @@ public sealed class S3EncryptionTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task An_unknown_key_of_the_store_is_an_error_with_its_name()
     {
-        IObjectStore store = site.Store(change: static s => s with { Encryption = "aws:kms", KmsKey = "nobody's", RequireEncryption = true });
+        IObjectStore store = site.Store(change: static s =>
+            s with
+            {
+                Encryption = "aws:kms",
+                KmsKey = "nobody's",
+                RequireEncryption = true,
+            }
+        );
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.CheckWritableAsync(Cancel));
 

@@ -80,7 +80,12 @@ public sealed class S3FolderTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task Two_and_a_half_thousand_objects_are_listed_in_three_requests_and_removed()
     {
-        await Parallel.ForAsync(0, 2500, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = Cancel }, async (i, _) => await site.PutAsync($"backups/one/{i:0000}", "x"));
+        await Parallel.ForAsync(
+            0,
+            2500,
+            new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = Cancel },
+            async (i, _) => await site.PutAsync($"backups/one/{i:0000}", "x")
+        );
 
         (await ListAsync(site.Store(), "one")).ShouldBe(Enumerable.Range(0, 2500).Select(static i => $"one/{i:0000}"));
 
@@ -114,9 +119,24 @@ public sealed class S3FolderTests(RadosGateway gateway) : IAsyncLifetime
     {
         foreach (string key in keys)
         {
-            string upload = (await site.Client.InitiateMultipartUploadAsync(new InitiateMultipartUploadRequest { BucketName = site.Bucket, Key = key }, Cancel)).UploadId;
+            string upload = (
+                await site.Client.InitiateMultipartUploadAsync(
+                    new InitiateMultipartUploadRequest { BucketName = site.Bucket, Key = key },
+                    Cancel
+                )
+            ).UploadId;
             await site.Client.UploadPartAsync(
-                new UploadPartRequest { BucketName = site.Bucket, Key = key, UploadId = upload, PartNumber = 1, InputStream = new MemoryStream([1]), UseChunkEncoding = false }, Cancel);
+                new UploadPartRequest
+                {
+                    BucketName = site.Bucket,
+                    Key = key,
+                    UploadId = upload,
+                    PartNumber = 1,
+                    InputStream = new MemoryStream([1]),
+                    UseChunkEncoding = false,
+                },
+                Cancel
+            );
         }
     }
 }

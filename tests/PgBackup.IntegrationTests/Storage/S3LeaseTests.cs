@@ -25,17 +25,21 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task Of_sixteen_runs_at_once_one_gets_it_and_the_others_are_told_who()
     {
-        object[] results = await Task.WhenAll(Enumerable.Range(1, 16).Select(async i =>
-        {
-            try
-            {
-                return (object)(await site.Store().LockAsync($"run {i} of 16", Cancel), $"run {i} of 16");
-            }
-            catch (PgBackupException e)
-            {
-                return e;
-            }
-        }));
+        object[] results = await Task.WhenAll(
+            Enumerable
+                .Range(1, 16)
+                .Select(async i =>
+                {
+                    try
+                    {
+                        return (object)(await site.Store().LockAsync($"run {i} of 16", Cancel), $"run {i} of 16");
+                    }
+                    catch (PgBackupException e)
+                    {
+                        return e;
+                    }
+                })
+        );
 
         (IStoreLock held, string holder) = results.OfType<(IStoreLock, string)>().ShouldHaveSingleItem();
         List<PgBackupException> refused = [.. results.OfType<PgBackupException>()];
@@ -64,7 +68,8 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task A_run_that_fails_right_after_it_took_the_lock_gives_it_back()
     {
-        site.Proxy.On(static r => r.Method == "GET", Fault.AnswerError(404, "NoSuchKey")).On(static r => r.Method == "GET", Fault.AnswerError(503, "SlowDown"), times: 2);
+        site.Proxy.On(static r => r.Method == "GET", Fault.AnswerError(404, "NoSuchKey"))
+            .On(static r => r.Method == "GET", Fault.AnswerError(503, "SlowDown"), times: 2);
 
         (await Should.ThrowAsync<PgBackupException>(() => store.LockAsync("me", Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
 
@@ -119,11 +124,20 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
         {
-            using var twin = new S3Store("twin", gateway.Settings(site.Bucket, "backups", null, site.Proxy.Endpoint) with { Retries = 1 }, TimeProvider.System);
+            using var twin = new S3Store(
+                "twin",
+                gateway.Settings(site.Bucket, "backups", null, site.Proxy.Endpoint) with
+                {
+                    Retries = 1,
+                },
+                TimeProvider.System
+            );
             await twin.LockAsync("run 1", Cancel);
         });
 
-        (error.Code, error.Message.Contains("are one and the same place", StringComparison.Ordinal)).ShouldBe((ErrorCode.StoresAreOne, true));
+        (error.Code, error.Message.Contains("are one and the same place", StringComparison.Ordinal)).ShouldBe(
+            (ErrorCode.StoresAreOne, true)
+        );
     }
 
     [Fact]
@@ -157,7 +171,12 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
         await using IStoreLock held = await site.Store(clock: time).LockAsync("run 1", Cancel);
         string first = (await site.Client.GetObjectMetadataAsync(site.Bucket, Key, Cancel)).ETag;
         // The second run sees the lock, as it was first, as an old one.
-        site.Proxy.On("GET", Key, Fault.TamperHeaders(h => h["Last-Modified"] = h["ETag"] == first ? Ago(TimeSpan.FromHours(1)) : h["Last-Modified"]), FaultProxy.Always);
+        site.Proxy.On(
+            "GET",
+            Key,
+            Fault.TamperHeaders(h => h["Last-Modified"] = h["ETag"] == first ? Ago(TimeSpan.FromHours(1)) : h["Last-Modified"]),
+            FaultProxy.Always
+        );
 
         await RenewAsync(time, TimeSpan.FromSeconds(5));
 
@@ -243,7 +262,13 @@ public sealed class S3LeaseTests(RadosGateway gateway) : IAsyncLifetime
     {
         await using S3Site versioned = await S3Site.NewAsync(gateway, objectLock);
         await versioned.Client.PutBucketVersioningAsync(
-            new PutBucketVersioningRequest { BucketName = versioned.Bucket, VersioningConfig = new S3BucketVersioningConfig { Status = Amazon.S3.VersionStatus.Enabled } }, Cancel);
+            new PutBucketVersioningRequest
+            {
+                BucketName = versioned.Bucket,
+                VersioningConfig = new S3BucketVersioningConfig { Status = Amazon.S3.VersionStatus.Enabled },
+            },
+            Cancel
+        );
         IObjectStore there = versioned.Store(change: s => s with { ObjectLock = objectLock ? "GOVERNANCE" : null });
 
         await using (await there.LockAsync("run 1", Cancel))

@@ -40,7 +40,12 @@ public sealed class S3ObjectLockTests(RadosGateway gateway) : IAsyncLifetime
 
         (await site.EverythingAsync()).ShouldBeEmpty();
         (await store.FindAsync("one/a", Cancel)).ShouldBeNull();
-        (await site.VersionsAsync()).ShouldBe(["marker backups/one/a", "version backups/one/a", "marker backups/two/b", "version backups/two/b"]);
+        (await site.VersionsAsync()).ShouldBe([
+            "marker backups/one/a",
+            "version backups/one/a",
+            "marker backups/two/b",
+            "version backups/two/b",
+        ]);
 
         (await store.SweepAsync(DateTimeOffset.UtcNow.AddDays(1), Cancel)).ShouldBe(0);
         (await site.VersionsAsync()).Count.ShouldBe(4);
@@ -65,17 +70,26 @@ public sealed class S3ObjectLockTests(RadosGateway gateway) : IAsyncLifetime
         await store.PutAsync("one/a", new MemoryStream([1]), Soon, Cancel);
         await store.PutAsync("one/b", new MemoryStream([1]), DateTimeOffset.UtcNow.AddDays(1), Cancel);
         await store.PutAsync("one/c", new MemoryStream([1]), null, Cancel);
-        await UnlockedAsync("one/a", async () =>
-        {
-            await store.DeleteAsync("one/a", Cancel);
-            await store.DeleteAsync("one/b", Cancel);
-        });
+        await UnlockedAsync(
+            "one/a",
+            async () =>
+            {
+                await store.DeleteAsync("one/a", Cancel);
+                await store.DeleteAsync("one/b", Cancel);
+            }
+        );
         await site.PutAsync("elsewhere/d", "x");
         await site.Client.DeleteObjectAsync(site.Bucket, "elsewhere/d", Cancel);
 
         (await store.SweepAsync(DateTimeOffset.UtcNow, Cancel)).ShouldBe(1);
 
-        (await site.VersionsAsync()).ShouldBe(["marker backups/one/b", "version backups/one/b", "version backups/one/c", "marker elsewhere/d", "version elsewhere/d"]);
+        (await site.VersionsAsync()).ShouldBe([
+            "marker backups/one/b",
+            "version backups/one/b",
+            "version backups/one/c",
+            "marker elsewhere/d",
+            "version elsewhere/d",
+        ]);
     }
 
     [Fact]
@@ -94,7 +108,9 @@ public sealed class S3ObjectLockTests(RadosGateway gateway) : IAsyncLifetime
     {
         site.Proxy.On("HEAD", "one/a", Fault.ResponseHeader("Content-Length", "999"));
 
-        await Should.ThrowAsync<PgBackupException>(() => store.PutAsync("one/a", new MemoryStream([1]), DateTimeOffset.UtcNow.AddDays(1), Cancel));
+        await Should.ThrowAsync<PgBackupException>(() =>
+            store.PutAsync("one/a", new MemoryStream([1]), DateTimeOffset.UtcNow.AddDays(1), Cancel)
+        );
 
         (await site.EverythingAsync()).ShouldBeEmpty();
     }
@@ -105,8 +121,9 @@ public sealed class S3ObjectLockTests(RadosGateway gateway) : IAsyncLifetime
         site.Proxy.On("HEAD", "one/a", Fault.ResponseHeader("x-amz-object-lock-retain-until-date", null), FaultProxy.Always)
             .On("PUT", "retention", Fault.Answer(200), FaultProxy.Always);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(
-            () => store.PutAsync("one/a", new MemoryStream([1]), DateTimeOffset.UtcNow.AddDays(1), Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            store.PutAsync("one/a", new MemoryStream([1]), DateTimeOffset.UtcNow.AddDays(1), Cancel)
+        );
 
         error.Code.ShouldBe(ErrorCode.StoreUnavailable);
         error.Message.ShouldContain("did not lock");
@@ -126,8 +143,9 @@ public sealed class S3ObjectLockTests(RadosGateway gateway) : IAsyncLifetime
     {
         await using S3Site plain = await S3Site.NewAsync(gateway);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(
-            () => plain.Store(change: static s => s with { ObjectLock = "GOVERNANCE" }).CheckWritableAsync(Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            plain.Store(change: static s => s with { ObjectLock = "GOVERNANCE" }).CheckWritableAsync(Cancel)
+        );
 
         error.Code.ShouldBe(ErrorCode.StoreUnavailable);
         error.Message.ShouldContain("has no object lock");

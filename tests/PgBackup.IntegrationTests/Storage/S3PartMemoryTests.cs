@@ -1,6 +1,5 @@
 using PgBackup.Storage.S3;
 
-
 namespace PgBackup.IntegrationTests.Storage;
 
 /// <summary>The memory of uploads is bounded, and everybody gets their turn.</summary>

@@ -15,7 +15,13 @@ public sealed class S3RefusalTests(RadosGateway gateway)
     {
         await using S3Site site = await S3Site.NewAsync(gateway);
 
-        await RefusedAsync(site, site.Store(change: static s => s with { SecretKey = "wrong" }), size, "SignatureDoesNotMatch", "secret key");
+        await RefusedAsync(
+            site,
+            site.Store(change: static s => s with { SecretKey = "wrong" }),
+            size,
+            "SignatureDoesNotMatch",
+            "secret key"
+        );
         await RefusedAsync(site, site.Store(change: static s => s with { AccessKey = "NOBODY" }), size, "InvalidAccessKeyId", "access key");
     }
 
@@ -49,8 +55,9 @@ public sealed class S3RefusalTests(RadosGateway gateway)
         await using S3Site site = await S3Site.NewAsync(gateway);
         await site.PutAsync("backups/one/a", "x");
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(
-            async () => await site.Store(user: await gateway.NewUserAsync()).FindAsync("one/a", Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+            await site.Store(user: await gateway.NewUserAsync()).FindAsync("one/a", Cancel)
+        );
 
         (error.Code, error.IsTransient).ShouldBe((ErrorCode.StoreUnavailable, false));
         error.Remedy.ShouldNotBeNull().ShouldContain("access key");
@@ -86,7 +93,9 @@ public sealed class S3RefusalTests(RadosGateway gateway)
 
     private static async Task RefusedAsync(S3Site site, IObjectStore store, int size, string cause, string remedy)
     {
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.PutAsync("one/a", new MemoryStream(new byte[size]), Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            store.PutAsync("one/a", new MemoryStream(new byte[size]), Cancel)
+        );
 
         (error.Code, error.IsTransient).ShouldBe((ErrorCode.StoreUnavailable, false), error.Message);
         error.Message.ShouldContain("offsite");

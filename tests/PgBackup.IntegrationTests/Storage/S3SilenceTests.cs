@@ -40,7 +40,8 @@ public sealed class S3SilenceTests(RadosGateway gateway) : IAsyncLifetime
     [Fact]
     public async Task A_store_that_never_answers_fails_the_upload_as_something_that_may_pass()
     {
-        site.Proxy.On("PUT", "one/a", Fault.Hang, FaultProxy.Always).On("HEAD", "one/a", Fault.AnswerError(503, "SlowDown"), FaultProxy.Always);
+        site.Proxy.On("PUT", "one/a", Fault.Hang, FaultProxy.Always)
+            .On("HEAD", "one/a", Fault.AnswerError(503, "SlowDown"), FaultProxy.Always);
 
         Task<long> putting = store.PutAsync("one/a", new MemoryStream(content, 0, 1000), Cancel);
         for (int i = 1; i <= 4; i++)
@@ -69,7 +70,8 @@ public sealed class S3SilenceTests(RadosGateway gateway) : IAsyncLifetime
                 return Task.FromResult(reading.IsCompleted);
             },
             "it was read to its end",
-            30);
+            30
+        );
 
         (await reading).Length.ShouldBe(1_000_000);
         site.Proxy.Requests[1].Request.Headers["Range"].ShouldNotBe("bytes=0-");

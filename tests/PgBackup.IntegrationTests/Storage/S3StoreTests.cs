@@ -23,10 +23,20 @@ public sealed class S3StoreTests(RadosGateway gateway) : ObjectStoreContract, IA
         get
         {
             using AmazonS3Client client = gateway.Client();
-            List<S3Object> objects = client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket }, Cancel).GetAwaiter().GetResult().S3Objects ?? [];
-            List<MultipartUpload> uploads = client.ListMultipartUploadsAsync(bucket, Cancel).GetAwaiter().GetResult().MultipartUploads ?? [];
-            return [.. objects.Select(static o => o.Key).Concat(uploads.Select(static u => $"unfinished {u.Key}"))
-                .Where(static k => !k.Contains(".olympus-pgbackup.lock", StringComparison.Ordinal)).Select(static k => k.Replace("backups/", "", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+            List<S3Object> objects =
+                client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket }, Cancel).GetAwaiter().GetResult().S3Objects
+                ?? [];
+            List<MultipartUpload> uploads =
+                client.ListMultipartUploadsAsync(bucket, Cancel).GetAwaiter().GetResult().MultipartUploads ?? [];
+            return
+            [
+                .. objects
+                    .Select(static o => o.Key)
+                    .Concat(uploads.Select(static u => $"unfinished {u.Key}"))
+                    .Where(static k => !k.Contains(".olympus-pgbackup.lock", StringComparison.Ordinal))
+                    .Select(static k => k.Replace("backups/", "", StringComparison.Ordinal))
+                    .Order(StringComparer.Ordinal),
+            ];
         }
     }
 

@@ -41,7 +41,9 @@ public abstract class S3UploadFaults(RadosGateway gateway) : IAsyncLifetime
 
     private protected async Task<PgBackupException> FailedAsync(int size, bool transient = true)
     {
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.PutAsync("one/a", new MemoryStream(new byte[size]), Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            store.PutAsync("one/a", new MemoryStream(new byte[size]), Cancel)
+        );
 
         error.Code.ShouldBe(ErrorCode.StoreUnavailable, error.Message);
         error.IsTransient.ShouldBe(transient, error.Message);

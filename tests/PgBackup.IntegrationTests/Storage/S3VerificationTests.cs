@@ -38,7 +38,8 @@ public sealed class S3VerificationTests(RadosGateway gateway) : IAsyncLifetime
     [InlineData(Parts, null)]
     public async Task An_object_of_another_ETag_is_read_back_and_refused_if_its_content_is_another(int size, string? etag)
     {
-        site.Proxy.On("HEAD", "", Fault.ResponseHeader("ETag", etag)).On("GET", "backups/one/a", Fault.TamperResponse(static b => [.. b[..^1], (byte)(b[^1] ^ 1)]));
+        site.Proxy.On("HEAD", "", Fault.ResponseHeader("ETag", etag))
+            .On("GET", "backups/one/a", Fault.TamperResponse(static b => [.. b[..^1], (byte)(b[^1] ^ 1)]));
 
         (await RefusedAsync(size)).ShouldContain("its content is another");
     }
@@ -75,7 +76,9 @@ public sealed class S3VerificationTests(RadosGateway gateway) : IAsyncLifetime
     {
         site.Proxy.On("HEAD", "", Fault.Answer(404));
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.PutAsync("one/a", new MemoryStream(content, 0, 10), Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            store.PutAsync("one/a", new MemoryStream(content, 0, 10), Cancel)
+        );
 
         error.Code.ShouldBe(ErrorCode.StoreUnavailable);
         error.Message.ShouldContain("does not have it");
@@ -91,7 +94,9 @@ public sealed class S3VerificationTests(RadosGateway gateway) : IAsyncLifetime
 
     private async Task<string> RefusedAsync(int size)
     {
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.PutAsync("one/a", new MemoryStream(content, 0, size), Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            store.PutAsync("one/a", new MemoryStream(content, 0, size), Cancel)
+        );
 
         (error.Code, error.IsTransient).ShouldBe((ErrorCode.StoreUnavailable, false));
         error.Message.ShouldContain("does not hold what was sent");

@@ -19,19 +19,46 @@ internal static class EncryptedValues
 
     /// <summary>Secrets, ciphertexts and what they decrypt to: what must not be in any report or message.</summary>
     public static IReadOnlyList<string> Secret { get; } =
-        [HydraSecret, OldHydraSecret, KratosSecret, SettingsSecret, Hydra, OldHydra, Kratos, Settings, OldSettings, "ya29.an-access-token", "re_123 gr", "legacy value", "c2VjcmV0"];
+    [
+        HydraSecret,
+        OldHydraSecret,
+        KratosSecret,
+        SettingsSecret,
+        Hydra,
+        OldHydra,
+        Kratos,
+        Settings,
+        OldSettings,
+        "ya29.an-access-token",
+        "re_123 gr",
+        "legacy value",
+        "c2VjcmV0",
+    ];
 
     /// <summary>
-    /// Into ciam_hydra (of four keys the oldest with the old secret), ciam_kratos and ciam_settings (one in ten in the old form). iam_settings
-    /// keeps the noise of the fixture, which nothing decrypts. A table of settings more has numbers for names.
+    /// Into ciam_hydra (of four keys the oldest with the old secret), ciam_kratos and ciam_settings (one in ten in the old form).
+    /// iam_settings keeps the noise of the fixture, which nothing decrypts. A table of settings more has numbers for names.
     /// </summary>
     public static async Task PutIntoAsync(PostgresContainer server)
     {
-        await server.SqlAsync("ciam_hydra", $"UPDATE hydra_jwk SET keydata = CASE WHEN created_at = (SELECT min(created_at) FROM hydra_jwk) THEN '{OldHydra}' ELSE '{Hydra}' END");
+        await server.SqlAsync(
+            "ciam_hydra",
+            $"UPDATE hydra_jwk SET keydata = CASE WHEN created_at = (SELECT min(created_at) FROM hydra_jwk) THEN '{OldHydra}' ELSE "
+                + $"'{Hydra}' END"
+        );
         await server.SqlAsync(
             "ciam_kratos",
-            $"UPDATE identity_credentials SET config = jsonb_set(config, '{{providers,0,initial_access_token}}', '\"{Kratos}\"') WHERE config -> 'providers' -> 0 ? 'initial_access_token'");
-        await server.SqlAsync("olympus", $"UPDATE ciam_settings SET value = CASE WHEN key LIKE '%5' THEN '{OldSettings}' ELSE '{Settings}' END WHERE encrypted");
-        await server.SqlAsync("olympus", $"CREATE TABLE numbered_settings AS SELECT g AS key, '{Settings}'::text AS value, true AS encrypted, now() AS updated_at FROM generate_series(1, 3) g");
+            $"UPDATE identity_credentials SET config = jsonb_set(config, '{{providers,0,initial_access_token}}', '\"{Kratos}\"') "
+                + $"WHERE config -> 'providers' -> 0 ? 'initial_access_token'"
+        );
+        await server.SqlAsync(
+            "olympus",
+            $"UPDATE ciam_settings SET value = CASE WHEN key LIKE '%5' THEN '{OldSettings}' ELSE '{Settings}' END WHERE encrypted"
+        );
+        await server.SqlAsync(
+            "olympus",
+            $"CREATE TABLE numbered_settings AS SELECT g AS key, '{Settings}'::text AS value, true AS encrypted, now() AS updated_at "
+                + $"FROM generate_series(1, 3) g"
+        );
     }
 }

@@ -33,7 +33,8 @@ internal sealed class ProxyExchange(ProxyRequest request, Fault? fault)
     public long ResponseBytes => Interlocked.Read(ref responseBytes);
 
     public override string ToString() =>
-        $"{Request.Number} {Method} {PathAndQuery}: {RequestBytes} bytes, {ServerStatus}, {Status}, {ResponseBytes} bytes{(Fault is null ? "" : $" ({Fault.Name})")}";
+        $"{Request.Number} {Method} {PathAndQuery}: {RequestBytes} bytes, {ServerStatus}, {Status}, {ResponseBytes} "
+        + $"bytes{(Fault is null ? "" : $" ({Fault.Name})")}";
 
     internal void AddRequestBytes(int count) => Interlocked.Add(ref requestBytes, count);
 
@@ -247,12 +248,20 @@ internal sealed class FaultProxy : IAsyncDisposable
         {
             // One that was cut, or failed, leaves the other waiting.
             await stop.CancelAsync();
-            await Task.WhenAll(sending, receiving).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.WhenAll(sending, receiving)
+                .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         }
     }
 
     private static async Task<bool> SendBodyAsync(
-        HttpConnection client, HttpConnection origin, long bytes, long length, ProxyExchange exchange, Fault fault, CancellationToken token)
+        HttpConnection client,
+        HttpConnection origin,
+        long bytes,
+        long length,
+        ProxyExchange exchange,
+        Fault fault,
+        CancellationToken token
+    )
     {
         if (length == 0)
         {
@@ -270,7 +279,13 @@ internal sealed class FaultProxy : IAsyncDisposable
         return false;
     }
 
-    private static async Task<bool> ReceiveAsync(HttpConnection client, HttpConnection origin, ProxyExchange exchange, Fault fault, CancellationToken token)
+    private static async Task<bool> ReceiveAsync(
+        HttpConnection client,
+        HttpConnection origin,
+        ProxyExchange exchange,
+        Fault fault,
+        CancellationToken token
+    )
     {
         HttpHead? head = await origin.ReadHeadAsync(token);
         while (head is { Status: >= 100 and < 200 })
@@ -287,7 +302,11 @@ internal sealed class FaultProxy : IAsyncDisposable
         exchange.ServerStatus = head.Status;
         bool hasBody = exchange.Method != "HEAD" && head.Status is not (204 or 304);
         byte[]? body = null;
-        if (hasBody && head.Headers.TryGetValue("Transfer-Encoding", out string? coding) && coding.Contains("chunked", StringComparison.OrdinalIgnoreCase))
+        if (
+            hasBody
+            && head.Headers.TryGetValue("Transfer-Encoding", out string? coding)
+            && coding.Contains("chunked", StringComparison.OrdinalIgnoreCase)
+        )
         {
             body = await origin.ReadChunksAsync(token);
         }

@@ -25,11 +25,13 @@ internal sealed class Hold : IDisposable
             [ ! -e {{folder}}/go ] || exec /usr/bin/gpg "$@"
             n=0; while [ $n -lt {{passing}} ]; do if mkdir {{folder}}/pass-$n 2>/dev/null; then exec /usr/bin/gpg "$@"; fi; n=$((n + 1)); done
             { dd bs=64k count=4 iflag=fullblock 2>/dev/null; : >{{folder}}/in-$$; while [ -d {{folder}} ] && [ ! -e {{folder}}/go ]; do sleep 0.05; done; cat; } | /usr/bin/gpg "$@"
-            """);
+            """
+        );
     }
 
     /// <summary>Waits until so many parts stand still.</summary>
-    public Task EnteredAsync(int parts) => Shell.UntilAsync(() => Task.FromResult(Directory.GetFiles(folder, "in-*").Length >= parts), $"{parts} parts are held in mid-dump");
+    public Task EnteredAsync(int parts) =>
+        Shell.UntilAsync(() => Task.FromResult(Directory.GetFiles(folder, "in-*").Length >= parts), $"{parts} parts are held in mid-dump");
 
     /// <summary>Lets everything go on, now and later.</summary>
     public void Release() => File.WriteAllText(Path.Combine(folder, "go"), "");

@@ -133,12 +133,19 @@ internal sealed class HttpConnection : IDisposable
     /// <param name="flip">The place of the byte in which a bit is flipped; -1: none.</param>
     /// <param name="readOn">A target that closed is no failure: the rest is read and forgotten.</param>
     public async Task PassAsync(
-        HttpConnection? target, long count, Fault fault, Action<int> passed, CancellationToken token, long flip = -1, bool readOn = false)
+        HttpConnection? target,
+        long count,
+        Fault fault,
+        Action<int> passed,
+        CancellationToken token,
+        long flip = -1,
+        bool readOn = false
+    )
     {
         // Twenty blocks a second, so that a slow connection is slow and not one that stops.
         int most = fault.BytesPerSecond == int.MaxValue ? buffer.Length : Math.Clamp(fault.BytesPerSecond / 20, 1, buffer.Length);
         long began = Stopwatch.GetTimestamp();
-        for (long done = 0; done < count;)
+        for (long done = 0; done < count; )
         {
             if (start == end && !await FillAsync(token))
             {
@@ -166,8 +173,10 @@ internal sealed class HttpConnection : IDisposable
 
             start += now;
             done += now;
-            if (fault.BytesPerSecond != int.MaxValue
-                && TimeSpan.FromSeconds((double)done / fault.BytesPerSecond) - Stopwatch.GetElapsedTime(began) is { Ticks: > 0 } early)
+            if (
+                fault.BytesPerSecond != int.MaxValue
+                && TimeSpan.FromSeconds((double)done / fault.BytesPerSecond) - Stopwatch.GetElapsedTime(began) is { Ticks: > 0 } early
+            )
             {
                 await Task.Delay(early, token);
             }
@@ -188,8 +197,7 @@ internal sealed class HttpConnection : IDisposable
         do
         {
             start = end = 0;
-        }
-        while (await FillAsync(token));
+        } while (await FillAsync(token));
     }
 
     /// <summary>Closes it so that the other side sees an error and not an end.</summary>

@@ -41,7 +41,17 @@ internal sealed class Keys : IAsyncDisposable
         await keys.GpgAsync("--passphrase", "", "--quick-generate-key", Ops, "future-default", "default", "never");
         await keys.GpgAsync("--passphrase", Passphrase, "--quick-generate-key", Escrow, "future-default", "default", "2y");
         await keys.GpgAsync("--passphrase", "", "--quick-generate-key", "stranger@example.com", "future-default", "default", "never");
-        await keys.GpgAsync("--faked-system-time", "20200101T000000", "--passphrase", "", "--quick-generate-key", Expired, "future-default", "default", "1y");
+        await keys.GpgAsync(
+            "--faked-system-time",
+            "20200101T000000",
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            Expired,
+            "future-default",
+            "default",
+            "1y"
+        );
         await keys.GpgAsync("--passphrase", "", "--output", keys.OpsSecret, "--armor", "--export-secret-keys", Ops);
         await keys.GpgAsync("--passphrase", Passphrase, "--output", keys.EscrowSecret, "--export-secret-keys", Escrow);
         await keys.GpgAsync("--passphrase", "", "--output", keys.StrangerSecret, "--export-secret-keys", "stranger@example.com");

@@ -17,7 +17,11 @@ internal sealed class PostgresContainer : IAsyncDisposable
 
     // Where Debian has the program itself: the one on the PATH is a script that looks for it.
     private static readonly string? HostPsql = Directory.Exists("/usr/lib/postgresql")
-        ? Directory.GetDirectories("/usr/lib/postgresql").Select(static folder => Path.Combine(folder, "bin", "psql")).FirstOrDefault(File.Exists) : null;
+        ? Directory
+            .GetDirectories("/usr/lib/postgresql")
+            .Select(static folder => Path.Combine(folder, "bin", "psql"))
+            .FirstOrDefault(File.Exists)
+        : null;
 
     private static readonly SemaphoreSlim Sweeping = new(1, 1);
     private static bool swept;
@@ -42,16 +46,37 @@ internal sealed class PostgresContainer : IAsyncDisposable
         await Shell.ReadAsync(
             "podman",
             [
-                "run", "--detach", "--name", name, "--label", $"{Label}={Environment.ProcessId}", "--env", "POSTGRES_PASSWORD", "--publish", "127.0.0.1::5432",
-                .. podmanOptions, image, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=60",
+                "run",
+                "--detach",
+                "--name",
+                name,
+                "--label",
+                $"{Label}={Environment.ProcessId}",
+                "--env",
+                "POSTGRES_PASSWORD",
+                "--publish",
+                "127.0.0.1::5432",
+                .. podmanOptions,
+                image,
+                "-c",
+                "fsync=off",
+                "-c",
+                "synchronous_commit=off",
+                "-c",
+                "full_page_writes=off",
+                "-c",
+                "max_connections=60",
             ],
-            new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Password });
+            new Dictionary<string, string?> { ["POSTGRES_PASSWORD"] = Password }
+        );
         string published = await Shell.ReadAsync("podman", ["port", name, "5432"]);
         var container = new PostgresContainer(name, int.Parse(published.Trim().Split(':')[^1]));
         // By a look at the port first, which costs a hundredth of an exec.
         await Shell.UntilAsync(container.AnswersAsync, "the server listens");
         await Shell.UntilAsync(
-            async () => (await Shell.RunAsync("podman", ["exec", name, "pg_isready", "--quiet", "--host=127.0.0.1"])).ExitCode == 0, "the server is up");
+            async () => (await Shell.RunAsync("podman", ["exec", name, "pg_isready", "--quiet", "--host=127.0.0.1"])).ExitCode == 0,
+            "the server is up"
+        );
         return container;
     }
 
@@ -72,26 +97,48 @@ internal sealed class PostgresContainer : IAsyncDisposable
         string script = $"SET application_name = '{tag}'; BEGIN; {sql}; SELECT pg_sleep(600);";
         var session = new RunningProgram("podman", PsqlArguments(database), null, null, script);
         await Shell.UntilAsync(
-            async () => (await SqlAsync("postgres", $"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{tag}' AND wait_event = 'PgSleep'")).Trim() == "1",
-            $"held: {sql}");
+            async () =>
+                (
+                    await SqlAsync(
+                        "postgres",
+                        $"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{tag}' AND wait_event = 'PgSleep'"
+                    )
+                ).Trim() == "1",
+            $"held: {sql}"
+        );
         return new Holder(this, session, tag);
     }
 
     /// <summary>Loads the five databases.</summary>
-    public async Task LoadFixtureAsync(params string[] arguments) => await Shell.ReadAsync(
-        "podman", ["exec", "-i", "--env", "PGUSER=postgres", Name, "bash", "-s", "--", .. arguments], input: await File.ReadAllTextAsync(Surroundings.FixtureScript), seconds: 180);
+    public async Task LoadFixtureAsync(params string[] arguments) =>
+        await Shell.ReadAsync(
+            "podman",
+            ["exec", "-i", "--env", "PGUSER=postgres", Name, "bash", "-s", "--", .. arguments],
+            input: await File.ReadAllTextAsync(Surroundings.FixtureScript),
+            seconds: 180
+        );
 
     public Task<Outcome> ExecAsync(params string[] command) => Shell.RunAsync("podman", ["exec", Name, .. command]);
 
     public async Task<IReadOnlyList<string>> DatabasesAsync() =>
-        [.. (await SqlAsync("postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname COLLATE \"C\"")).Split('\n', StringSplitOptions.RemoveEmptyEntries)];
+        [
+            .. (
+                await SqlAsync(
+                    "postgres",
+                    "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname COLLATE \"C\""
+                )
+            ).Split('\n', StringSplitOptions.RemoveEmptyEntries),
+        ];
 
     /// <summary>As it was when it was new: no databases, no roles.</summary>
     public async Task EmptyAsync()
     {
         if ((await SqlAsync("postgres", "SELECT count(*) FROM pg_subscription")).Trim() != "0")
         {
-            string owners = await SqlAsync("postgres", "SELECT DISTINCT d.datname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid");
+            string owners = await SqlAsync(
+                "postgres",
+                "SELECT DISTINCT d.datname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+            );
             foreach (string database in owners.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             {
                 await SqlAsync(
@@ -100,7 +147,8 @@ internal sealed class PostgresContainer : IAsyncDisposable
                     SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname), format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname), format('DROP SUBSCRIPTION %I', subname)
                     FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
                     \gexec
-                    """);
+                    """
+                );
             }
         }
 
@@ -113,7 +161,8 @@ internal sealed class PostgresContainer : IAsyncDisposable
             \gexec
             SELECT 'DROP ROLE ' || string_agg(format('%I', rolname), ', ') FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres' HAVING count(*) > 0
             \gexec
-            """);
+            """
+        );
     }
 
     /// <summary>
@@ -123,11 +172,19 @@ internal sealed class PostgresContainer : IAsyncDisposable
     public async Task ShouldBeCleanAsync(double seconds = 30)
     {
         await Shell.UntilAsync(
-            async () => (await SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'")).Trim() == "0",
-            "no backend of a run is left on the server", seconds);
+            async () =>
+                (await SqlAsync("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'")).Trim()
+                == "0",
+            "no backend of a run is left on the server",
+            seconds
+        );
         await Shell.UntilAsync(
-            async () => (await ExecAsync("sh", "-c", "ls -d /dev/shm/olympus-pgbackup* /tmp/olympus-pgbackup* 2>/dev/null")).Output.Trim().Length == 0,
-            "no folder of a run is left in the container", seconds);
+            async () =>
+                (await ExecAsync("sh", "-c", "ls -d /dev/shm/olympus-pgbackup* /tmp/olympus-pgbackup* 2>/dev/null")).Output.Trim().Length
+                == 0,
+            "no folder of a run is left in the container",
+            seconds
+        );
         (await Shell.RunAsync("podman", ["logs", Name])).All.ShouldNotContain("terminating any other active server processes");
     }
 
@@ -140,7 +197,12 @@ internal sealed class PostgresContainer : IAsyncDisposable
         {
             var variables = new Dictionary<string, string?> { ["PGPASSWORD"] = Password, ["PGOPTIONS"] = Options };
             string port = Port.ToString(CultureInfo.InvariantCulture);
-            Outcome outcome = await Shell.RunAsync(HostPsql, [.. ClientArguments(database), "--host=127.0.0.1", "--port", port, .. options], variables, input: sql);
+            Outcome outcome = await Shell.RunAsync(
+                HostPsql,
+                [.. ClientArguments(database), "--host=127.0.0.1", "--port", port, .. options],
+                variables,
+                input: sql
+            );
             // A server that lets nobody in by this way is asked from inside.
             if (!(outcome.ExitCode == 2 && outcome.Errors.Contains("connection to server at \"127.0.0.1\"", StringComparison.Ordinal)))
             {
@@ -155,10 +217,16 @@ internal sealed class PostgresContainer : IAsyncDisposable
         ["exec", "--interactive", "--env", "PGOPTIONS=" + Options, Name, "psql", .. ClientArguments(database)];
 
     private static string[] ClientArguments(string database) =>
-    [
-        "--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1", "--username=postgres",
-        "--dbname", $"dbname='{database.Replace("\\", "\\\\").Replace("'", "\\'")}'",
-    ];
+        [
+            "--no-psqlrc",
+            "--no-align",
+            "--tuples-only",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            "--username=postgres",
+            "--dbname",
+            $"dbname='{database.Replace("\\", "\\\\").Replace("'", "\\'")}'",
+        ];
 
     // Any answer to a request for TLS (PostgreSQL manual, "SSLRequest"): the port alone may be held by the engine.
     private async Task<bool> AnswersAsync()
@@ -190,7 +258,10 @@ internal sealed class PostgresContainer : IAsyncDisposable
             }
 
             swept = true;
-            string found = await Shell.ReadAsync("podman", ["ps", "--all", "--filter", $"label={Label}", "--format", $"{{{{.Names}}}} {{{{index .Labels \"{Label}\"}}}}"]);
+            string found = await Shell.ReadAsync(
+                "podman",
+                ["ps", "--all", "--filter", $"label={Label}", "--format", $"{{{{.Names}}}} {{{{index .Labels \"{Label}\"}}}}"]
+            );
             foreach (string[] line in found.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static l => l.Split(' ')))
             {
                 if (line.Length < 2 || !Directory.Exists("/proc/" + line[1]))
@@ -209,7 +280,10 @@ internal sealed class PostgresContainer : IAsyncDisposable
     {
         public async ValueTask DisposeAsync()
         {
-            await server.TrySqlAsync("postgres", $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{tag}'");
+            await server.TrySqlAsync(
+                "postgres",
+                $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{tag}'"
+            );
             await session.EndAsync();
             await session.DisposeAsync();
         }

@@ -11,12 +11,13 @@ namespace PgBackup.IntegrationTests.Support;
 internal sealed record S3User(string Name, string AccessKey, string SecretKey);
 
 /// <summary>
-/// A real S3 server, Ceph's radosgw, one for the whole test run: started when the first test asks for it, ended by process id after the last.
+/// A real S3 server, Ceph's radosgw, one for the whole test run: started when the first test asks for it, ended by process id after the
+/// last.
 /// A test class takes it as a constructor parameter. Every test makes buckets of its own.
 /// <para>
-/// What it does otherwise than Amazon (16.2): PUT takes <c>If-Match</c> without quotes only; in a bucket with versions <c>If-None-Match</c> is
-/// ignored; <c>If-Match</c> on DELETE and <c>If-None-Match</c> on CompleteMultipartUpload are ignored everywhere; so is
-/// the lock asked for by CreateMultipartUpload, and SSE AES256. SSE-KMS works with the keys <c>testkey-1</c> and <c>testkey-2</c>.
+/// What it does otherwise than Amazon (16.2): PUT takes <c>If-Match</c> without quotes only; in a bucket with versions <c>If-None-Match</c>
+/// is ignored; <c>If-Match</c> on DELETE and <c>If-None-Match</c> on CompleteMultipartUpload are ignored everywhere; so is the lock asked
+/// for by CreateMultipartUpload, and SSE AES256. SSE-KMS works with the keys <c>testkey-1</c> and <c>testkey-2</c>.
 /// </para>
 /// </summary>
 public sealed class RadosGateway : IAsyncLifetime
@@ -25,17 +26,23 @@ public sealed class RadosGateway : IAsyncLifetime
 
     private const string FolderPrefix = "opgw-";
 
-    private readonly string folder = Path.Combine(Path.GetTempPath(), $"{FolderPrefix}{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..6]}");
+    private readonly string folder = Path.Combine(
+        Path.GetTempPath(),
+        $"{FolderPrefix}{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..6]}"
+    );
     private readonly SemaphoreSlim one = new(1, 1);
     private S3User? lab;
     private S3User? reader;
     private string? endpoint;
 
-    /// <summary>Such as <c>http://127.0.0.1:20080</c>. It is known, like the keys, once <see cref="StartAsync"/> or <see cref="NewBucketAsync"/> was awaited.</summary>
-    internal string Endpoint => endpoint ?? throw new InvalidOperationException("radosgw was not asked for yet: await StartAsync or NewBucketAsync first");
+    /// <summary>Such as <c>http://127.0.0.1:20080</c>. It is known, like the keys, once <see cref="StartAsync"/> or
+    /// <see cref="NewBucketAsync"/> was awaited.</summary>
+    internal string Endpoint =>
+        endpoint ?? throw new InvalidOperationException("radosgw was not asked for yet: await StartAsync or NewBucketAsync first");
 
     /// <summary>The user who owns the buckets and may do everything.</summary>
-    internal S3User Lab => lab ?? throw new InvalidOperationException("radosgw was not asked for yet: await StartAsync or NewBucketAsync first");
+    internal S3User Lab =>
+        lab ?? throw new InvalidOperationException("radosgw was not asked for yet: await StartAsync or NewBucketAsync first");
 
     internal string AccessKey => Lab.AccessKey;
 
@@ -58,7 +65,9 @@ public sealed class RadosGateway : IAsyncLifetime
 
             await SweepAsync();
             Dictionary<string, string> told = (await Shell.ReadAsync(Script, ["start", folder]))
-                .Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static l => l.Split('=', 2)).ToDictionary(static l => l[0], static l => l[1]);
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(static l => l.Split('=', 2))
+                .ToDictionary(static l => l[0], static l => l[1]);
             lab = new S3User("lab", told["access_key"], told["secret_key"]);
             endpoint = told["endpoint"];
         }
@@ -108,8 +117,21 @@ public sealed class RadosGateway : IAsyncLifetime
             {
                 S3User user = NewKeys("lab:reader");
                 await AdminAsync(
-                    "subuser", "create", "--uid", "lab", "--subuser", user.Name, "--access", "read", "--key-type", "s3",
-                    "--access-key", user.AccessKey, "--secret-key", user.SecretKey);
+                    "subuser",
+                    "create",
+                    "--uid",
+                    "lab",
+                    "--subuser",
+                    user.Name,
+                    "--access",
+                    "read",
+                    "--key-type",
+                    "s3",
+                    "--access-key",
+                    user.AccessKey,
+                    "--secret-key",
+                    user.SecretKey
+                );
                 reader = user;
             }
 
@@ -126,32 +148,47 @@ public sealed class RadosGateway : IAsyncLifetime
     {
         await StartAsync();
         S3User user = NewKeys("user-" + Guid.NewGuid().ToString("N")[..8]);
-        await AdminAsync("user", "create", "--uid", user.Name, "--display-name", user.Name, "--access-key", user.AccessKey, "--secret-key", user.SecretKey);
+        await AdminAsync(
+            "user",
+            "create",
+            "--uid",
+            user.Name,
+            "--display-name",
+            user.Name,
+            "--access-key",
+            user.AccessKey,
+            "--secret-key",
+            user.SecretKey
+        );
         return user;
     }
 
-    /// <summary>Lets a user do this, and nothing else, in one bucket of lab's: <c>s3:GetObject</c>, <c>s3:PutObject</c>, <c>s3:ListBucket</c>, <c>s3:DeleteObject</c>...</summary>
+    /// <summary>Lets a user do this, and nothing else, in one bucket of lab's: <c>s3:GetObject</c>, <c>s3:PutObject</c>,
+    /// <c>s3:ListBucket</c>, <c>s3:DeleteObject</c>...</summary>
     internal async Task GrantAsync(string bucket, S3User user, params string[] actions)
     {
-        string policy = JsonSerializer.Serialize(new
-        {
-            Version = "2012-10-17",
-            Statement = new[]
+        string policy = JsonSerializer.Serialize(
+            new
             {
-                new
+                Version = "2012-10-17",
+                Statement = new[]
                 {
-                    Effect = "Allow",
-                    Principal = new { AWS = new[] { "arn:aws:iam:::user/" + user.Name } },
-                    Action = actions,
-                    Resource = new[] { "arn:aws:s3:::" + bucket, $"arn:aws:s3:::{bucket}/*" },
+                    new
+                    {
+                        Effect = "Allow",
+                        Principal = new { AWS = new[] { "arn:aws:iam:::user/" + user.Name } },
+                        Action = actions,
+                        Resource = new[] { "arn:aws:s3:::" + bucket, $"arn:aws:s3:::{bucket}/*" },
+                    },
                 },
-            },
-        });
+            }
+        );
         using AmazonS3Client client = Client();
         await client.PutBucketPolicyAsync(new PutBucketPolicyRequest { BucketName = bucket, Policy = policy });
     }
 
-    /// <summary>From now on the bucket holds so many bytes: what would exceed them gets 403 QuotaExceeded. It counts in steps of 4 KiB.</summary>
+    /// <summary>From now on the bucket holds so many bytes: what would exceed them gets 403 QuotaExceeded. It counts in steps of 4
+    /// KiB.</summary>
     internal async Task LimitAsync(string bucket, long bytes)
     {
         await AdminAsync("quota", "set", "--quota-scope", "bucket", "--bucket", bucket, "--max-size", $"{bytes}");

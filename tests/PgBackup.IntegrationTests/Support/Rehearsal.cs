@@ -23,7 +23,8 @@ internal sealed class Rehearsal(Workspace workspace, string snapshot, string ide
         return (outcome, Report());
     }
 
-    public RunningProgram Start(params string[] arguments) => Workspace.Start(["drill", .. arguments.Contains("--identity") ? Array.Empty<string>() : ["--identity", identity], .. arguments]);
+    public RunningProgram Start(params string[] arguments) =>
+        Workspace.Start(["drill", .. arguments.Contains("--identity") ? Array.Empty<string>() : ["--identity", identity], .. arguments]);
 
     /// <summary>The newest report, the same in every store.</summary>
     public DrillReport Report()
@@ -42,12 +43,15 @@ internal sealed class Rehearsal(Workspace workspace, string snapshot, string ide
     public bool IsProven(string store) => File.Exists(Path.Combine(store, Snapshot, SnapshotLayout.Proven));
 
     /// <summary>Scratch servers that a process started.</summary>
-    public static async Task<string[]> ContainersAsync(int process) => (await Shell.ReadAsync(
-        "podman", ["ps", "--all", "--filter", $"label=olympus-pgbackup.pid={process}", "--format", "{{.Names}}"])).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    public static async Task<string[]> ContainersAsync(int process) =>
+        (
+            await Shell.ReadAsync("podman", ["ps", "--all", "--filter", $"label=olympus-pgbackup.pid={process}", "--format", "{{.Names}}"])
+        ).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     public void Dispose() => Workspace.Dispose();
 
-    private static List<string> Reports(string store) => Directory.Exists(Path.Combine(store, "drills"))
-        ? [.. Directory.GetFiles(Path.Combine(store, "drills"), "*.json").Order(StringComparer.Ordinal)]
-        : [];
+    private static List<string> Reports(string store) =>
+        Directory.Exists(Path.Combine(store, "drills"))
+            ? [.. Directory.GetFiles(Path.Combine(store, "drills"), "*.json").Order(StringComparer.Ordinal)]
+            : [];
 }

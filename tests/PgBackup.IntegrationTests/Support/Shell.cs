@@ -24,7 +24,13 @@ internal sealed class RunningProgram : IAsyncDisposable
     private readonly Capture output;
     private readonly Capture errors;
 
-    public RunningProgram(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment, string? folder, string? input)
+    public RunningProgram(
+        string program,
+        IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string?>? environment,
+        string? folder,
+        string? input
+    )
     {
         var start = new ProcessStartInfo(program)
         {
@@ -70,10 +76,12 @@ internal sealed class RunningProgram : IAsyncDisposable
     public bool HasExited => process.HasExited;
 
     /// <summary>The test that asks has started a process of this id.</summary>
-    public static bool IsOfThisTest(int id) => TestContext.Current.Test?.UniqueID is { } test && Starters.TryGetValue(id, out string? starter) && starter == test;
+    public static bool IsOfThisTest(int id) =>
+        TestContext.Current.Test?.UniqueID is { } test && Starters.TryGetValue(id, out string? starter) && starter == test;
 
     /// <summary>The programs of this test that run, with what they wrote so far.</summary>
-    public static string OfThisTest() => string.Concat(Running.Where(static r => r.Value == TestContext.Current.Test?.UniqueID).Select(static r => "\n" + r.Key.SoFar()));
+    public static string OfThisTest() =>
+        string.Concat(Running.Where(static r => r.Value == TestContext.Current.Test?.UniqueID).Select(static r => "\n" + r.Key.SoFar()));
 
     /// <summary>Sends a signal by <c>kill</c>: TERM, INT, KILL.</summary>
     public async Task SignalAsync(string name) => await Shell.RunAsync("kill", ["-" + name, $"{process.Id}"]);
@@ -106,8 +114,9 @@ internal sealed class RunningProgram : IAsyncDisposable
         process.Dispose();
     }
 
-    private string SoFar() => $"{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList.Take(6))} " +
-        $"({(process.HasExited ? $"ended with exit code {process.ExitCode}" : "runs")})\n--- stdout\n{output}\n--- stderr\n{errors}";
+    private string SoFar() =>
+        $"{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList.Take(6))} "
+        + $"({(process.HasExited ? $"ended with exit code {process.ExitCode}" : "runs")})\n--- stdout\n{output}\n--- stderr\n{errors}";
 
     // What a program writes, as it comes.
     private sealed class Capture
@@ -150,7 +159,13 @@ internal sealed class RunningProgram : IAsyncDisposable
 internal static class Shell
 {
     public static async Task<Outcome> RunAsync(
-        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, string? folder = null, string? input = null, double seconds = 120)
+        string program,
+        IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string?>? environment = null,
+        string? folder = null,
+        string? input = null,
+        double seconds = 120
+    )
     {
         await using var running = new RunningProgram(program, arguments, environment, folder, input);
         return await running.EndAsync(seconds);
@@ -158,11 +173,19 @@ internal static class Shell
 
     /// <summary>Runs it, expects exit code 0, and returns its stdout.</summary>
     public static async Task<string> ReadAsync(
-        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, string? folder = null, string? input = null, double seconds = 120)
+        string program,
+        IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string?>? environment = null,
+        string? folder = null,
+        string? input = null,
+        double seconds = 120
+    )
     {
         string[] all = [.. arguments];
         Outcome outcome = await RunAsync(program, all, environment, folder, input, seconds);
-        return outcome.ExitCode == 0 ? outcome.Output : throw new InvalidOperationException($"{program} {string.Join(' ', all)}: {outcome}");
+        return outcome.ExitCode == 0
+            ? outcome.Output
+            : throw new InvalidOperationException($"{program} {string.Join(' ', all)}: {outcome}");
     }
 
     /// <summary>Asks again and again until it is so.</summary>

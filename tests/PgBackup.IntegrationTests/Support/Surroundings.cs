@@ -12,9 +12,10 @@ internal static class Surroundings
 
     public static string Image => ImageName.Value;
 
-    public static string Binary => Environment.GetEnvironmentVariable("OLYMPUS_PGBACKUP_BINARY") is { Length: > 0 } named
-        ? named
-        : Path.Combine(Root, "artifacts", "publish", "olympus-pgbackup");
+    public static string Binary =>
+        Environment.GetEnvironmentVariable("OLYMPUS_PGBACKUP_BINARY") is { Length: > 0 } named
+            ? named
+            : Path.Combine(Root, "artifacts", "publish", "olympus-pgbackup");
 
     public static string FixtureScript => Path.Combine(Root, "tests", "fixtures", "olympus-fixture.sh");
 

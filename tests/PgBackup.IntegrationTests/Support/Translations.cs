@@ -29,13 +29,18 @@ internal static class Translations
         const int Head = 28;
         (byte[] English, byte[] Other)[] sorted =
         [
-            .. words.OrderBy(static w => w.English, StringComparer.Ordinal).Select(static w => (Encoding.UTF8.GetBytes(w.English), Encoding.UTF8.GetBytes(w.Other))),
+            .. words
+                .OrderBy(static w => w.English, StringComparer.Ordinal)
+                .Select(static w => (Encoding.UTF8.GetBytes(w.English), Encoding.UTF8.GetBytes(w.Other))),
         ];
         var text = new MemoryStream();
         int table = Head;
         int texts = Head + (16 * sorted.Length);
         byte[] start = new byte[texts];
-        foreach ((int at, int value) in (ReadOnlySpan<(int, int)>)[(0, unchecked((int)0x950412de)), (8, sorted.Length), (12, Head), (16, Head + (8 * sorted.Length)), (24, texts)])
+        foreach (
+            (int at, int value) in (ReadOnlySpan<(int, int)>)
+                [(0, unchecked((int)0x950412de)), (8, sorted.Length), (12, Head), (16, Head + (8 * sorted.Length)), (24, texts)]
+        )
         {
             BinaryPrimitives.WriteInt32LittleEndian(start.AsSpan(at), value);
         }

@@ -27,19 +27,28 @@ internal sealed class Workspace : IDisposable
     public string ConfigFile => Path.Combine(Folder, "config.yaml");
 
     /// <summary>A config for databases of a container.</summary>
-    public static Workspace ForContainer(string container, string encryption, IEnumerable<string> databases, string dump = "", string user = "postgres") => new(
-        $$"""
-        cluster: test
-        source:
-          podman: { container: {{container}}, user: {{user}} }
-        databases: [{{string.Join(", ", databases.Select(Quoted))}}]
-        {{(dump.Length > 0 ? $"dump: {dump}" : "")}}
-        encryption: {{encryption}}
-        stores:
-          - { name: local, path: STORE, keep: { all: 14d } }
-        """);
+    public static Workspace ForContainer(
+        string container,
+        string encryption,
+        IEnumerable<string> databases,
+        string dump = "",
+        string user = "postgres"
+    ) =>
+        new(
+            $$"""
+            cluster: test
+            source:
+              podman: { container: {{container}}, user: {{user}} }
+            databases: [{{string.Join(", ", databases.Select(Quoted))}}]
+            {{(dump.Length > 0 ? $"dump: {dump}" : "")}}
+            encryption: {{encryption}}
+            stores:
+              - { name: local, path: STORE, keep: { all: 14d } }
+            """
+        );
 
-    public static string Gpg(Keys keys, params string[] recipients) => $"{{ gpg: {{ recipients: [{string.Join(", ", recipients)}], home: {keys.PublicHome} }} }}";
+    public static string Gpg(Keys keys, params string[] recipients) =>
+        $"{{ gpg: {{ recipients: [{string.Join(", ", recipients)}], home: {keys.PublicHome} }} }}";
 
     public static string Age(Keys keys) => $"{{ age: {{ recipients: [{keys.AgeRecipient}] }} }}";
 
@@ -63,19 +72,33 @@ internal sealed class Workspace : IDisposable
     /// <summary>podman tells a process that is not there, as if this user could not look at it.</summary>
     public void BlindPodman()
     {
-        string podman = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(static f => Path.Combine(f, "podman")).First(File.Exists);
-        PutOnPath("podman", $"""
+        string podman = Environment
+            .GetEnvironmentVariable("PATH")!
+            .Split(':')
+            .Select(static f => Path.Combine(f, "podman"))
+            .First(File.Exists);
+        PutOnPath(
+            "podman",
+            $"""
             #!/bin/sh
             if [ "$1 $2" = "container inspect" ]; then {podman} "$@" | sed 's/running [0-9]*/running 999999999/'; exit; fi
             exec {podman} "$@"
-            """);
+            """
+        );
     }
 
-    /// <summary>The memory of the containers that podman starts is small, and what tells its free space (<c>df</c>) says that it is large.</summary>
+    /// <summary>The memory of the containers that podman starts is small, and what tells its free space (<c>df</c>) says that it is
+    /// large.</summary>
     public void FillPodmansMemory()
     {
-        string podman = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(static f => Path.Combine(f, "podman")).First(File.Exists);
-        PutOnPath("podman", $"""
+        string podman = Environment
+            .GetEnvironmentVariable("PATH")!
+            .Split(':')
+            .Select(static f => Path.Combine(f, "podman"))
+            .First(File.Exists);
+        PutOnPath(
+            "podman",
+            $"""
             #!/bin/sh
             [ "$1" = run ] || exec {podman} "$@"
             n=$# before=
@@ -88,7 +111,8 @@ internal sealed class Workspace : IDisposable
             {podman} "$@" || exit
             printf '#!/bin/sh\necho head\necho shm 99999999 0 99999999 0%% /dev/shm\n' |
               {podman} exec -i "$name" sh -c 'cat >/usr/local/bin/df; chmod 755 /usr/local/bin/df'
-            """);
+            """
+        );
     }
 
     /// <summary>A program found before all others of its name.</summary>
@@ -107,7 +131,9 @@ internal sealed class Workspace : IDisposable
     {
         string bin = Path.Combine(Folder, "without-" + names[0]);
         Directory.CreateDirectory(bin);
-        foreach (string file in Environment.GetEnvironmentVariable("PATH")!.Split(':').Where(Directory.Exists).SelectMany(Directory.GetFiles))
+        foreach (
+            string file in Environment.GetEnvironmentVariable("PATH")!.Split(':').Where(Directory.Exists).SelectMany(Directory.GetFiles)
+        )
         {
             string link = Path.Combine(bin, Path.GetFileName(file));
             if (!names.Contains(Path.GetFileName(file)) && !File.Exists(link))
@@ -155,17 +181,31 @@ internal sealed class Workspace : IDisposable
     public string PartFile(string id, string database) =>
         Path.Combine(SnapshotFolder(id), Manifest(id).Databases.Single(p => p.Database == database).Object);
 
-    /// <summary>Digests of every file below the store, hidden ones too but for the lock: what must not change.</summary>
-    public IReadOnlyDictionary<string, string> Contents() => Directory.Exists(Store)
-        ? Directory.EnumerateFiles(Store, "*", SearchOption.AllDirectories).Where(static f => !f.EndsWith(".lock", StringComparison.Ordinal)).ToDictionary(
-            f => Path.GetRelativePath(Store, f), static f => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f))))
-        : new Dictionary<string, string>();
+    /// <summary>Digests of every file below the store, hidden ones too but for the lock: what must not change. Each use adds a
+    /// record.</summary>
+    public IReadOnlyDictionary<string, string> Contents() =>
+        Directory.Exists(Store)
+            ? Directory
+                .EnumerateFiles(Store, "*", SearchOption.AllDirectories)
+                .Where(f => !f.EndsWith(".lock", StringComparison.Ordinal) && !f.StartsWith(Path.Combine(Store, SnapshotLayout.Records)))
+                .ToDictionary(
+                    f => Path.GetRelativePath(Store, f),
+                    static f => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f)))
+                )
+            : new Dictionary<string, string>();
 
-    /// <summary>No folder of this program is left in this host's memory or temp folder by a process that this test started, and that has ended.</summary>
+    /// <summary>No folder of this program is left in this host's memory or temp folder by a process that this test started, and that has
+    /// ended.</summary>
     public static void HostShouldBeClean()
     {
-        IEnumerable<string> left = ((string[])["/dev/shm", Path.GetTempPath()]).SelectMany(static root => Directory.GetDirectories(root, "olympus-pgbackup-*"))
-            .Where(static f => Path.GetFileName(f).Split('-') is [_, _, string pid, ..] && int.TryParse(pid, out int id) && RunningProgram.IsOfThisTest(id) && !Directory.Exists("/proc/" + pid));
+        IEnumerable<string> left = ((string[])["/dev/shm", Path.GetTempPath()])
+            .SelectMany(static root => Directory.GetDirectories(root, "olympus-pgbackup-*"))
+            .Where(static f =>
+                Path.GetFileName(f).Split('-') is [_, _, string pid, ..]
+                && int.TryParse(pid, out int id)
+                && RunningProgram.IsOfThisTest(id)
+                && !Directory.Exists("/proc/" + pid)
+            );
         left.ShouldBeEmpty();
     }
 

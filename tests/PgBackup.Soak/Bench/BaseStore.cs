@@ -6,8 +6,8 @@ using PgBackup.Snapshots;
 namespace PgBackup.Soak.Bench;
 
 /// <summary>
-/// A store with snapshots of before the fault, made once for each worker and cipher, and copied for each fault: some old ones that the rules
-/// would remove, and two of now. The server holds what the last one holds.
+/// A store with snapshots of before the fault, made once for each worker and cipher, and copied for each fault: some old ones that the
+/// rules would remove, and two of now. The server holds what the last one holds.
 /// </summary>
 internal sealed class BaseStore(string folder, string encryption, IReadOnlyList<string> old, IReadOnlyList<string> now)
 {
@@ -25,13 +25,19 @@ internal sealed class BaseStore(string folder, string encryption, IReadOnlyList<
     public static Dictionary<string, string> Proofs(string store, string id)
     {
         JsonNode manifest = JsonNode.Parse(File.ReadAllBytes(Path.Combine(store, id, SnapshotLayout.Manifest)))!;
-        return manifest["parts"]!.AsArray().Where(static p => p!["database"] is not null).ToDictionary(
-            static p => p!["database"]!.GetValue<string>(), static p => p!["proof"]?.ToJsonString() ?? "none", StringComparer.Ordinal);
+        return manifest["parts"]!
+            .AsArray()
+            .Where(static p => p!["database"] is not null)
+            .ToDictionary(
+                static p => p!["database"]!.GetValue<string>(),
+                static p => p!["proof"]?.ToJsonString() ?? "none",
+                StringComparer.Ordinal
+            );
     }
 
     /// <summary>
-    /// A copy of a snapshot with another id, everywhere it stands, as if it had been taken then: no clock is turned back for it. Digests of the
-    /// small objects, which have the id in them, are written anew.
+    /// A copy of a snapshot with another id, everywhere it stands, as if it had been taken then: no clock is turned back for it. Digests of
+    /// the small objects, which have the id in them, are written anew.
     /// </summary>
     public static void Copy(string store, string id, string to)
     {
@@ -53,7 +59,10 @@ internal sealed class BaseStore(string folder, string encryption, IReadOnlyList<
 
             string text = File.ReadAllText(file);
             string before = Digest(text);
-            text = digests.Aggregate(text.Replace(id, to, StringComparison.Ordinal), static (t, d) => t.Replace(d.Key, d.Value, StringComparison.Ordinal));
+            text = digests.Aggregate(
+                text.Replace(id, to, StringComparison.Ordinal),
+                static (t, d) => t.Replace(d.Key, d.Value, StringComparison.Ordinal)
+            );
             File.WriteAllText(file, text);
             digests[before] = Digest(text);
         }

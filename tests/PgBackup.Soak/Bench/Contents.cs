@@ -5,14 +5,12 @@ internal static class Contents
 {
     public static IReadOnlyList<string> Databases { get; } = ["shop", "mail"];
 
-    public const string Globals =
-        """
+    public const string Globals = """
         CREATE ROLE shopkeeper LOGIN PASSWORD 'a password of the campaign'; CREATE ROLE reader; GRANT reader TO shopkeeper;
         CREATE DATABASE shop OWNER shopkeeper; CREATE DATABASE mail;
         """;
 
-    public const string Shop =
-        """
+    public const string Shop = """
         CREATE TYPE state AS ENUM ('new', 'paid', 'sent');
         CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, joined timestamptz DEFAULT now());
         CREATE TABLE orders (id serial PRIMARY KEY, customer bigint REFERENCES customers, state state NOT NULL, cents int CHECK (cents >= 0));
@@ -25,8 +23,7 @@ internal static class Contents
         SELECT lo_from_bytea(0, convert_to(repeat('large object ', 500), 'UTF8'));
         """;
 
-    public const string Mail =
-        """
+    public const string Mail = """
         CREATE TABLE letters AS SELECT i AS id, repeat(md5(i::text), 8) AS body FROM generate_series(1, 800) i;
         CREATE INDEX ON letters (id); COMMENT ON TABLE letters IS 'what was written';
         """;

@@ -137,13 +137,19 @@ internal static class Judge
                     if (files)
                     {
                         left.AddRange(scene.Rests().Concat(scene.Site.Rests()));
-                        left.AddRange(Directory.GetDirectories(scene.Workspace.Store)
-                            .Select(static f => Path.Combine(f, "IN-PROGRESS")).Where(File.Exists));
+                        left.AddRange(
+                            Directory
+                                .GetDirectories(scene.Workspace.Store)
+                                .Select(static f => Path.Combine(f, "IN-PROGRESS"))
+                                .Where(File.Exists)
+                        );
                     }
 
                     return Task.FromResult(left.Count == 0);
                 },
-                "nothing is left", Limits.Settling);
+                "nothing is left",
+                Limits.Settling
+            );
         }
         catch (TimeoutException)
         {
@@ -160,8 +166,13 @@ internal static class Judge
     {
         const string Label = "olympus-pgbackup.pid";
         string all = await Shell.ReadAsync(
-            "podman", ["ps", "--all", "--filter", "label=" + Label, "--format", $"{{{{.Names}}}} {{{{index .Labels \"{Label}\"}}}}"]);
-        return string.Join(", ", all.Split('\n', StringSplitOptions.RemoveEmptyEntries)
-            .Where(l => scene.ProcessIds.Any(p => l.EndsWith($" {p}", StringComparison.Ordinal))));
+            "podman",
+            ["ps", "--all", "--filter", "label=" + Label, "--format", $"{{{{.Names}}}} {{{{index .Labels \"{Label}\"}}}}"]
+        );
+        return string.Join(
+            ", ",
+            all.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Where(l => scene.ProcessIds.Any(p => l.EndsWith($" {p}", StringComparison.Ordinal)))
+        );
     }
 }

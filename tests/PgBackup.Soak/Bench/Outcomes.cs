@@ -26,7 +26,10 @@ internal static partial class Outcomes
     /// <summary>The last lines, on one.</summary>
     public static string Tail(Outcome outcome)
     {
-        string text = string.Join(" | ", outcome.All.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).TakeLast(25));
+        string text = string.Join(
+            " | ",
+            outcome.All.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).TakeLast(25)
+        );
         return text.Length > 3000 ? text[..3000] + "..." : text;
     }
 

@@ -23,7 +23,12 @@ internal static class Processes
         var found = new List<SeenProcess>();
         foreach (string folder in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(folder), out int id) && isOne(id) && Read(id, "stat") is { Length: > 0 } stat && !IsZombie(stat))
+            if (
+                int.TryParse(Path.GetFileName(folder), out int id)
+                && isOne(id)
+                && Read(id, "stat") is { Length: > 0 } stat
+                && !IsZombie(stat)
+            )
             {
                 found.Add(new SeenProcess(id, Read(id, "comm").Trim(), Read(id, "cmdline").Replace('\0', ' ').Trim()));
             }

@@ -11,6 +11,7 @@ internal sealed class Scene : IDisposable
     // Ids of processes come again: those of one fault count for that fault alone.
     private readonly ConcurrentDictionary<int, string> processes = [];
     private readonly string mark = Guid.NewGuid().ToString("N");
+    private readonly DateTimeOffset opened = TimeProvider.System.GetUtcNow().AddSeconds(-2); // a file's time is coarse
     private readonly Dictionary<string, string> before;
 
     private Scene(Strike strike, Site site, BaseStore origin, bool hasReplica, string keep, string more)
@@ -53,7 +54,14 @@ internal sealed class Scene : IDisposable
     /// <param name="encryption">The cipher; null: by chance.</param>
     /// <param name="keep">The rules of both stores; by default nothing goes.</param>
     /// <param name="more">Lines of the config that follow.</param>
-    public static async Task<Scene> OpenAsync(Strike strike, Site site, bool? hasReplica = null, string? encryption = null, string keep = "{}", string more = "")
+    public static async Task<Scene> OpenAsync(
+        Strike strike,
+        Site site,
+        bool? hasReplica = null,
+        string? encryption = null,
+        string keep = "{}",
+        string more = ""
+    )
     {
         string cipher = encryption ?? strike.Pick("none", "age", "age", "gpg");
         bool two = hasReplica ?? strike.Chance(0.4);
@@ -69,8 +77,13 @@ internal sealed class Scene : IDisposable
     /// <param name="dump">A mapping of settings.</param>
     /// <param name="copy">Where the second store is; by default <see cref="Replica"/>, if there is one.</param>
     public void Configure(
-        string keep, string more, string local = "path: " +
-            "STORE", IReadOnlyList<string>? databases = null, string dump = "", string? copy = null)
+        string keep,
+        string more,
+        string local = "path: " + "STORE",
+        IReadOnlyList<string>? databases = null,
+        string dump = "",
+        string? copy = null
+    )
     {
         string second = copy ?? (Replica is null ? "" : $"path: {Replica}");
         Workspace.Configure(
@@ -86,7 +99,8 @@ internal sealed class Scene : IDisposable
               - { name: local, {{local}}, keep: {{keep}} }
             {{(second.Length == 0 ? "" : $"  - {{ name: copy, {second}, keep: {keep} }}")}}
             {{more}}
-            """);
+            """
+        );
     }
 
     public RunningProgram Start(params string[] arguments)
@@ -102,9 +116,16 @@ internal sealed class Scene : IDisposable
         var program = new RunningProgram(
             "bash",
             ["-c", script, "soak", Surroundings.Binary, "--config", Workspace.ConfigFile, .. arguments],
-            new Dictionary<string, string?> { [Marker] = mark, ["SOAK_FOLDER"] = Workspace.Folder, ["OLYMPUS_PGBACKUP_CONFIG"] = null, ["TERM"] = null },
+            new Dictionary<string, string?>
+            {
+                [Marker] = mark,
+                ["SOAK_FOLDER"] = Workspace.Folder,
+                ["OLYMPUS_PGBACKUP_CONFIG"] = null,
+                ["TERM"] = null,
+            },
             Workspace.Folder,
-            null);
+            null
+        );
         processes[program.Id] = string.Join(' ', arguments);
         return program;
     }
@@ -142,18 +163,26 @@ internal sealed class Scene : IDisposable
     /// <summary>What the program and its tools are on this host now.</summary>
     public List<SeenProcess> Living() => Processes.Marked($"\0{Marker}={mark}\0");
 
-    /// <summary>Files of this host's memory and temporary folder with the id of a process of this fault that is gone.</summary>
+    /// <summary>
+    /// Files of this host's memory and temporary folder that are no older than this fault, with the id of a process of it that is gone.
+    /// Older ones are of others: ids come again, and names that are made by chance contain numbers too.
+    /// </summary>
     public IEnumerable<string> Rests()
     {
         HashSet<string> gone = [.. processes.Keys.Where(static p => !Directory.Exists($"/proc/{p}")).Select(static p => $"{p}")];
-        return ((string[])["/dev/shm", Path.GetTempPath()]).SelectMany(static root => Directory.EnumerateFileSystemEntries(root))
+        return ((string[])["/dev/shm", Path.GetTempPath()])
+            .SelectMany(static root => Directory.EnumerateFileSystemEntries(root))
             .SelectMany(static e => IsOurs(e) ? [e, .. Inside(e)] : (IEnumerable<string>)[e])
-            .Where(e => Path.GetFileName(e).Split('-', '.', '_').Any(gone.Contains));
+            .Where(e => Path.GetFileName(e).Split('-', '.', '_').Any(gone.Contains) && File.GetLastWriteTimeUtc(e) >= opened.UtcDateTime);
     }
 
     /// <summary>Ids of all snapshots in the primary that have a manifest.</summary>
-    public IEnumerable<string> Snapshots(string? store = null) => Directory.GetDirectories(store ?? Workspace.Store)
-        .Where(static f => File.Exists(Path.Combine(f, "manifest.json"))).Select(static f => Path.GetFileName(f)).Order(StringComparer.Ordinal);
+    public IEnumerable<string> Snapshots(string? store = null) =>
+        Directory
+            .GetDirectories(store ?? Workspace.Store)
+            .Where(static f => File.Exists(Path.Combine(f, "manifest.json")))
+            .Select(static f => Path.GetFileName(f))
+            .Order(StringComparer.Ordinal);
 
     /// <summary>Earlier snapshots whose objects are not what they were; marks come and go.</summary>
     /// <param name="mayBeGone">The old ones may have been removed as a whole.</param>
@@ -161,8 +190,12 @@ internal sealed class Scene : IDisposable
     {
         Dictionary<string, string> now = Digests();
         string[] ids =
-            [.. Origin.Now, .. Origin.Old.Where(o => !mayBeGone || File.Exists(Path.Combine(Workspace.Store, o, "manifest.json")))];
-        return before.Where(b => ids.Any(i => b.Key.StartsWith(i, StringComparison.Ordinal)) && now.GetValueOrDefault(b.Key) != b.Value)
+        [
+            .. Origin.Now,
+            .. Origin.Old.Where(o => !mayBeGone || File.Exists(Path.Combine(Workspace.Store, o, "manifest.json"))),
+        ];
+        return before
+            .Where(b => ids.Any(i => b.Key.StartsWith(i, StringComparison.Ordinal)) && now.GetValueOrDefault(b.Key) != b.Value)
             .Select(static b => b.Key);
     }
 
@@ -213,8 +246,10 @@ internal sealed class Scene : IDisposable
         }
     }
 
-    private Dictionary<string, string> Digests() => Directory.GetFiles(Workspace.Store, "*", SearchOption.AllDirectories)
-        .Select(f => Path.GetRelativePath(Workspace.Store, f))
-        .Where(static f => char.IsAsciiDigit(f[0]) && Path.GetFileName(f) is not ("PINNED" or "PROVEN" or "IN-PROGRESS"))
-        .ToDictionary(static f => f, f => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(Workspace.Store, f)))));
+    private Dictionary<string, string> Digests() =>
+        Directory
+            .GetFiles(Workspace.Store, "*", SearchOption.AllDirectories)
+            .Select(f => Path.GetRelativePath(Workspace.Store, f))
+            .Where(static f => char.IsAsciiDigit(f[0]) && Path.GetFileName(f) is not ("PINNED" or "PROVEN" or "IN-PROGRESS"))
+            .ToDictionary(static f => f, f => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(Path.Combine(Workspace.Store, f)))));
 }

@@ -58,34 +58,58 @@ internal sealed class Site : IAsyncDisposable
     }
 
     /// <summary>The identity that decrypts what this cipher encrypts, as options.</summary>
-    public string[] Identity(string encryption) => encryption switch
-    {
-        "gpg" => ["--identity", Keys.OpsSecret],
-        "age" => ["--identity", Keys.AgeIdentity],
-        _ => [],
-    };
+    public string[] Identity(string encryption) =>
+        encryption switch
+        {
+            "gpg" => ["--identity", Keys.OpsSecret],
+            "age" => ["--identity", Keys.AgeIdentity],
+            _ => [],
+        };
 
-    public string Encryption(string name) => name switch
-    {
-        "gpg" => Workspace.Gpg(Keys, Keys.Ops),
-        "age" => Workspace.Age(Keys),
-        _ => "none",
-    };
+    public string Encryption(string name) =>
+        name switch
+        {
+            "gpg" => Workspace.Gpg(Keys, Keys.Ops),
+            "age" => Workspace.Age(Keys),
+            _ => "none",
+        };
 
     /// <summary>Processes in the source's container that are not Postgres, and sessions of clients.</summary>
     public List<SeenProcess> Strangers() =>
-        [.. Processes.InContainer(first).Where(static p => p.Name != "postgres" || p.CommandLine.Contains("[local]", StringComparison.Ordinal))];
+        [
+            .. Processes
+                .InContainer(first)
+                .Where(static p => p.Name != "postgres" || p.CommandLine.Contains("[local]", StringComparison.Ordinal)),
+        ];
 
     /// <summary>Files of the program in the container's memory and temporary folder.</summary>
-    public IEnumerable<string> Rests() => ((string[])["dev/shm", "tmp"]).Select(f => $"/proc/{first}/root/{f}").Where(Directory.Exists)
-        .SelectMany(static f => Directory.EnumerateFileSystemEntries(f, "olympus-pgbackup*"));
+    public IEnumerable<string> Rests() =>
+        ((string[])["dev/shm", "tmp"])
+            .Select(f => $"/proc/{first}/root/{f}")
+            .Where(Directory.Exists)
+            .SelectMany(static f => Directory.EnumerateFileSystemEntries(f, "olympus-pgbackup*"));
 
     /// <summary>The container has another first process after it was started again.</summary>
-    public async Task FindFirstAsync() => first = int.Parse(
-        (await Shell.ReadAsync("podman", ["container", "inspect", "--format", "{{.State.Pid}}", Source.Name])).Trim(), CultureInfo.InvariantCulture);
+    public async Task FindFirstAsync() =>
+        first = int.Parse(
+            (await Shell.ReadAsync("podman", ["container", "inspect", "--format", "{{.State.Pid}}", Source.Name])).Trim(),
+            CultureInfo.InvariantCulture
+        );
 
-    public async Task WaitForSourceAsync() => await Shell.UntilAsync(
-        async () => (await Source.TrySqlAsync("shop", "SELECT 1")).ExitCode == 0, "the source answers again", 60);
+    public async Task WaitForSourceAsync() => await Shell.UntilAsync(AnswersAsync, "the source answers again", 60);
+
+    // A psql that ends before it has read its question breaks the pipe to it: no answer either.
+    private async Task<bool> AnswersAsync()
+    {
+        try
+        {
+            return (await Source.TrySqlAsync("shop", "SELECT 1")).ExitCode == 0;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>An empty server to restore into.</summary>
     public async Task<PostgresContainer> TargetAsync()
@@ -98,7 +122,8 @@ internal sealed class Site : IAsyncDisposable
     /// <summary>How long a verb takes here when nothing goes wrong, in seconds.</summary>
     public double Usual(string verb) => seconds[verb];
 
-    public void Took(string verb, long start) => seconds[verb] = (seconds[verb] * 0.7) + (Stopwatch.GetElapsedTime(start).TotalSeconds * 0.3);
+    public void Took(string verb, long start) =>
+        seconds[verb] = (seconds[verb] * 0.7) + (Stopwatch.GetElapsedTime(start).TotalSeconds * 0.3);
 
     public async Task<BaseStore> BaseAsync(string encryption)
     {

@@ -3,7 +3,8 @@ using PgBackup.Snapshots;
 namespace PgBackup.Soak.Kinds;
 
 /// <summary>
-/// One object of a snapshot is damaged, in any way. <c>check --read-data</c> must tell it; and a restore must refuse, or bring what was there.
+/// One object of a snapshot is damaged, in any way. <c>check --read-data</c> must tell it; and a restore must refuse, or bring what was
+/// there.
 /// </summary>
 internal sealed class DamagedObject : FaultKind
 {
@@ -18,15 +19,20 @@ internal sealed class DamagedObject : FaultKind
         string id = strike.Pick([.. scene.Origin.Now, scene.Origin.Old[^1]]);
         string[] objects =
         [
-            .. Directory.GetFiles(Path.Combine(store, id))
-                .Where(static f => Path.GetFileName(f) is not (SnapshotLayout.Pinned or SnapshotLayout.Proven)).Order(StringComparer.Ordinal),
+            .. Directory
+                .GetFiles(Path.Combine(store, id))
+                .Where(static f => Path.GetFileName(f) is not (SnapshotLayout.Pinned or SnapshotLayout.Proven))
+                .Order(StringComparer.Ordinal),
         ];
         string keys = Path.Combine(store, SnapshotLayout.Keys);
         string[] canaries = Directory.Exists(keys) ? [.. Directory.GetFiles(keys, "canary-*").Order(StringComparer.Ordinal)] : [];
         string victim = strike.Pick([.. objects, .. canaries]);
         byte[] original = await File.ReadAllBytesAsync(victim);
         string did = await Damage.DoAsync(strike, victim, objects, scene.Origin.Now.Concat(scene.Origin.Old).First(i => i != id), id);
-        strike.Step($"{(store == scene.Replica ? "copy" : "local")}/{Path.GetRelativePath(store, victim).Replace(id, "ID", StringComparison.Ordinal)}: {did}");
+        strike.Step(
+            $"{(store == scene.Replica ? "copy" : "local")}/"
+                + $"{Path.GetRelativePath(store, victim).Replace(id, "ID", StringComparison.Ordinal)}: {did}"
+        );
         if (File.Exists(victim) && (await File.ReadAllBytesAsync(victim)).SequenceEqual(original))
         {
             strike.Step("the same content: no damage");
@@ -62,7 +68,8 @@ internal sealed class DamagedObject : FaultKind
         }
     }
 
-    // With a second store everything can be repaired; without one the next run is as good as ever. What was damaged in the only store stays so.
+    // With a second store everything can be repaired; without one the next run is as good as ever. What was damaged in the only store stays
+    // so.
     private static async Task RepairAsync(Scene scene, string store)
     {
         await Judge.NextRunAsync(scene);
@@ -74,8 +81,10 @@ internal sealed class DamagedObject : FaultKind
         await scene.RunAsync(["check", "--all", "--read-data", "--repair", .. scene.Identity]);
         if (await scene.RunAsync(["check", "--all", "--read-data", .. scene.Identity]) is { ExitCode: not 0 } after)
         {
-            scene.Strike.Find(Verdict.Lost, $"check after a repair of {(store == scene.Replica ? "copy" : "local")}: " +
-                $"{Outcomes.Tail(after)}");
+            scene.Strike.Find(
+                Verdict.Lost,
+                $"check after a repair of {(store == scene.Replica ? "copy" : "local")}: " + $"{Outcomes.Tail(after)}"
+            );
         }
 
         string[] changed = [.. scene.Changed(mayBeGone: false)];

@@ -19,7 +19,8 @@ internal sealed class EndedSession : Interruption
             SELECT pg_terminate_backend(pid), application_name FROM (
               SELECT * FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%' OR application_name IN ('pg_dump', 'pg_restore')
               ORDER BY md5(pid::text || '{scene.Strike.Number}') {limit}) s
-            """);
+            """
+        );
         scene.Strike.Step($"sessions ended: {ended.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length}");
         return false;
     }

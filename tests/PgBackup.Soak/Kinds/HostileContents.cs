@@ -1,8 +1,8 @@
 namespace PgBackup.Soak.Kinds;
 
 /// <summary>
-/// A database of <see cref="RandomSchema"/> is backed up and restored into an empty server. What is called equal must be so by the tests' own
-/// comparison; and what PostgreSQL takes, the program must take.
+/// A database of <see cref="RandomSchema"/> is backed up and restored into an empty server. What is called equal must be so by the tests'
+/// own comparison; and what PostgreSQL takes, the program must take.
 /// </summary>
 internal sealed class HostileContents : FaultKind
 {
@@ -16,7 +16,10 @@ internal sealed class HostileContents : FaultKind
         var schema = new RandomSchema(strike);
         scene.Configure("{}", "", databases: [schema.Database]);
         strike.Step($"database {System.Text.Json.JsonSerializer.Serialize(schema.Database)}; {schema.Afterwards.ReplaceLineEndings(" ")}");
-        await File.WriteAllTextAsync(Path.Combine(scene.Workspace.Folder, "made.sql"), $"{schema.Globals}\n{schema.Script}\n{schema.Afterwards}");
+        await File.WriteAllTextAsync(
+            Path.Combine(scene.Workspace.Folder, "made.sql"),
+            $"{schema.Globals}\n{schema.Script}\n{schema.Afterwards}"
+        );
         PostgresContainer source = site.Source;
         try
         {
@@ -44,14 +47,17 @@ internal sealed class HostileContents : FaultKind
         Outcome restore = await scene.RunAsync(["restore", "latest", "--globals", "--target", target.Target, .. scene.Identity]);
         if (restore.ExitCode != 0)
         {
-            strike.Find(Verdict.Lost, $"it is called complete and cannot be restored: exit code {restore.ExitCode}: " +
-                $"{Outcomes.Tail(restore)}");
+            strike.Find(
+                Verdict.Lost,
+                $"it is called complete and cannot be restored: exit code {restore.ExitCode}: " + $"{Outcomes.Tail(restore)}"
+            );
             return;
         }
 
         PostgresContainer source = scene.Site.Source;
         string name = schema.Database;
-        string? different = Judge.Different(await Fingerprint.OfContentsAsync(target, name), await Fingerprint.OfContentsAsync(source, name))
+        string? different =
+            Judge.Different(await Fingerprint.OfContentsAsync(target, name), await Fingerprint.OfContentsAsync(source, name))
             ?? Judge.Different(await Fingerprint.OfDatabaseItselfAsync(target, name), await Fingerprint.OfDatabaseItselfAsync(source, name))
             ?? Judge.Different(await Fingerprint.OfRolesAsync(target), await Fingerprint.OfRolesAsync(source));
         if (different is not null)

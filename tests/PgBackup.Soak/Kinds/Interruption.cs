@@ -31,7 +31,8 @@ internal abstract class Interruption : FaultKind
     }
 
     /// <summary>Among which the kind chooses; one that stands there twice is chosen twice as often.</summary>
-    protected virtual IReadOnlyList<string> Verbs { get; } = ["run", "run", "run", "run", "run", "run", "restore", "restore", "drill", "check", "prune", "pin"];
+    protected virtual IReadOnlyList<string> Verbs { get; } =
+    ["run", "run", "run", "run", "run", "run", "restore", "restore", "drill", "check", "prune", "pin"];
 
     /// <summary>Does it; returns whether the program itself may end by a signal.</summary>
     protected abstract Task<bool> HappenAsync(Scene scene, RunningProgram program);

@@ -19,8 +19,12 @@ internal sealed class KilledTool : Interruption
         {
             SeenProcess[] tools =
             [
-                .. scene.Living().Where(p => p.Id != program.Id && p.Name is not "conmon").Concat(scene.Site.Strangers().Where(static s => s.Name != "postgres"))
-                    .OrderBy(static p => p.Name, StringComparer.Ordinal).ThenBy(static p => p.Id),
+                .. scene
+                    .Living()
+                    .Where(p => p.Id != program.Id && p.Name is not "conmon")
+                    .Concat(scene.Site.Strangers().Where(static s => s.Name != "postgres"))
+                    .OrderBy(static p => p.Name, StringComparer.Ordinal)
+                    .ThenBy(static p => p.Id),
             ];
             if (tools.Length > 0)
             {

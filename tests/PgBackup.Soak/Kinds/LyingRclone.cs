@@ -18,7 +18,11 @@ internal sealed class LyingRclone : FaultKind
         scene.Configure("{ all: 14d }", "", local: isPrimary ? rclone : "path: STORE", copy: isPrimary ? null : rclone);
         await Judge.NextRunAsync(scene);
 
-        string real = Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(static f => Path.Combine(f, "rclone")).First(File.Exists);
+        string real = Environment
+            .GetEnvironmentVariable("PATH")!
+            .Split(':')
+            .Select(static f => Path.Combine(f, "rclone"))
+            .First(File.Exists);
         int call = 1 + strike.Random.Next(Calls);
         (string name, string script) = strike.Pick(
             ("fails", "echo 'said by the campaign' >&2; exit 1"),
@@ -28,15 +32,19 @@ internal sealed class LyingRclone : FaultKind
             ("prints no JSON", "echo '{ this is no'; exit 0"),
             ("is cut", $"head -c 200 | {real} \"$@\" | head -c 100; exit 0"),
             ("succeeds and then says it failed", $"{real} \"$@\"; exit 1"),
-            ("is killed", "kill -9 $$"));
+            ("is killed", "kill -9 $$")
+        );
         strike.Step($"rclone {name} at call {call}, {(isPrimary ? "primary" : "second store")}");
         string count = Path.Combine(scene.Workspace.Folder, "calls");
-        scene.Workspace.PutOnPath("rclone", $"""
+        scene.Workspace.PutOnPath(
+            "rclone",
+            $"""
             #!/bin/bash
             n=$(flock {count}.lock sh -c 'n=$(($(cat {count} 2>/dev/null || echo 0) + 1)); echo $n >{count}; echo $n' </dev/null)
             if [ "$n" = {call} ]; then {script}; fi
             exec {real} "$@"
-            """);
+            """
+        );
         await scene.RunAsync(strike.Pick("run", "run", "prune"));
         File.WriteAllText(count, "1000");
         await Judge.NextRunAsync(scene);

@@ -9,8 +9,10 @@ internal sealed class OddSurroundings : FaultKind
     private const string Private = "exec unshare --mount --propagation private bash -c '";
 
     // podman keeps its locks in /dev/shm, and does nothing without them: they stay where they are.
-    private const string Memory = Private + "exec 9</dev/shm/libpod_lock && mount -t tmpfs -o size=1m none /dev/shm && : >/dev/shm/libpod_lock " +
-        "&& mount --no-canonicalize --bind /proc/self/fd/9 /dev/shm/libpod_lock && exec 9<&- && ";
+    private const string Memory =
+        Private
+        + "exec 9</dev/shm/libpod_lock && mount -t tmpfs -o size=1m none /dev/shm && : >/dev/shm/libpod_lock "
+        + "&& mount --no-canonicalize --bind /proc/self/fd/9 /dev/shm/libpod_lock && exec 9<&- && ";
 
     /// <summary>What a shell does before it becomes the program: MUST where it must succeed, else it may fail.</summary>
     private static readonly (bool Must, string Name, string Script)[] All =
@@ -34,8 +36,12 @@ internal sealed class OddSurroundings : FaultKind
         (true, "LC_ALL=tr_TR.UTF-8", "export LC_ALL=tr_TR.UTF-8 LANG=tr_TR.UTF-8"),
         (true, "LC_ALL=C", "export LC_ALL=C LANG=C LANGUAGE=de"),
         (true, "a locale that is none", "export LC_ALL=xx_YY.KOI8 LANG=zz"),
-        (true, "libpq's variables", "export PGHOST=nowhere.invalid PGPORT=1 PGUSER=nobody PGDATABASE=none PGPASSWORD=wrong " +
-            "PGSSLMODE=verify-full PGAPPNAME=other"),
+        (
+            true,
+            "libpq's variables",
+            "export PGHOST=nowhere.invalid PGPORT=1 PGUSER=nobody PGDATABASE=none PGPASSWORD=wrong "
+                + "PGSSLMODE=verify-full PGAPPNAME=other"
+        ),
         (true, "PGOPTIONS", "export PGOPTIONS='-c statement_timeout=1 -c default_transaction_read_only=on'"),
         (true, "PGCLIENTENCODING, PGTZ, PGDATESTYLE", "export PGCLIENTENCODING=LATIN1 PGTZ=Asia/Tokyo PGDATESTYLE=German"),
         (true, "PGSERVICE", "export PGSERVICE=none PGSERVICEFILE=/nonexistent PGPASSFILE=/nonexistent PGSYSCONFDIR=/nonexistent"),
@@ -54,10 +60,20 @@ internal sealed class OddSurroundings : FaultKind
         (true, "/dev/shm read-only", Memory + "mount -o remount,ro /dev/shm && exec \"$@\"' soak \"$@\""),
         (true, "/dev/shm full", Memory + "! cat /dev/zero >/dev/shm/full 2>/dev/null && exec \"$@\"' soak \"$@\""),
         (true, "/dev/shm of files without execution", Memory + "mount -o remount,noexec,nodev,nosuid /dev/shm && exec \"$@\"' soak \"$@\""),
-        (false, "/tmp read-only but for the workspace", Private + "mount --bind \"$SOAK_FOLDER\" \"$SOAK_FOLDER\" && mount --bind /tmp " +
-            "/tmp && mount -o remount,ro,bind /tmp && mount --bind \"$SOAK_FOLDER\" \"$SOAK_FOLDER\"; exec \"$@\"' soak \"$@\""),
-        (false, "/tmp and /dev/shm full", Private + "mount -t tmpfs -o size=4k none /dev/shm; head -c 4096 /dev/zero >/dev/shm/full; " +
-            "export TMPDIR=/dev/shm; exec \"$@\"' soak \"$@\""),
+        (
+            false,
+            "/tmp read-only but for the workspace",
+            Private
+                + "mount --bind \"$SOAK_FOLDER\" \"$SOAK_FOLDER\" && mount --bind /tmp "
+                + "/tmp && mount -o remount,ro,bind /tmp && mount --bind \"$SOAK_FOLDER\" \"$SOAK_FOLDER\"; exec \"$@\"' soak \"$@\""
+        ),
+        (
+            false,
+            "/tmp and /dev/shm full",
+            Private
+                + "mount -t tmpfs -o size=4k none /dev/shm; head -c 4096 /dev/zero >/dev/shm/full; "
+                + "export TMPDIR=/dev/shm; exec \"$@\"' soak \"$@\""
+        ),
         (false, "TMPDIR missing", "export TMPDIR=/nonexistent"),
         (false, "umask 777", "umask 777"),
         (false, "few descriptors", "ulimit -n 48"),

@@ -4,8 +4,8 @@ using System.Text;
 namespace PgBackup.Soak.Kinds;
 
 /// <summary>
-/// A database made up by random numbers: names of every character that PostgreSQL takes, objects of many kinds that need each other, rows with
-/// values at their limits. Everything in it is right: PostgreSQL's own tools dump and restore it.
+/// A database made up by random numbers: names of every character that PostgreSQL takes, objects of many kinds that need each other, rows
+/// with values at their limits. Everything in it is right: PostgreSQL's own tools dump and restore it.
 /// </summary>
 internal sealed class RandomSchema
 {
@@ -13,9 +13,59 @@ internal sealed class RandomSchema
 
     private static readonly string[] Pieces =
     [
-        "a", "Z", "tab", "select", "\"", "'", "\\", "$$", "$1", "%", "%s", "%I", " ", "  " +
-        "", "\t", "\n", "\r\n", "\u001b[31m", "\u202e", "\u200f", "é", "ß", "日本", "🐘", ";", "--", "/*", "*/",
-        "{", "}", "[", "]", "<script>", "|", "&", "`", "$(id)", "${X}", ",", ":", "@", "#", "~", "\\!", "\\.", "\\gexec", "\u0001", "\u007f", "COPY", "FROM stdin;", ".", "/", "..",
+        "a",
+        "Z",
+        "tab",
+        "select",
+        "\"",
+        "'",
+        "\\",
+        "$$",
+        "$1",
+        "%",
+        "%s",
+        "%I",
+        " ",
+        "  " + "",
+        "\t",
+        "\n",
+        "\r\n",
+        "\u001b[31m",
+        "\u202e",
+        "\u200f",
+        "é",
+        "ß",
+        "日本",
+        "🐘",
+        ";",
+        "--",
+        "/*",
+        "*/",
+        "{",
+        "}",
+        "[",
+        "]",
+        "<script>",
+        "|",
+        "&",
+        "`",
+        "$(id)",
+        "${X}",
+        ",",
+        ":",
+        "@",
+        "#",
+        "~",
+        "\\!",
+        "\\.",
+        "\\gexec",
+        "\u0001",
+        "\u007f",
+        "COPY",
+        "FROM stdin;",
+        ".",
+        "/",
+        "..",
     ];
 
     private static readonly (string Type, string[] Values)[] Types =
@@ -25,8 +75,21 @@ internal sealed class RandomSchema
         ("numeric", ["'NaN'", "'Infinity'", "'-Infinity'", "1e-1000", "12345678901234567890.12345678901234567890"]),
         ("double precision", ["'NaN'", "'-Infinity'", "1e-300", "0.1", "'-0'"]),
         ("real", ["'Infinity'", "1.1", "3.4e38"]),
-        ("text", ["E'\\\\N'", "E'\\\\.'", "E'\\n\\\\.\\n'", "''", "NULL", "E'\\t\\b\\f\\r\\x01\\x1b\\x7f'", "repeat('x', " +
-            "100000)", "'\\''' || chr(34)", "'$$'", "'日本🐘'"]),
+        (
+            "text",
+            [
+                "E'\\\\N'",
+                "E'\\\\.'",
+                "E'\\n\\\\.\\n'",
+                "''",
+                "NULL",
+                "E'\\t\\b\\f\\r\\x01\\x1b\\x7f'",
+                "repeat('x', " + "100000)",
+                "'\\''' || chr(34)",
+                "'$$'",
+                "'日本🐘'",
+            ]
+        ),
         ("bytea", ["'\\x'", "'\\x00ff5c0a'", "decode(repeat('00ff', 3000), 'hex')"]),
         ("timestamptz", ["'infinity'", "'-infinity'", "'2026-03-29 02:30:00 Europe/Berlin'", "'0044-03-15 BC'", "'294276-12-31'"]),
         ("date", ["'infinity'", "'4713-01-01 BC'", "'2000-02-29'"]),
@@ -50,15 +113,36 @@ internal sealed class RandomSchema
 
     private static readonly string[] Settings =
     [
-        "timezone = 'Australia/Lord_Howe'", "datestyle = 'German, DMY'", "intervalstyle = 'iso_8601'", "bytea_output = " +
-        "'escape'", "extra_float_digits = '-15'", "search_path = 'nowhere'", "lc_monetary = 'C'",
-        "quote_all_identifiers = 'on'", "default_transaction_read_only = 'on'", "default_transaction_isolation = " +
-        "'serializable'", "statement_timeout = '1'", "lock_timeout = '1'", "idle_session_timeout = '1'",
-        "standard_conforming_strings = 'off'", "check_function_bodies = 'off'", "xmloption = 'document'", "row_security = " +
-        "'off'", "client_encoding = 'LATIN1'", "synchronize_seqscans = 'off'", "work_mem = '64kB'",
-        "session_replication_role = 'replica'", "transform_null_equals = 'on'", "array_nulls = 'off'", "default_tablespace = " +
-        "''", "default_table_access_method = 'heap'", "escape_string_warning = 'on'", "my.own = 'a ''quoted'' value'",
-        "client_min_messages = 'error'", "log_statement = 'all'", "role = 'none'",
+        "timezone = 'Australia/Lord_Howe'",
+        "datestyle = 'German, DMY'",
+        "intervalstyle = 'iso_8601'",
+        "bytea_output = " + "'escape'",
+        "extra_float_digits = '-15'",
+        "search_path = 'nowhere'",
+        "lc_monetary = 'C'",
+        "quote_all_identifiers = 'on'",
+        "default_transaction_read_only = 'on'",
+        "default_transaction_isolation = " + "'serializable'",
+        "statement_timeout = '1'",
+        "lock_timeout = '1'",
+        "idle_session_timeout = '1'",
+        "standard_conforming_strings = 'off'",
+        "check_function_bodies = 'off'",
+        "xmloption = 'document'",
+        "row_security = " + "'off'",
+        "client_encoding = 'LATIN1'",
+        "synchronize_seqscans = 'off'",
+        "work_mem = '64kB'",
+        "session_replication_role = 'replica'",
+        "transform_null_equals = 'on'",
+        "array_nulls = 'off'",
+        "default_tablespace = " + "''",
+        "default_table_access_method = 'heap'",
+        "escape_string_warning = 'on'",
+        "my.own = 'a ''quoted'' value'",
+        "client_min_messages = 'error'",
+        "log_statement = 'all'",
+        "role = 'none'",
     ];
 
     private readonly Strike strike;
@@ -133,10 +217,11 @@ internal sealed class RandomSchema
     {
         string database = Quoted(Database);
         string role = Quoted(Role);
-        Globals = $"CREATE ROLE {role} " +
-            $"{strike.Pick("LOGIN PASSWORD 'x''y\"z'", "NOLOGIN", "LOGIN CONNECTION LIMIT 3 VALID UNTIL 'infinity'", "CREATEDB")};\n" +
-            $"COMMENT ON ROLE {role} IS {Literal()};\nCREATE DATABASE {database} OWNER {role};\nCOMMENT ON DATABASE {database} IS " +
-            $"{Literal()};\nGRANT CONNECT ON DATABASE {database} TO {role};";
+        Globals =
+            $"CREATE ROLE {role} "
+            + $"{strike.Pick("LOGIN PASSWORD 'x''y\"z'", "NOLOGIN", "LOGIN CONNECTION LIMIT 3 VALID UNTIL 'infinity'", "CREATEDB")};\n"
+            + $"COMMENT ON ROLE {role} IS {Literal()};\nCREATE DATABASE {database} OWNER {role};\nCOMMENT ON DATABASE {database} IS "
+            + $"{Literal()};\nGRANT CONNECT ON DATABASE {database} TO {role};";
         string schema = strike.Chance(0.5) ? "public" : NewName();
         if (schema != "public")
         {
@@ -165,9 +250,18 @@ internal sealed class RandomSchema
             Add($"SELECT lo_from_bytea(0, convert_to(repeat({Literal()}, {strike.Random.Next(1, 3000)}), 'UTF8'))");
         }
 
-        Afterwards = string.Join("\n", Enumerable.Range(0, strike.Random.Next(5)).Select(_ => strike.Pick(
-            $"ALTER DATABASE {database} SET {strike.Pick(Settings)};", $"ALTER ROLE {role} SET {strike.Pick(Settings)};", $"ALTER ROLE " +
-            $"{role} IN DATABASE {database} SET {strike.Pick(Settings)};")));
+        Afterwards = string.Join(
+            "\n",
+            Enumerable
+                .Range(0, strike.Random.Next(5))
+                .Select(_ =>
+                    strike.Pick(
+                        $"ALTER DATABASE {database} SET {strike.Pick(Settings)};",
+                        $"ALTER ROLE {role} SET {strike.Pick(Settings)};",
+                        $"ALTER ROLE " + $"{role} IN DATABASE {database} SET {strike.Pick(Settings)};"
+                    )
+                )
+        );
     }
 
     private void Table(string schema, string enumeration, string[] labels, string domain, string function)
@@ -176,17 +270,23 @@ internal sealed class RandomSchema
         (string Name, string Type, string[] Values)[] columns =
         [
             .. Enumerable.Range(0, strike.Random.Next(1, 6)).Select(_ => strike.Pick(Types)).Select(t => (NewName(), t.Type, t.Values)),
-            (NewName(), enumeration, labels), (NewName(), domain, ["1", "NULL", "7"]),
+            (NewName(), enumeration, labels),
+            (NewName(), domain, ["1", "NULL", "7"]),
         ];
         string id = NewName();
         string generated = NewName();
-        Add($"CREATE TABLE {table} ({id} bigint GENERATED {strike.Pick("ALWAYS", "BY DEFAULT")} AS IDENTITY PRIMARY KEY, " +
-            $"{string.Join(", ", columns.Select(static c => $"{c.Name} {c.Type}"))}, " +
-            $"{generated} int GENERATED ALWAYS AS ({function}({columns[^1].Name}::int)) STORED, CONSTRAINT {NewName()} CHECK ({id} > 0))");
+        Add(
+            $"CREATE TABLE {table} ({id} bigint GENERATED {strike.Pick("ALWAYS", "BY DEFAULT")} AS IDENTITY PRIMARY KEY, "
+                + $"{string.Join(", ", columns.Select(static c => $"{c.Name} {c.Type}"))}, "
+                + $"{generated} int GENERATED ALWAYS AS ({function}({columns[^1].Name}::int)) STORED, CONSTRAINT {NewName()} CHECK "
+                + $"({id} > 0))"
+        );
         for (int row = strike.Random.Next(0, 12); row > 0; row--)
         {
-            Add($"INSERT INTO {table} ({string.Join(", ", columns.Select(static c => c.Name))}) VALUES " +
-                $"({string.Join(", ", columns.Select(c => strike.Pick(c.Values)))})");
+            Add(
+                $"INSERT INTO {table} ({string.Join(", ", columns.Select(static c => c.Name))}) VALUES "
+                    + $"({string.Join(", ", columns.Select(c => strike.Pick(c.Values)))})"
+            );
         }
 
         Add($"COMMENT ON TABLE {table} IS {Literal()}");
@@ -194,7 +294,7 @@ internal sealed class RandomSchema
         switch (strike.Random.Next(7))
         {
             case 0:
-                // In this order: a column that the parent gets later comes back at another place, which docs/design.md allows.
+                // In this order: a column that the parent gets later comes back at another place, which docs/design/archives.md allows.
                 Add($"ALTER TABLE {table} ADD {NewName()} text DEFAULT {Literal()}");
                 Add($"CREATE TABLE {schema}.{NewName()} ({NewName()} text DEFAULT {Literal()}) INHERITS ({table})");
                 break;
@@ -208,8 +308,10 @@ internal sealed class RandomSchema
                 Add($"CREATE TRIGGER {NewName()} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {trigger}()");
                 break;
             case 3:
-                Add($"CREATE MATERIALIZED VIEW {schema}.{NewName()} AS SELECT {id}, {generated} FROM {table} WITH " +
-                    $"{strike.Pick("", "NO ")}DATA");
+                Add(
+                    $"CREATE MATERIALIZED VIEW {schema}.{NewName()} AS SELECT {id}, {generated} FROM {table} WITH "
+                        + $"{strike.Pick("", "NO ")}DATA"
+                );
                 break;
             case 4:
                 Add($"CREATE INDEX {NewName()} ON {table} ({function}({id}::int)) WHERE {id} > 2");
@@ -229,16 +331,20 @@ internal sealed class RandomSchema
     private void Others(string schema, string role)
     {
         string sequence = schema + "." + NewName();
-        Add($"CREATE SEQUENCE {sequence} " +
-            $"{strike.Pick("MAXVALUE 9223372036854775807 START 9223372036854775807", "AS smallint MINVALUE -32768 INCREMENT -1 CYCLE", "CACHE 50")}");
+        Add(
+            $"CREATE SEQUENCE {sequence} "
+                + $"{strike.Pick("MAXVALUE 9223372036854775807 START 9223372036854775807", "AS smallint MINVALUE -32768 INCREMENT -1 CYCLE", "CACHE 50")}"
+        );
         if (strike.Chance(0.5))
         {
             Add($"SELECT nextval({"'" + sequence.Replace("'", "''", StringComparison.Ordinal) + "'"})");
         }
 
         Add($"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role} {strike.Pick("", "WITH GRANT OPTION")}");
-        Add($"ALTER DEFAULT PRIVILEGES FOR ROLE {role} {(strike.Chance(0.5) ? $"IN SCHEMA {schema}" : "")} GRANT SELECT ON TABLES TO " +
-            $"PUBLIC");
+        Add(
+            $"ALTER DEFAULT PRIVILEGES FOR ROLE {role} {(strike.Chance(0.5) ? $"IN SCHEMA {schema}" : "")} GRANT SELECT ON TABLES TO "
+                + $"PUBLIC"
+        );
         if (strike.Chance(0.3))
         {
             Add($"CREATE PUBLICATION {NewName()} FOR ALL TABLES");
@@ -256,8 +362,10 @@ internal sealed class RandomSchema
         string key = NewName();
         Add($"CREATE TABLE {parent} ({key} int NOT NULL, {NewName()} text) PARTITION BY {strike.Pick("RANGE", "LIST")} ({key})");
         Add($"CREATE TABLE {schema}.{NewName()} PARTITION OF {parent} DEFAULT");
-        Add($"INSERT INTO {parent} SELECT i, {Literal()} FROM generate_series(1, " +
-            $"{strike.Random.Next(40).ToString(CultureInfo.InvariantCulture)}) i");
+        Add(
+            $"INSERT INTO {parent} SELECT i, {Literal()} FROM generate_series(1, "
+                + $"{strike.Random.Next(40).ToString(CultureInfo.InvariantCulture)}) i"
+        );
         Add($"CREATE INDEX ON {parent} ({key})");
     }
 }

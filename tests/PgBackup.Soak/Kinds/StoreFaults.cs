@@ -68,22 +68,23 @@ internal sealed class StoreFaults : FaultKind
         scene.Configure("{ all: 14d }", "", local: isPrimary ? s3 : "path: STORE", copy: isPrimary ? null : s3);
     }
 
-    private static Fault Choose(Strike strike) => strike.Random.Next(13) switch
-    {
-        0 => Fault.CutBeforeForward,
-        1 => Fault.CutAfterForward,
-        2 => Fault.CutInBody(strike.Random.Next(400)),
-        3 => Fault.CutInResponse(strike.Random.Next(400)),
-        4 => Fault.AnswerError(500, "InternalError"),
-        5 => Fault.AnswerError(503, "SlowDown"),
-        6 => Fault.AnswerError(403, "AccessDenied"),
-        7 => Fault.AnswerError(200, "InternalError"),
-        8 => Fault.AnswerError(404, strike.Pick("NoSuchKey", "NoSuchBucket", "NoSuchUpload")),
-        9 => Fault.CorruptBody,
-        10 => Fault.ResponseHeader("ETag", strike.Pick("\"00000000000000000000000000000000\"", null, "no etag")),
-        11 => Fault.TamperResponse(static body => body[..(body.Length / 2)]),
-        _ => Fault.TamperResponse(static body => Encoding.UTF8.GetBytes(WithoutLast(Encoding.UTF8.GetString(body)))),
-    };
+    private static Fault Choose(Strike strike) =>
+        strike.Random.Next(13) switch
+        {
+            0 => Fault.CutBeforeForward,
+            1 => Fault.CutAfterForward,
+            2 => Fault.CutInBody(strike.Random.Next(400)),
+            3 => Fault.CutInResponse(strike.Random.Next(400)),
+            4 => Fault.AnswerError(500, "InternalError"),
+            5 => Fault.AnswerError(503, "SlowDown"),
+            6 => Fault.AnswerError(403, "AccessDenied"),
+            7 => Fault.AnswerError(200, "InternalError"),
+            8 => Fault.AnswerError(404, strike.Pick("NoSuchKey", "NoSuchBucket", "NoSuchUpload")),
+            9 => Fault.CorruptBody,
+            10 => Fault.ResponseHeader("ETag", strike.Pick("\"00000000000000000000000000000000\"", null, "no etag")),
+            11 => Fault.TamperResponse(static body => body[..(body.Length / 2)]),
+            _ => Fault.TamperResponse(static body => Encoding.UTF8.GetBytes(WithoutLast(Encoding.UTF8.GetString(body)))),
+        };
 
     // A listing that says it is whole, and lacks its last object.
     private static string WithoutLast(string listing)
@@ -109,7 +110,9 @@ internal sealed class StoreFaults : FaultKind
         string? next = null;
         do
         {
-            ListObjectsV2Response page = await client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket, ContinuationToken = next });
+            ListObjectsV2Response page = await client.ListObjectsV2Async(
+                new ListObjectsV2Request { BucketName = bucket, ContinuationToken = next }
+            );
             foreach (S3Object one in page.S3Objects ?? [])
             {
                 if (one.Key.StartsWith("olympus/2", StringComparison.Ordinal) && !one.Key.EndsWith("PINNED", StringComparison.Ordinal))
@@ -119,8 +122,7 @@ internal sealed class StoreFaults : FaultKind
             }
 
             next = page.IsTruncated == true ? page.NextContinuationToken : null;
-        }
-        while (next is not null);
+        } while (next is not null);
         return found;
     }
 }

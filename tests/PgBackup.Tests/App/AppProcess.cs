@@ -15,7 +15,8 @@ internal static class AppProcess
             {
                 Environment = new Dictionary<string, string?> { ["OLYMPUS_PGBACKUP_CONFIG"] = null, ["DOTNET_TieredPGO"] = "0" },
             },
-            Cancel);
+            Cancel
+        );
         return new AppResult(result.ExitCode, result.Output, string.Join('\n', result.Errors));
     }
 }

@@ -11,7 +11,11 @@ public sealed class CatalogVerbsTests : IDisposable
 
     public CatalogVerbsTests()
     {
-        folder.Write("olympus-pgbackup.yaml", $"cluster: olympus\nsource: {{ podman: x }}\ndatabases: [olympus]\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
+        folder.Write(
+            "olympus-pgbackup.yaml",
+            $"cluster: olympus\nmax_age: 5000w\nsource: {{ podman: x }}\ndatabases: [olympus]\nencryption: none\nstores: [{{ name: local, path: "
+                + $"{folder["store"]} }}]\n"
+        );
     }
 
     public void Dispose() => folder.Dispose();
@@ -40,9 +44,17 @@ public sealed class CatalogVerbsTests : IDisposable
         JsonArray listed = JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "list", "--json")).Output)!.AsArray();
         string[] lines = (await AppProcess.RunAsync(folder.Path, "list")).Output.Split('\n');
 
-        listed.Select(static l => $"{l!["id"]} {l["state"]}").ShouldBe(
-            ["20260301T030000Z complete", "20260302T030000Z incomplete", "20260303T030000Z unfinished", "20260304T030000Z unreadable"]);
-        lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries).ShouldBe(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK", "KEPT"]);
+        listed
+            .Select(static l => $"{l!["id"]} {l["state"]}")
+            .ShouldBe([
+                "20260301T030000Z complete",
+                "20260302T030000Z incomplete",
+                "20260303T030000Z unfinished",
+                "20260304T030000Z unreadable",
+            ]);
+        lines[0]
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .ShouldBe(["SNAPSHOT", "AGE", "STATE", "DATABASES", "ROWS", "STORED", "TOOK", "KEPT"]);
         lines[1].ShouldContain("complete            2  2,469,134  164.2 MB  3.5 s");
         lines[2].ShouldContain("failed: olympus");
         lines[4].ShouldContain("PGB-0063");
@@ -78,14 +90,17 @@ public sealed class CatalogVerbsTests : IDisposable
         Put(ManifestSample.Of(SnapshotId.TryParse("20260302T030000Z")!.Value));
         Directory.CreateDirectory(folder["store/20200101T030000Z"]);
         File.WriteAllText(folder["store/20200101T030000Z/manifest.json"], "{");
-        File.WriteAllText(folder["olympus-pgbackup.yaml"], $"cluster: olympus\nstores: [{{ name: local, path: {folder["store"]}, keep: {{ all: 1d }} }}]\n");
+        File.WriteAllText(
+            folder["olympus-pgbackup.yaml"],
+            $"cluster: olympus\nmax_age: 5000w\nstores: [{{ name: local, path: {folder["store"]}, keep: {{ all: 1d }} }}]\n"
+        );
 
         string[] lines = (await AppProcess.RunAsync(folder.Path, "list")).Output.Split('\n');
 
         lines[1].ShouldEndWith("; its manifest cannot be read");
         lines[2].ShouldEndWith("nothing keeps it");
         lines[4].ShouldContain("; 1 (");
-        lines[5].ShouldContain("comes to 1 snapshot, ");
+        lines[5].ShouldContain("adds up to 1 snapshot, ");
     }
 
     [Fact]
@@ -93,7 +108,9 @@ public sealed class CatalogVerbsTests : IDisposable
     {
         Put(ManifestSample.Of(ManifestSample.Id));
 
-        (await AppProcess.RunAsync(folder.Path, "pin", "latest", "--note", "before the migration")).ShouldBe(new AppResult(0, "20260301T030000Z is pinned in local.\n", ""));
+        (await AppProcess.RunAsync(folder.Path, "pin", "latest", "--note", "before the migration")).ShouldBe(
+            new AppResult(0, "20260301T030000Z is pinned in local.\n", "")
+        );
         (await AppProcess.RunAsync(folder.Path, "show")).Output.ShouldContain("\npinned      before the migration\n");
         JsonNode pinned = JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "pin", "latest", "--json")).Output)!;
         JsonNode unpinned = JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "unpin", "latest", "--json")).Output)!;
@@ -126,6 +143,30 @@ public sealed class CatalogVerbsTests : IDisposable
     }
 
     [Theory]
+    [InlineData("list", 0)]
+    [InlineData("show", 1)]
+    [InlineData("show 20260301T030000Z", 1)]
+    [InlineData("check", 1)]
+    [InlineData("check 20260301T030000Z", 1)]
+    [InlineData("keys test", 1)]
+    [InlineData("restore -t podman:x", 1)]
+    [InlineData("restore 20260301T030000Z -t podman:x", 1)]
+    [InlineData("drill", 1)]
+    public async Task An_unknown_kind_of_encryption_is_told_as_of_a_newer_version(string arguments, int exitCode)
+    {
+        Put(ManifestSample.Of(ManifestSample.Id) with { Encryption = "pgp2", Tool = "9.9.9" });
+
+        AppResult result = await AppProcess.RunAsync(folder.Path, arguments.Split(' '));
+
+        string all = result.Output + result.Errors;
+        result.ExitCode.ShouldBe(exitCode, all);
+        all.ShouldContain("newer version");
+        all.ShouldContain(arguments == "list" ? "PGB-0064" : "it is encrypted by \"pgp2\"");
+        all.ShouldNotContain("damaged");
+        all.ShouldNotContain("unreadable");
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("  ")]
     [InlineData("two\nlines")]
@@ -142,7 +183,7 @@ public sealed class CatalogVerbsTests : IDisposable
 
         result.ExitCode.ShouldBe(2);
         result.Errors.ShouldStartWith("olympus-pgbackup: PGB-0002: --as \"");
-        result.Errors.ShouldContain("is no name for a restored database.");
+        result.Errors.ShouldContain("is not a valid name for a restored database.");
     }
 
     [Fact]
@@ -150,7 +191,9 @@ public sealed class CatalogVerbsTests : IDisposable
     {
         Directory.CreateDirectory(folder["store"]);
 
-        (await AppProcess.RunAsync(folder.Path, "restore", "-t", "podman:x", "-d", "olympus", "--as", new string('n', 63))).Errors.ShouldContain("PGB-0062");
+        (
+            await AppProcess.RunAsync(folder.Path, "restore", "-t", "podman:x", "-d", "olympus", "--as", new string('n', 63))
+        ).Errors.ShouldContain("PGB-0062");
     }
 
     [Fact]
@@ -158,7 +201,10 @@ public sealed class CatalogVerbsTests : IDisposable
     {
         Directory.CreateDirectory(folder["store"]);
 
-        (await AppProcess.RunAsync(folder.Path, "check", "--all")).ShouldBe(new AppResult(1, "There are no snapshots to check.\n", ""));
+        AppResult result = await AppProcess.RunAsync(folder.Path, "check", "--all");
+
+        (result.ExitCode, result.Errors).ShouldBe((1, ""));
+        result.Output.ShouldEndWith("There are no snapshots to check.\n");
     }
 
     [Fact]

@@ -19,13 +19,50 @@ public sealed class DiffVerbTests : IDisposable
         Put(first with { Parts = [.. first.Parts, Database(1, "wiki", 40)] });
         Proof grown = second.Databases.First().Proof;
         grown.Tables["public.identities"] = grown.Tables["public.identities"] with { Rows = 1234600, Bytes = 12346400 };
-        grown.Tables["public.sessions"] = new TableProof { Rows = 12, Bytes = 2048, Digest = new string('1', 64) };
+        grown.Tables["public.sessions"] = new TableProof
+        {
+            Rows = 12,
+            Bytes = 2048,
+            Digest = new string('1', 64),
+        };
         grown.Tables.Remove("public.\"With Space\"");
         grown.Sequences["public.identities_id_seq"] = "75,true";
         grown.Sequences["public.sessions_id_seq"] = "1,false";
-        Proof odd = grown with { LargeObjects = new TableProof { Rows = 3, Bytes = 15, Digest = new string('e', 64) }, Schema = new StatementsProof { Count = 14, Digest = new string('e', 64) } };
-        Part[] parts = [second.Globals!, second.Databases.First() with { Proof = odd }, second.Databases.Last(), Database(2, "iam_kratos", 5779)];
-        Put(second with { Parts = parts, Failures = [new PartFailure { Part = "olympus", Code = "PGB-0021", Message = "pg_dump failed" }] });
+        Proof odd = grown with
+        {
+            LargeObjects = new TableProof
+            {
+                Rows = 3,
+                Bytes = 15,
+                Digest = new string('e', 64),
+            },
+            Schema = new StatementsProof { Count = 14, Digest = new string('e', 64) },
+        };
+        Part[] parts =
+        [
+            second.Globals!,
+            second.Databases.First() with
+            {
+                Proof = odd,
+            },
+            second.Databases.Last(),
+            Database(2, "iam_kratos", 5779),
+        ];
+        Put(
+            second with
+            {
+                Parts = parts,
+                Failures =
+                [
+                    new PartFailure
+                    {
+                        Part = "olympus",
+                        Code = "PGB-0021",
+                        Message = "pg_dump failed",
+                    },
+                ],
+            }
+        );
         Put(Of(3));
         Put(Of(4));
     }
@@ -67,12 +104,18 @@ public sealed class DiffVerbTests : IDisposable
     [Fact]
     public async Task As_json_it_has_what_changed_and_everything_only_on_demand()
     {
-        JsonNode changed = JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "diff", Id(1), Id(2), "-d", "ciam_kratos", "--json")).Output)!;
-        JsonNode all = JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "diff", Id(3), Id(4), "-d", "ciam_kratos", "--all", "--json")).Output)!;
+        JsonNode changed = JsonNode.Parse(
+            (await AppProcess.RunAsync(folder.Path, "diff", Id(1), Id(2), "-d", "ciam_kratos", "--json")).Output
+        )!;
+        JsonNode all = JsonNode.Parse(
+            (await AppProcess.RunAsync(folder.Path, "diff", Id(3), Id(4), "-d", "ciam_kratos", "--all", "--json")).Output
+        )!;
 
         JsonNode database = changed["databases"]!.AsArray().ShouldHaveSingleItem()!;
-        database["tables"]!.AsArray().Select(static t => $"{t!["name"]} {t["change"]} {t["rows_delta"]}").ShouldBe(
-            ["public.\"With Space\" gone 0", "public.identities changed 33", "public.sessions new 12"]);
+        database["tables"]!
+            .AsArray()
+            .Select(static t => $"{t!["name"]} {t["change"]} {t["rows_delta"]}")
+            .ShouldBe(["public.\"With Space\" gone 0", "public.identities changed 33", "public.sessions new 12"]);
         ((bool)database["schema_changed"]!, (bool)database["settings_changed"]!, (bool)changed["is_same"]!).ShouldBe((true, false, false));
         all["databases"]![0]!["tables"]!.AsArray().Count.ShouldBe(2);
         ((bool)all["is_same"]!).ShouldBeTrue();
@@ -115,11 +158,15 @@ public sealed class DiffVerbTests : IDisposable
     {
         folder.Write(
             "olympus-pgbackup.yaml",
-            $"cluster: olympus\nsource: {{ url: \"postgres://nobody@127.0.0.1:1/\" }}\ndatabases: [other]\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
+            $"cluster: olympus\nsource: {{ url: \"postgres://nobody@127.0.0.1:1/\" }}\ndatabases: [other]\nencryption: none\nstores: "
+                + $"[{{ name: local, path: {folder["store"]} }}]\n"
+        );
 
         AppResult result = await AppProcess.RunAsync(folder.Path, "diff", "latest", "live", "-d", "ciam_kratos");
 
-        result.Errors.ShouldStartWith("olympus-pgbackup: PGB-0066: the config does not name \"ciam_kratos\", so that nothing living can be compared.\n");
+        result.Errors.ShouldStartWith(
+            "olympus-pgbackup: PGB-0066: the config does not name \"ciam_kratos\", so that nothing live can be compared.\n"
+        );
         (result.ExitCode, result.Output).ShouldBe((1, ""));
     }
 
@@ -128,7 +175,12 @@ public sealed class DiffVerbTests : IDisposable
     private static Manifest Of(int day) => ManifestSample.Of(SnapshotId.TryParse(Id(day))!.Value);
 
     private static Part Database(int day, string name, long rows) =>
-        Of(day).Databases.First() with { Database = name, Object = $"{Id(day)}-{name}.dump.gpg", Proof = ManifestSample.Proof(rows) };
+        Of(day).Databases.First() with
+        {
+            Database = name,
+            Object = $"{Id(day)}-{name}.dump.gpg",
+            Proof = ManifestSample.Proof(rows),
+        };
 
     private void Put(Manifest manifest)
     {

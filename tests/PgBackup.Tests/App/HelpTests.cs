@@ -4,7 +4,28 @@ namespace PgBackup.Tests.App;
 
 public sealed partial class HelpTests : IDisposable
 {
-    private static readonly string[] Verbs = ["run", "backup", "list", "show", "diff", "check", "restore", "drill", "keys", "prune", "pin", "unpin", "init", "demo", "completion"];
+    private static readonly string[] Verbs =
+    [
+        "run",
+        "backup",
+        "status",
+        "list",
+        "show",
+        "diff",
+        "check",
+        "restore",
+        "drill",
+        "keys",
+        "confirm",
+        "log",
+        "doctor",
+        "prune",
+        "pin",
+        "unpin",
+        "init",
+        "demo",
+        "completion",
+    ];
 
     private readonly TestFolder folder = new();
 
@@ -45,7 +66,9 @@ public sealed partial class HelpTests : IDisposable
     [Fact]
     public void Every_verb_is_among_those_whose_help_is_looked_at()
     {
-        string commands = File.ReadAllText(Path.Combine(TestRun.Repository, "tests", "PgBackup.Tests", "Expected", "help.txt")).Split("Commands:")[1].Split("Examples:")[0];
+        string commands = File.ReadAllText(Path.Combine(TestRun.Repository, "tests", "PgBackup.Tests", "Expected", "help.txt"))
+            .Split("Commands:")[1]
+            .Split("Examples:")[0];
 
         Verb().Matches(commands).Select(static m => m.Groups[1].Value).ShouldBe(Verbs);
     }
@@ -53,7 +76,11 @@ public sealed partial class HelpTests : IDisposable
     [Fact]
     public async Task Help_does_not_look_into_the_store_and_needs_no_right_config()
     {
-        folder.Write("olympus-pgbackup.yaml", $"cluster: olympus\nsource: {{ podman: x }}\ndatabases: [olympus]\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
+        folder.Write(
+            "olympus-pgbackup.yaml",
+            $"cluster: olympus\nsource: {{ podman: x }}\ndatabases: [olympus]\nencryption: none\nstores: [{{ name: local, path: "
+                + $"{folder["store"]} }}]\n"
+        );
         Directory.CreateDirectory(folder["store/20260301T030000Z"]);
         folder.Write("store/20260301T030000Z/manifest.json", "{");
         (await AppProcess.RunAsync(folder.Path, "list")).Output.ShouldContain("20260301T030000Z");

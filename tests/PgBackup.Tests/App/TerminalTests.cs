@@ -32,15 +32,39 @@ public sealed class TerminalTests : IDisposable
     [InlineData("show --json")]
     public async Task Nothing_that_a_manifest_says_is_obeyed_by_the_terminal(string arguments)
     {
-        folder.Write("olympus-pgbackup.yaml", $"cluster: olympus\nsource: {{ podman: x }}\ndatabases: [olympus]\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
+        folder.Write(
+            "olympus-pgbackup.yaml",
+            $"cluster: olympus\nsource: {{ podman: x }}\ndatabases: [olympus]\nencryption: none\nstores: [{{ name: local, path: "
+                + $"{folder["store"]} }}]\n"
+        );
         Manifest sample = ManifestSample.Of(ManifestSample.Id, "none");
         Manifest manifest = sample with
         {
             Cluster = Hostile,
             Source = Hostile,
             Notes = [Hostile],
-            Parts = [.. sample.Parts.Select(static p => p.Database is null ? p : p with { Database = p.Database + Hostile, Object = SnapshotLayout.DatabaseName(ManifestSample.Id, p.Database + Hostile, ""), Warnings = [Hostile] })],
-            Failures = [new PartFailure { Part = Hostile, Code = "PGB-0021", Message = Hostile }],
+            Parts =
+            [
+                .. sample.Parts.Select(static p =>
+                    p.Database is null
+                        ? p
+                        : p with
+                        {
+                            Database = p.Database + Hostile,
+                            Object = SnapshotLayout.DatabaseName(ManifestSample.Id, p.Database + Hostile, ""),
+                            Warnings = [Hostile],
+                        }
+                ),
+            ],
+            Failures =
+            [
+                new PartFailure
+                {
+                    Part = Hostile,
+                    Code = "PGB-0021",
+                    Message = Hostile,
+                },
+            ],
         };
         Directory.CreateDirectory(folder["store/" + manifest.Id]);
         await File.WriteAllBytesAsync(folder[$"store/{manifest.Id}/manifest.json"], manifest.ToJson(), Cancel);

@@ -48,7 +48,11 @@ public sealed class UsageTests : IDisposable
         result.Output.ShouldBeEmpty();
         string[] lines = result.Errors.Split('\n');
         lines.Length.ShouldBe(2);
-        lines[0].ShouldBe("olympus-pgbackup: PGB-0010: there is no config: neither ./olympus-pgbackup.yaml nor /etc/olympus-pgbackup/config.yaml exists.");
+        lines[0]
+            .ShouldBe(
+                "olympus-pgbackup: PGB-0010: there is no config: neither ./olympus-pgbackup.yaml nor "
+                    + "/etc/olympus-pgbackup/config.yaml exists."
+            );
         lines[1].ShouldContain("`olympus-pgbackup init`");
     }
 

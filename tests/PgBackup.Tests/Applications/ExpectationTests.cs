@@ -1,6 +1,5 @@
 using PgBackup.Applications;
 
-
 namespace PgBackup.Tests.Applications;
 
 public sealed class ExpectationTests
@@ -42,13 +41,15 @@ public sealed class ExpectationTests
     [InlineData("0")]
     [InlineData("!= 0")]
     [InlineData("!= x")]
-    public void NULL_and_no_row_meet_nothing(string expectation) => Expectation.TryParse(expectation).ShouldNotBeNull().IsMetBy(null, 1).ShouldBeFalse();
+    public void NULL_and_no_row_meet_nothing(string expectation) =>
+        Expectation.TryParse(expectation).ShouldNotBeNull().IsMetBy(null, 1).ShouldBeFalse();
 
     [Theory]
     [InlineData(0, false)]
     [InlineData(1, true)]
     [InlineData(2, true)]
-    public void Rows_are_rows_whatever_is_in_them(int rows, bool met) => Expectation.TryParse(" rows ").ShouldNotBeNull().IsMetBy(null, rows).ShouldBe(met);
+    public void Rows_are_rows_whatever_is_in_them(int rows, bool met) =>
+        Expectation.TryParse(" rows ").ShouldNotBeNull().IsMetBy(null, rows).ShouldBe(met);
 
     [Theory]
     [InlineData(">")]

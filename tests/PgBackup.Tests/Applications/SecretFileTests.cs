@@ -1,6 +1,5 @@
 using PgBackup.Applications;
 
-
 namespace PgBackup.Tests.Applications;
 
 public sealed class SecretFileTests : IDisposable
@@ -16,12 +15,16 @@ public sealed class SecretFileTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("\n\r\n")]
-    public void An_empty_file_is_told(string content) => SecretFile.Read(folder.Write("secrets", content)).Problem.ShouldBe($"the secret_file {folder["secrets"]} is empty");
+    public void An_empty_file_is_told(string content) =>
+        SecretFile.Read(folder.Write("secrets", content)).Problem.ShouldBe($"the secret_file {folder["secrets"]} is empty");
 
     [Fact]
     public void A_file_that_is_missing_or_a_folder_is_told_with_the_reason()
     {
-        SecretFile.Read(folder["nowhere"]).Problem.ShouldNotBeNull().ShouldStartWith($"the secret_file {folder["nowhere"]} cannot be read: Could not find file");
+        SecretFile
+            .Read(folder["nowhere"])
+            .Problem.ShouldNotBeNull()
+            .ShouldStartWith($"the secret_file {folder["nowhere"]} cannot be read: Could not find file");
         SecretFile.Read(folder.Path).Problem.ShouldNotBeNull().ShouldStartWith($"the secret_file {folder.Path} cannot be read: ");
     }
 }

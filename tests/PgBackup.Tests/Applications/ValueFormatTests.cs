@@ -4,8 +4,9 @@ using PgBackup.Applications;
 namespace PgBackup.Tests.Applications;
 
 /// <summary>
-/// The ciphertexts were made by other implementations than .NET's: those of Hydra and Kratos by Python's cryptography package (AESGCM), those of the settings
-/// by the crypto module of Node.js, which Olympus' SDK uses. The nonces count up from 0 (or 12), so that anybody can make them again.
+/// The ciphertexts were made by other implementations than .NET's: those of Hydra and Kratos by Python's cryptography package (AESGCM),
+/// those of the settings by the crypto module of Node.js, which Olympus' SDK uses. The nonces count up from 0 (or 12), so that anybody can
+/// make them again.
 /// </summary>
 public sealed class ValueFormatTests
 {
@@ -29,16 +30,22 @@ public sealed class ValueFormatTests
     }
 
     [Fact]
-    public void Kratos_tokens_decrypt_with_aes() => new KratosFormat("aes").Try(Kratos, ["another-secret-of-32-characters!", KratosSecret]).ShouldBe(new ValueVerdict(ValueState.Decrypts, 2));
+    public void Kratos_tokens_decrypt_with_aes() =>
+        new KratosFormat("aes")
+            .Try(Kratos, ["another-secret-of-32-characters!", KratosSecret])
+            .ShouldBe(new ValueVerdict(ValueState.Decrypts, 2));
 
     [Fact]
-    public void Kratos_passes_over_secrets_that_have_not_32_bytes() => new KratosFormat("aes").Try(Kratos, ["short", KratosSecret]).ShouldBe(new ValueVerdict(ValueState.Decrypts, 2));
+    public void Kratos_passes_over_secrets_that_have_not_32_bytes() =>
+        new KratosFormat("aes").Try(Kratos, ["short", KratosSecret]).ShouldBe(new ValueVerdict(ValueState.Decrypts, 2));
 
     [Theory]
     [InlineData(SettingsV2)]
     [InlineData(SettingsLegacy)]
     public void Settings_decrypt_in_both_forms_of_the_sdk(string value) =>
-        new SettingsFormat().Try(value, ["no-key-of-any-value-in-these-tests!!", SettingsSecret]).ShouldBe(new ValueVerdict(ValueState.Decrypts, 2));
+        new SettingsFormat()
+            .Try(value, ["no-key-of-any-value-in-these-tests!!", SettingsSecret])
+            .ShouldBe(new ValueVerdict(ValueState.Decrypts, 2));
 
     [Fact]
     public void Settings_decrypt_when_their_parts_are_hexadecimal()
@@ -62,7 +69,14 @@ public sealed class ValueFormatTests
     [InlineData("settings", SettingsLegacy)]
     public void Another_key_or_none_decrypts_nothing(string service, string value)
     {
-        foreach (string[] secrets in (string[][])[["abcdefghijklmnopqrstuvwxyz012345"], ["abcdefghijklmnopqrstuvwxyz012345", "x"], []])
+        foreach (
+            string[] secrets in (string[][])
+                [
+                    ["abcdefghijklmnopqrstuvwxyz012345"],
+                    ["abcdefghijklmnopqrstuvwxyz012345", "x"],
+                    [],
+                ]
+        )
         {
             Format(service).Try(value, secrets).ShouldBe(new ValueVerdict(ValueState.WrongKey));
         }
@@ -104,8 +118,11 @@ public sealed class ValueFormatTests
     [Fact]
     public void What_net_has_no_cryptography_for_is_not_called_wrong()
     {
-        new KratosFormat("xchacha20-poly1305").Try(Kratos, [KratosSecret]).ShouldBe(
-            new ValueVerdict(ValueState.NotTestable, Why: "is encrypted by xchacha20-poly1305, which .NET's own cryptography lacks"));
+        new KratosFormat("xchacha20-poly1305")
+            .Try(Kratos, [KratosSecret])
+            .ShouldBe(
+                new ValueVerdict(ValueState.NotTestable, Why: "is encrypted by xchacha20-poly1305, which .NET's own cryptography lacks")
+            );
         new SettingsFormat().Try(SettingsLongNonce, [SettingsSecret]).State.ShouldBe(ValueState.NotTestable);
     }
 
@@ -117,7 +134,13 @@ public sealed class ValueFormatTests
         new SettingsFormat().Try("https://host", [SettingsSecret]).ShouldBe(new ValueVerdict(ValueState.Plain));
     }
 
-    private static IValueFormat Format(string service) => service switch { "hydra" => new HydraFormat(), "kratos" => new KratosFormat("aes"), _ => new SettingsFormat() };
+    private static IValueFormat Format(string service) =>
+        service switch
+        {
+            "hydra" => new HydraFormat(),
+            "kratos" => new KratosFormat("aes"),
+            _ => new SettingsFormat(),
+        };
 
     // Each character of the text replaced by another of its alphabet; what only changes the bits that base64 leaves unused is left out.
     private static IEnumerable<(string Changed, string What)> Changed(string service, string value)

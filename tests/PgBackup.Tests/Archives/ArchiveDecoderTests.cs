@@ -45,6 +45,10 @@ public sealed class ArchiveDecoderTests : IDisposable
     private async Task<ArchiveDecoder> StartAsync(string script, CancellationToken? cancel = null)
     {
         File.SetUnixFileMode(folder.Write("pg_restore", $"#!/bin/sh\n{script}\n"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        return await ArchiveDecoder.StartAsync(new PostgresTools { Host = new HostTools(folder.Path), Version = "17.1" }, keepExcerpts: false, cancel ?? Cancel);
+        return await ArchiveDecoder.StartAsync(
+            new PostgresTools { Host = new HostTools(folder.Path, TimeProvider.System), Version = "17.1" },
+            keepExcerpts: false,
+            cancel ?? Cancel
+        );
     }
 }

@@ -14,13 +14,41 @@ public sealed class DatabaseStatementTests
     [InlineData("ALTER DATABASE olympus SET x TO 'a IN DATABASE b';", "olympus", "ALTER DATABASE \"new\" SET x TO 'a IN DATABASE b';")]
     [InlineData("COMMENT ON DATABASE olympus IS 'it''s ours';", "olympus", "COMMENT ON DATABASE \"new\" IS 'it''s ours';")]
     [InlineData("GRANT ALL ON DATABASE olympus TO ops;", "olympus", "GRANT ALL ON DATABASE \"new\" TO ops;")]
-    [InlineData("GRANT CONNECT ON DATABASE olympus TO \"x ON DATABASE y\";", "olympus", "GRANT CONNECT ON DATABASE \"new\" TO \"x ON DATABASE y\";")]
-    [InlineData("GRANT CONNECT ON DATABASE olympus TO \"x IN DATABASE y\";", "olympus", "GRANT CONNECT ON DATABASE \"new\" TO \"x IN DATABASE y\";")]
-    [InlineData("REVOKE CONNECT,TEMPORARY ON DATABASE \"o'x\" FROM PUBLIC;", "o'x", "REVOKE CONNECT,TEMPORARY ON DATABASE \"new\" FROM PUBLIC;")]
-    [InlineData("ALTER ROLE ops IN DATABASE olympus SET work_mem TO '1MB';", "olympus", "ALTER ROLE ops IN DATABASE \"new\" SET work_mem TO '1MB';")]
-    [InlineData("ALTER ROLE \"x IN DATABASE y\" IN DATABASE olympus SET a TO 'b';", "olympus", "ALTER ROLE \"x IN DATABASE y\" IN DATABASE \"new\" SET a TO 'b';")]
-    [InlineData("ALTER ROLE \"\u0001 SET x\" IN DATABASE olympus SET a TO 'b';", "olympus", "ALTER ROLE \"\u0001 SET x\" IN DATABASE \"new\" SET a TO 'b';")]
-    [InlineData("ALTER ROLE \"o'brien\" IN DATABASE olympus SET a TO 'b';", "olympus", "ALTER ROLE \"o'brien\" IN DATABASE \"new\" SET a TO 'b';")]
+    [InlineData(
+        "GRANT CONNECT ON DATABASE olympus TO \"x ON DATABASE y\";",
+        "olympus",
+        "GRANT CONNECT ON DATABASE \"new\" TO \"x ON DATABASE y\";"
+    )]
+    [InlineData(
+        "GRANT CONNECT ON DATABASE olympus TO \"x IN DATABASE y\";",
+        "olympus",
+        "GRANT CONNECT ON DATABASE \"new\" TO \"x IN DATABASE y\";"
+    )]
+    [InlineData(
+        "REVOKE CONNECT,TEMPORARY ON DATABASE \"o'x\" FROM PUBLIC;",
+        "o'x",
+        "REVOKE CONNECT,TEMPORARY ON DATABASE \"new\" FROM PUBLIC;"
+    )]
+    [InlineData(
+        "ALTER ROLE ops IN DATABASE olympus SET work_mem TO '1MB';",
+        "olympus",
+        "ALTER ROLE ops IN DATABASE \"new\" SET work_mem TO '1MB';"
+    )]
+    [InlineData(
+        "ALTER ROLE \"x IN DATABASE y\" IN DATABASE olympus SET a TO 'b';",
+        "olympus",
+        "ALTER ROLE \"x IN DATABASE y\" IN DATABASE \"new\" SET a TO 'b';"
+    )]
+    [InlineData(
+        "ALTER ROLE \"\u0001 SET x\" IN DATABASE olympus SET a TO 'b';",
+        "olympus",
+        "ALTER ROLE \"\u0001 SET x\" IN DATABASE \"new\" SET a TO 'b';"
+    )]
+    [InlineData(
+        "ALTER ROLE \"o'brien\" IN DATABASE olympus SET a TO 'b';",
+        "olympus",
+        "ALTER ROLE \"o'brien\" IN DATABASE \"new\" SET a TO 'b';"
+    )]
     [InlineData("SECURITY LABEL FOR p ON DATABASE olympus IS 'x';", "olympus", "SECURITY LABEL FOR p ON DATABASE \"new\" IS 'x';")]
     public void A_statement_about_the_database_can_be_carried_out_under_another_name(string statement, string name, string renamed)
     {
@@ -73,9 +101,17 @@ public sealed class DatabaseStatementTests
     [Fact]
     public void The_tablespace_is_cut_out_of_the_creation_alone()
     {
-        DatabaseStatement.Read("CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' TABLESPACE = \"t s\";").ShouldNotBeNull().WithoutTablespace().For("x")
+        DatabaseStatement
+            .Read("CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' TABLESPACE = \"t s\";")
+            .ShouldNotBeNull()
+            .WithoutTablespace()
+            .For("x")
             .ShouldBe("CREATE DATABASE \"x\" WITH TEMPLATE = template0 ENCODING = 'UTF8';");
-        DatabaseStatement.Read("COMMENT ON DATABASE shop IS 'a TABLESPACE = x';").ShouldNotBeNull().WithoutTablespace().For("shop")
+        DatabaseStatement
+            .Read("COMMENT ON DATABASE shop IS 'a TABLESPACE = x';")
+            .ShouldNotBeNull()
+            .WithoutTablespace()
+            .For("shop")
             .ShouldBe("COMMENT ON DATABASE \"shop\" IS 'a TABLESPACE = x';");
     }
 }

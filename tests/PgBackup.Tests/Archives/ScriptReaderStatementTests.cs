@@ -16,7 +16,9 @@ public sealed class ScriptReaderStatementTests
         reader.Statements.Count.ShouldBe(16);
         reader.Statements[5].ShouldStartWith("CREATE FUNCTION public.f(a text)");
         reader.Statements[5].ShouldEndWith("$x$ ; $x$;\nEND;\n$_$;");
-        reader.Statements[6].ShouldBe("COMMENT ON FUNCTION public.f(a text) IS 'two lines;\n-- this is no comment; ''quoted'' /* nor this';");
+        reader
+            .Statements[6]
+            .ShouldBe("COMMENT ON FUNCTION public.f(a text) IS 'two lines;\n-- this is no comment; ''quoted'' /* nor this';");
         reader.Statements[7].ShouldStartWith("CREATE RULE both AS\n");
         reader.Statements[7].ShouldEndWith("WHERE (u.a = new.a);\n);");
     }
@@ -39,7 +41,9 @@ public sealed class ScriptReaderStatementTests
     [InlineData("\\connect olympus\n")]
     public void Comments_blank_lines_and_commands_of_psql_are_no_content(string addition)
     {
-        ProofComparison.Of(ProofOf(Rich), ProofOf(addition + Rich.Replace("gJ3kS0Zx", "q1", StringComparison.Ordinal) + addition)).Differences.ShouldBeEmpty();
+        ProofComparison
+            .Of(ProofOf(Rich), ProofOf(addition + Rich.Replace("gJ3kS0Zx", "q1", StringComparison.Ordinal) + addition))
+            .Differences.ShouldBeEmpty();
     }
 
     [Fact]
@@ -88,18 +92,18 @@ public sealed class ScriptReaderStatementTests
     {
         static string Script(string database) =>
             $"""
-            CREATE DATABASE {database} WITH TEMPLATE = template0 ENCODING = 'UTF8';
-            ALTER DATABASE {database} OWNER TO "o'brien ON DATABASE x";
-            COMMENT ON DATABASE {database} IS 'the database; of ON DATABASE other';
-            ALTER DATABASE {database} SET "app.name" TO 'x';
-            ALTER ROLE "a IN DATABASE b" IN DATABASE {database} SET work_mem TO '1MB';
-            ALTER ROLE "o'brien" IN DATABASE {database} SET work_mem TO '2MB';
-            REVOKE CONNECT,TEMPORARY ON DATABASE {database} FROM PUBLIC;
-            GRANT CONNECT ON DATABASE {database} TO "ON DATABASE y";
-            SECURITY LABEL FOR selinux ON DATABASE {database} IS 'x';
-            CREATE TABLE public.t ();
+                CREATE DATABASE {database} WITH TEMPLATE = template0 ENCODING = 'UTF8';
+                ALTER DATABASE {database} OWNER TO "o'brien ON DATABASE x";
+                COMMENT ON DATABASE {database} IS 'the database; of ON DATABASE other';
+                ALTER DATABASE {database} SET "app.name" TO 'x';
+                ALTER ROLE "a IN DATABASE b" IN DATABASE {database} SET work_mem TO '1MB';
+                ALTER ROLE "o'brien" IN DATABASE {database} SET work_mem TO '2MB';
+                REVOKE CONNECT,TEMPORARY ON DATABASE {database} FROM PUBLIC;
+                GRANT CONNECT ON DATABASE {database} TO "ON DATABASE y";
+                SECURITY LABEL FOR selinux ON DATABASE {database} IS 'x';
+                CREATE TABLE public.t ();
 
-            """;
+                """;
         Proof expected = ProofOf(Script("other"));
 
         Proof proof = ProofOf(Script(name));
@@ -114,9 +118,13 @@ public sealed class ScriptReaderStatementTests
     {
         Proof expected = ProofOf(Rich);
 
-        Proof found = ProofOf(Rich.Replace("OWNER TO \"the owner\";\n\n\\connect", "OWNER TO \"the heir\";\n\n\\connect", StringComparison.Ordinal));
+        Proof found = ProofOf(
+            Rich.Replace("OWNER TO \"the owner\";\n\n\\connect", "OWNER TO \"the heir\";\n\n\\connect", StringComparison.Ordinal)
+        );
 
-        ProofComparison.Of(expected, found).Differences.ShouldBe(["settings, owner or privileges of the database itself: 4 statements expected, 4 found (others)"]);
+        ProofComparison
+            .Of(expected, found)
+            .Differences.ShouldBe(["settings, owner or privileges of the database itself: 4 statements expected, 4 found (others)"]);
     }
 
     [Fact]
@@ -145,10 +153,16 @@ public sealed class ScriptReaderStatementTests
     public void A_privilege_on_the_database_knows_as_whom_it_was_granted()
     {
         using ScriptReader reader = Read(
-            "SET SESSION AUTHORIZATION app;\nGRANT CONNECT ON DATABASE shop TO app2;\nRESET SESSION AUTHORIZATION;\nGRANT CONNECT ON DATABASE shop TO app3;\n");
+            "SET SESSION AUTHORIZATION app;\nGRANT CONNECT ON DATABASE shop TO app2;\nRESET SESSION AUTHORIZATION;\nGRANT CONNECT ON "
+                + "DATABASE shop TO app3;\n"
+        );
 
-        reader.DatabaseStatements.Select(static s => (s.For("x"), s.Authorization)).ShouldBe(
-            [("GRANT CONNECT ON DATABASE \"x\" TO app2;", "SET SESSION AUTHORIZATION app;"), ("GRANT CONNECT ON DATABASE \"x\" TO app3;", null)]);
+        reader
+            .DatabaseStatements.Select(static s => (s.For("x"), s.Authorization))
+            .ShouldBe([
+                ("GRANT CONNECT ON DATABASE \"x\" TO app2;", "SET SESSION AUTHORIZATION app;"),
+                ("GRANT CONNECT ON DATABASE \"x\" TO app3;", null),
+            ]);
     }
 
     [Fact]

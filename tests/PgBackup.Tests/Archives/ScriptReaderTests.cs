@@ -13,7 +13,24 @@ public sealed class ScriptReaderTests
     [Fact]
     public void Rows_bytes_and_digest_of_a_table_are_those_of_its_lines()
     {
-        string[] rows = ["1\tone", "2\t\\N", "3\tüber", "3\tüber", "\\\\.\tx", "\\\\.", "\\.x", "\\N", "\\\\", "x.", "..", "\\", "", "SELECT 1;", "-- x"];
+        string[] rows =
+        [
+            "1\tone",
+            "2\t\\N",
+            "3\tüber",
+            "3\tüber",
+            "\\\\.\tx",
+            "\\\\.",
+            "\\.x",
+            "\\N",
+            "\\\\",
+            "x.",
+            "..",
+            "\\",
+            "",
+            "SELECT 1;",
+            "-- x",
+        ];
 
         TableProof table = ProofOf(Table("public.t", rows)).Tables["public.t"];
 
@@ -27,8 +44,9 @@ public sealed class ScriptReaderTests
     {
         Proof proof = ProofOf(Rich);
 
-        proof.Tables.Select(static t => (t.Key, t.Value.Rows)).ShouldBe(
-            [("public.\"a \"\"b\"\".c d\"", 3L), ("public.none", 0L), ("public.nothing", 3L), ("public.t", 11L)]);
+        proof
+            .Tables.Select(static t => (t.Key, t.Value.Rows))
+            .ShouldBe([("public.\"a \"\"b\"\".c d\"", 3L), ("public.none", 0L), ("public.nothing", 3L), ("public.t", 11L)]);
         proof.Rows.ShouldBe(17);
         proof.Tables["public.nothing"].Bytes.ShouldBe(3);
         proof.Tables["public.none"].Digest.ShouldBe(new string('0', 64));
@@ -105,7 +123,10 @@ public sealed class ScriptReaderTests
     [Fact]
     public void Sequences_have_their_value_and_whether_it_was_handed_out()
     {
-        ProofOf(Rich).Sequences.ShouldBe(new Dictionary<string, string> { ["public.\"it's, a \"\"seq\"\"\""] = "1,false", ["public.s"] = "42,true" });
+        ProofOf(Rich)
+            .Sequences.ShouldBe(
+                new Dictionary<string, string> { ["public.\"it's, a \"\"seq\"\"\""] = "1,false", ["public.s"] = "42,true" }
+            );
     }
 
     [Fact]
@@ -138,11 +159,20 @@ public sealed class ScriptReaderTests
         proof.Bytes.ShouldBe(proof.Tables.Values.Sum(static t => t.Bytes) + 5);
     }
 
-    private static TableProof LargeObjects(params (string Id, string[] Pieces)[] objects) => ProofOf(string.Concat(objects.Select(static o =>
-        $"BEGIN;\n\nSELECT pg_catalog.lo_open('{o.Id}', 131072);\n" +
-        string.Concat(o.Pieces.Select(static p => $"SELECT pg_catalog.lowrite(0, '\\x{p}');\n")) +
-        "SELECT pg_catalog.lo_close(0);\n\nCOMMIT;\n"))).LargeObjects;
+    private static TableProof LargeObjects(params (string Id, string[] Pieces)[] objects) =>
+        ProofOf(
+            string.Concat(
+                objects.Select(static o =>
+                    $"BEGIN;\n\nSELECT pg_catalog.lo_open('{o.Id}', 131072);\n"
+                    + string.Concat(o.Pieces.Select(static p => $"SELECT pg_catalog.lowrite(0, '\\x{p}');\n"))
+                    + "SELECT pg_catalog.lo_close(0);\n\nCOMMIT;\n"
+                )
+            )
+        ).LargeObjects;
 
-    private static BigInteger Sum(string[] rows) => rows.Aggregate(
-        BigInteger.Zero, static (sum, row) => sum + new BigInteger(SHA256.HashData(Encoding.UTF8.GetBytes(row)), isUnsigned: true, isBigEndian: true));
+    private static BigInteger Sum(string[] rows) =>
+        rows.Aggregate(
+            BigInteger.Zero,
+            static (sum, row) => sum + new BigInteger(SHA256.HashData(Encoding.UTF8.GetBytes(row)), isUnsigned: true, isBigEndian: true)
+        );
 }

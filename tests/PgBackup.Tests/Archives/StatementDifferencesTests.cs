@@ -1,6 +1,5 @@
 using PgBackup.Archives;
 
-
 namespace PgBackup.Tests.Archives;
 
 public sealed class StatementDifferencesTests
@@ -12,15 +11,20 @@ public sealed class StatementDifferencesTests
     {
         string columns = string.Concat(Enumerable.Range(1, 100).Select(static i => $"    c{i} integer,\n"));
 
-        StatementDifferences.Of([$"CREATE TABLE public.t (\n{columns}    z text\n);"], [$"CREATE TABLE public.t (\n{columns}    z character varying(3),\n    extra integer\n);"]).Lines
-            .ShouldBe(["CREATE TABLE public.t ( expected: z text; found: z character varying(3) / extra integer"]);
+        StatementDifferences
+            .Of(
+                [$"CREATE TABLE public.t (\n{columns}    z text\n);"],
+                [$"CREATE TABLE public.t (\n{columns}    z character varying(3),\n    extra integer\n);"]
+            )
+            .Lines.ShouldBe(["CREATE TABLE public.t ( expected: z text; found: z character varying(3) / extra integer"]);
     }
 
     [Fact]
     public void What_is_set_between_statements_is_not_reported_beside_them()
     {
-        StatementDifferences.Of(["SET default_tablespace = '';", "ALTER TABLE public.t OWNER TO app;"], ["SET SESSION AUTHORIZATION x;"]).Lines
-            .ShouldBe(["expected, not found: ALTER TABLE public.t OWNER TO app;"]);
+        StatementDifferences
+            .Of(["SET default_tablespace = '';", "ALTER TABLE public.t OWNER TO app;"], ["SET SESSION AUTHORIZATION x;"])
+            .Lines.ShouldBe(["expected, not found: ALTER TABLE public.t OWNER TO app;"]);
         StatementDifferences.Of(["SET default_tablespace = '';"], []).Lines.ShouldBe(["expected, not found: SET default_tablespace = '';"]);
     }
 
@@ -30,7 +34,10 @@ public sealed class StatementDifferencesTests
         string[] many = [.. Enumerable.Range(1, 8).Select(static i => $"CREATE SCHEMA s{i};")];
 
         StatementDifferences.Of(many, []).Lines[^1].ShouldBe("and 3 more like these");
-        StatementDifferences.Of(["COMMENT ON TABLE t IS '\u001b[31m\n" + new string('x', 400) + "';"], []).Lines.Single().Length.ShouldBeLessThan(330);
+        StatementDifferences
+            .Of(["COMMENT ON TABLE t IS '\u001b[31m\n" + new string('x', 400) + "';"], [])
+            .Lines.Single()
+            .Length.ShouldBeLessThan(330);
         StatementDifferences.Of(["COMMENT ON TABLE t IS '\u001b[31m';"], []).Lines.Single().ShouldNotContain("\u001b");
     }
 
@@ -44,6 +51,8 @@ public sealed class StatementDifferencesTests
     {
         string other = Table.Replace("    x integer CONSTRAINT a_x_not_null NOT NULL", found, StringComparison.Ordinal);
 
-        StatementDifferences.Of([Table.Replace("    x integer CONSTRAINT a_x_not_null NOT NULL", expected, StringComparison.Ordinal)], [other]).OnlyNamesOfNotNull.ShouldBe(onlyNames);
+        StatementDifferences
+            .Of([Table.Replace("    x integer CONSTRAINT a_x_not_null NOT NULL", expected, StringComparison.Ordinal)], [other])
+            .OnlyNamesOfNotNull.ShouldBe(onlyNames);
     }
 }

@@ -28,7 +28,14 @@ public sealed class StatementLexerTests
     [InlineData("SELECT 1 - - 2 / 3 * 4;")]
     [InlineData("CREATE RULE r AS ON INSERT TO v DO INSTEAD ( INSERT INTO t VALUES (1); DELETE FROM u; );")]
     [InlineData("SELECT ')';")]
-    public void A_complete_statement_ends_with_its_line(string line) => new StatementLexer().Line(Encoding.UTF8.GetBytes(line)).ShouldBeTrue();
+    [InlineData("""SELECT E'a''\'\' ; b';""")]
+    [InlineData("""'C:\';""")]
+    [InlineData("""SELECT a = 'C:\';""")]
+    [InlineData("SELECT $1$;")]
+    [InlineData("SELECT 2 /* a */* 3;")]
+    [InlineData("SELECT /* a /* b */*/ 1;")]
+    public void A_complete_statement_ends_with_its_line(string line) =>
+        new StatementLexer().Line(Encoding.UTF8.GetBytes(line)).ShouldBeTrue();
 
     [Theory]
     [InlineData("CREATE TABLE t (")]
@@ -45,6 +52,21 @@ public sealed class StatementLexerTests
     [InlineData("SELECT /* a /* nested */ ;")]
     [InlineData("SELECT 1 -- ;")]
     [InlineData("DO INSTEAD ( INSERT INTO t VALUES (1);")]
+    [InlineData("""SELECT E'a''\'\';""")]
+    [InlineData("SELECT $a1$;")]
+    [InlineData("SELECT $_$;")]
+    [InlineData("SELECT $äß$;")]
+    [InlineData("SELECT $À$;")]
+    [InlineData("SELECT /* a /*/ b */ ;")]
+    [InlineData("")]
+    [InlineData("  ")]
+    [InlineData("-- ;")]
+    [InlineData("SELECT 1 -")]
+    [InlineData("SELECT 1 /")]
+    [InlineData("SELECT /* a *")]
+    [InlineData("SELECT E'a'")]
+    [InlineData("SELECT $1")]
+    [InlineData("SELECT $")]
     public void An_incomplete_one_does_not(string line) => new StatementLexer().Line(Encoding.UTF8.GetBytes(line)).ShouldBeFalse();
 
     [Theory]
@@ -68,7 +90,9 @@ public sealed class StatementLexerTests
     {
         byte[] line = """SELECT 'it\'s;';"""u8.ToArray();
 
-        new StatementLexer { StandardStrings = false }.Line(line).ShouldBeTrue();
+        new StatementLexer { StandardStrings = false }
+            .Line(line)
+            .ShouldBeTrue();
         new StatementLexer().Line(line).ShouldBeFalse();
     }
 

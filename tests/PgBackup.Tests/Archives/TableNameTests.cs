@@ -1,6 +1,5 @@
 using PgBackup.Archives;
 
-
 namespace PgBackup.Tests.Archives;
 
 public sealed class TableNameTests
@@ -11,7 +10,8 @@ public sealed class TableNameTests
     [InlineData("Odd Schema.some table", "Odd Schema", "some table")]
     [InlineData("public.\"a.b\"", "public", "a.b")]
     [InlineData("\"a \"\"b\"\"\".c", "a \"b\"", "c")]
-    public void What_somebody_typed_is_a_schema_and_a_name(string typed, string? schema, string name) => TableName.Typed(typed).ShouldBe((schema, name));
+    public void What_somebody_typed_is_a_schema_and_a_name(string typed, string? schema, string name) =>
+        TableName.Typed(typed).ShouldBe((schema, name));
 
     [Theory]
     [InlineData("")]
@@ -26,7 +26,9 @@ public sealed class TableNameTests
     public void A_name_is_read_from_a_statement_as_pg_dump_quotes_it()
     {
         TableName.After("CREATE TABLE tricky.\"\\.\" (", " TABLE ").ShouldBe(new TableName("tricky", "\\."));
-        TableName.After("ALTER TABLE ONLY \"Mixed Case\".\"a\"\"b\" ADD CONSTRAINT x", "ALTER TABLE ONLY ", "ALTER TABLE ").ShouldBe(new TableName("Mixed Case", "a\"b"));
+        TableName
+            .After("ALTER TABLE ONLY \"Mixed Case\".\"a\"\"b\" ADD CONSTRAINT x", "ALTER TABLE ONLY ", "ALTER TABLE ")
+            .ShouldBe(new TableName("Mixed Case", "a\"b"));
         TableName.After("CREATE TABLE alone (", " TABLE ").ShouldBeNull();
         new TableName("a", "b\"c").Quoted.ShouldBe("\"a\".\"b\"\"c\"");
     }

@@ -15,19 +15,43 @@ public sealed class TableSelectionTests
     {
         Add(1, "public", "SCHEMA", "", "CREATE SCHEMA shop;");
         Add(2, "mood", "TYPE", "1", "CREATE TYPE shop.mood AS ENUM (\n    'good'\n);");
-        Add(3, "people", "TABLE", "1 2", "CREATE TABLE shop.people (\n    id integer NOT NULL,\n    feels shop.mood\n);\n\n\nALTER TABLE shop.people OWNER TO keeper;");
+        Add(
+            3,
+            "people",
+            "TABLE",
+            "1 2",
+            "CREATE TABLE shop.people (\n    id integer NOT NULL,\n    feels shop.mood\n);\n\n\nALTER TABLE shop.people OWNER TO keeper;"
+        );
         Add(4, "people_id_seq", "SEQUENCE", "1 3", "CREATE SEQUENCE shop.people_id_seq\n    START WITH 1;");
         Add(5, "people_id_seq", "SEQUENCE OWNED BY", "4", "ALTER SEQUENCE shop.people_id_seq OWNED BY shop.people.id;");
         Add(6, "orders", "TABLE", "1", "CREATE TABLE shop.orders (\n    person integer\n);");
-        Add(7, "people id", "DEFAULT", "3 4 3", "ALTER TABLE ONLY shop.people ALTER COLUMN id SET DEFAULT nextval('shop.people_id_seq'::regclass);");
+        Add(
+            7,
+            "people id",
+            "DEFAULT",
+            "3 4 3",
+            "ALTER TABLE ONLY shop.people ALTER COLUMN id SET DEFAULT nextval('shop.people_id_seq'::regclass);"
+        );
         Add(8, "people", "TABLE DATA", "3", "COPY shop.people (id, feels) FROM stdin;\n1\tgood\n-- TOC entry 99 (class 1259 OID 1)\n\\.");
         Add(9, "orders", "TABLE DATA", "6", "COPY shop.orders (person) FROM stdin;\n1\n\\.");
         Add(10, "people_id_seq", "SEQUENCE SET", "4", "SELECT pg_catalog.setval('shop.people_id_seq', 1, true);");
         Add(11, "people people_pkey", "CONSTRAINT", "3", "ALTER TABLE ONLY shop.people\n    ADD CONSTRAINT people_pkey PRIMARY KEY (id);");
         Add(12, "TABLE people", "COMMENT", "3", "COMMENT ON TABLE shop.people IS 'all';");
         Add(13, "TABLE people", "ACL", "3", "GRANT SELECT ON TABLE shop.people TO PUBLIC;");
-        Add(14, "people touch", "TRIGGER", "3", "CREATE TRIGGER touch BEFORE UPDATE ON shop.people FOR EACH ROW EXECUTE FUNCTION shop.touch();");
-        Add(15, "orders orders_person_fkey", "FK CONSTRAINT", "3 6 11", "ALTER TABLE ONLY shop.orders\n    ADD CONSTRAINT orders_person_fkey FOREIGN KEY (person) REFERENCES shop.people(id);");
+        Add(
+            14,
+            "people touch",
+            "TRIGGER",
+            "3",
+            "CREATE TRIGGER touch BEFORE UPDATE ON shop.people FOR EACH ROW EXECUTE FUNCTION shop.touch();"
+        );
+        Add(
+            15,
+            "orders orders_person_fkey",
+            "FK CONSTRAINT",
+            "3 6 11",
+            "ALTER TABLE ONLY shop.orders\n    ADD CONSTRAINT orders_person_fkey FOREIGN KEY (person) REFERENCES shop.people(id);"
+        );
         ArchiveOutline outline = await ReadAsync();
 
         var people = TableSelection.Of(outline, ["shop.people"], NoExtensions, "it");
@@ -45,7 +69,13 @@ public sealed class TableSelectionTests
     {
         Add(1, "events", "TABLE", "", "CREATE TABLE public.events (\n    day date\n)\nPARTITION BY RANGE (day);");
         Add(2, "events_1", "TABLE", "1", "CREATE TABLE public.events_1 (\n    day date\n);");
-        Add(3, "events_1", "TABLE ATTACH", "2 1", "ALTER TABLE ONLY public.events ATTACH PARTITION public.events_1 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');");
+        Add(
+            3,
+            "events_1",
+            "TABLE ATTACH",
+            "2 1",
+            "ALTER TABLE ONLY public.events ATTACH PARTITION public.events_1 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');"
+        );
         Add(4, "events_1", "TABLE DATA", "2", "COPY public.events_1 (day) FROM stdin;\n\\.");
         ArchiveOutline outline = await ReadAsync();
 
@@ -66,7 +96,13 @@ public sealed class TableSelectionTests
         Add(4, "cat", "TABLE DATA", "2", "COPY public.cat (id, lives) FROM stdin;\n1\t9\n\\.");
         Add(5, "by_mood", "TABLE", "", "CREATE TABLE public.by_mood (\n    v text\n)\nPARTITION BY HASH (v);");
         Add(6, "by_mood_0", "TABLE", "5", "CREATE TABLE public.by_mood_0 (\n    v text\n);");
-        Add(7, "by_mood_0", "TABLE ATTACH", "6 5", "ALTER TABLE ONLY public.by_mood ATTACH PARTITION public.by_mood_0 FOR VALUES WITH (modulus 1, remainder 0);");
+        Add(
+            7,
+            "by_mood_0",
+            "TABLE ATTACH",
+            "6 5",
+            "ALTER TABLE ONLY public.by_mood ATTACH PARTITION public.by_mood_0 FOR VALUES WITH (modulus 1, remainder 0);"
+        );
         Add(8, "by_mood_0", "TABLE DATA", "6", "COPY public.by_mood (v) FROM stdin;\nx\n\\.");
         ArchiveOutline outline = await ReadAsync();
 
@@ -74,7 +110,9 @@ public sealed class TableSelectionTests
         cat.List.ShouldBe("1;\n2;\n4;\n");
         cat.Defined.ShouldBe([new TableName("public", "animal")]);
         TableSelection.Of(outline, ["animal"], NoExtensions, "it").Left.ShouldBe(["table cat"]);
-        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["by_mood_0"], NoExtensions, "it")).Remedy!.ShouldContain("--table public.by_mood");
+        Should
+            .Throw<PgBackupException>(() => TableSelection.Of(outline, ["by_mood_0"], NoExtensions, "it"))
+            .Remedy!.ShouldContain("--table public.by_mood");
         TableSelection.Of(outline, ["by_mood"], NoExtensions, "it").List.ShouldBe("5;\n6;\n7;\n8;\n");
     }
 
@@ -86,12 +124,18 @@ public sealed class TableSelectionTests
         Add(3, "seen", "VIEW", "1", "CREATE VIEW public.seen AS\n SELECT id\n   FROM public.identities;");
         ArchiveOutline outline = await ReadAsync();
 
-        PgBackupException missing = Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["public.identites"], NoExtensions, "olympus in the snapshot x"));
+        PgBackupException missing = Should.Throw<PgBackupException>(() =>
+            TableSelection.Of(outline, ["public.identites"], NoExtensions, "olympus in the snapshot x")
+        );
         missing.Code.ShouldBe(ErrorCode.TableMissing);
         missing.Message.ShouldBe("olympus in the snapshot x has no table public.identites.");
         missing.Remedy!.ShouldContain("public.identities");
-        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["seen"], NoExtensions, "it")).Code.ShouldBe(ErrorCode.TableMissing);
-        Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["identities"], NoExtensions, "it")).Remedy!.ShouldContain("audit.identities");
+        Should
+            .Throw<PgBackupException>(() => TableSelection.Of(outline, ["seen"], NoExtensions, "it"))
+            .Code.ShouldBe(ErrorCode.TableMissing);
+        Should
+            .Throw<PgBackupException>(() => TableSelection.Of(outline, ["identities"], NoExtensions, "it"))
+            .Remedy!.ShouldContain("audit.identities");
         Should.Throw<PgBackupException>(() => TableSelection.Of(outline, ["a.b.c"], NoExtensions, "it")).Code.ShouldBe(ErrorCode.Usage);
     }
 
@@ -140,8 +184,14 @@ public sealed class TableSelectionTests
         Proof other = await ProofAsync("COPY \"Rescue d\".t (v) FROM stdin;\nz\n\\.\n");
 
         ProofComparison.Of(selection.ProofOf(whole), selection.ProofOf(moved, "Rescue d")).IsEqual.ShouldBeTrue();
-        ProofComparison.Of(selection.ProofOf(whole), selection.ProofOf(other, "Rescue d")).Differences.ShouldHaveSingleItem().ShouldContain("public.t");
-        ProofComparison.Of(selection.ProofOf(whole), selection.ProofOf(moved)).Differences.ShouldHaveSingleItem().ShouldContain("is missing");
+        ProofComparison
+            .Of(selection.ProofOf(whole), selection.ProofOf(other, "Rescue d"))
+            .Differences.ShouldHaveSingleItem()
+            .ShouldContain("public.t");
+        ProofComparison
+            .Of(selection.ProofOf(whole), selection.ProofOf(moved))
+            .Differences.ShouldHaveSingleItem()
+            .ShouldContain("is missing");
     }
 
     private static Task<Proof> ProofAsync(string text)
@@ -156,7 +206,11 @@ public sealed class TableSelectionTests
     {
         script.Append("SET default_tablespace = '';\n\n--\n").Append(null, $"-- TOC entry {id} (class 1259 OID {16000 + id})\n");
         script.Append(needs.Length > 0 ? $"-- Dependencies: {needs}\n" : "");
-        script.Append(null, $"-- {(type == "TABLE DATA" ? "Data for " : "")}Name: {tag}; Type: {type}; Schema: public; Owner: keeper\n-- Data Pos: 0\n--\n\n{statements}\n\n");
+        script.Append(
+            null,
+            $"-- {(type == "TABLE DATA" ? "Data for " : "")}Name: {tag}; Type: {type}; Schema: public; Owner: keeper\n-- Data Pos: "
+                + $"0\n--\n\n{statements}\n\n"
+        );
     }
 
     private Task<ArchiveOutline> ReadAsync()

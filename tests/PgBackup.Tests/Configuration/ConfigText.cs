@@ -5,8 +5,7 @@ namespace PgBackup.Tests.Configuration;
 /// <summary>Configs, right and wrong.</summary>
 internal static class ConfigText
 {
-    public const string Right =
-        """
+    public const string Right = """
         cluster: olympus
         source:
           podman: { container: olympus-postgres, user: backup }
@@ -19,12 +18,14 @@ internal static class ConfigText
 
     /// <summary>The right config with one piece written otherwise.</summary>
     public static string With(string piece, string instead) =>
-        Right.Contains(piece, StringComparison.Ordinal) ? Right.Replace(piece, instead, StringComparison.Ordinal) : throw new ArgumentException(piece);
+        Right.Contains(piece, StringComparison.Ordinal)
+            ? Right.Replace(piece, instead, StringComparison.Ordinal)
+            : throw new ArgumentException(piece);
 
     /// <summary>The errors that are reported for a text, one a line, without the headline.</summary>
     public static string[] ErrorsOf(string text)
     {
-        PgBackupException error = Should.Throw<PgBackupException>(() => ConfigReader.Parse(text, "test.yaml"));
+        PgBackupException error = Should.Throw<PgBackupException>(() => ConfigReader.ParseForBackup(text, "test.yaml"));
         error.Code.ShouldBe(ErrorCode.ConfigInvalid);
         error.ExitCode.ShouldBe(2);
         error.Remedy.ShouldNotBeNull();

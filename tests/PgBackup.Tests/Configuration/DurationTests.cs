@@ -12,7 +12,8 @@ public sealed class DurationTests
     [InlineData("14d", 1209600)]
     [InlineData("12w", 7257600)]
     [InlineData("999999w", 604799395200)]
-    public void A_number_and_a_unit_are_a_length_of_time(string text, long seconds) => Duration.TryParse(text).ShouldBe(TimeSpan.FromSeconds(seconds));
+    public void A_number_and_a_unit_are_a_length_of_time(string text, long seconds) =>
+        Duration.TryParse(text).ShouldBe(TimeSpan.FromSeconds(seconds));
 
     [Theory]
     [InlineData("")]

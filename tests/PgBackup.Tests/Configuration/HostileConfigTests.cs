@@ -13,8 +13,16 @@ public sealed class HostileConfigTests
     [InlineData("recipients: [age1x, age1y]", "recipients: [age-secret-key-1qqqqqq]", "encryption.age.recipients")]
     [InlineData("recipients: [age1x, age1y]", "recipients: [AGE-SECRET-KEY-PQ-1QQQQQQ]", "encryption.age.recipients")]
     [InlineData("recipients: [age1x, age1y]", "recipients: [AGE-PLUGIN-YUBIKEY-1QQQQQQ]", "encryption.age.recipients")]
-    [InlineData("recipients: [age1x, age1y]", "recipients: [\"-----BEGIN PGP PRIVATE KEY BLOCK-----\\nQQQQQQ\"]", "encryption.age.recipients")]
-    [InlineData("recipients: [age1x, age1y]", "recipients: [\"-----BEGIN OPENSSH PRIVATE KEY-----\\nQQQQQQ\"]", "encryption.age.recipients")]
+    [InlineData(
+        "recipients: [age1x, age1y]",
+        "recipients: [\"-----BEGIN PGP PRIVATE KEY BLOCK-----\\nQQQQQQ\"]",
+        "encryption.age.recipients"
+    )]
+    [InlineData(
+        "recipients: [age1x, age1y]",
+        "recipients: [\"-----BEGIN OPENSSH PRIVATE KEY-----\\nQQQQQQ\"]",
+        "encryption.age.recipients"
+    )]
     [InlineData("identity_file: /keys/age", $"identity_file: {Secret}", "encryption.age.identity_file")]
     [InlineData("cluster: olympus", $"cluster: {Secret}", "cluster")]
     public void A_private_key_is_refused_wherever_it_stands_and_never_shown(string piece, string instead, string key)
@@ -47,7 +55,9 @@ public sealed class HostileConfigTests
 
     [Fact]
     public void A_hundred_thousand_levels_of_lists_are_an_error_of_the_YAML() =>
-        ErrorsOf("cluster: olympus\na:\n  " + string.Concat(Enumerable.Repeat("- ", 100_000)) + "x").ShouldHaveSingleItem().ShouldContain("(YAML):");
+        ErrorsOf("cluster: olympus\na:\n  " + string.Concat(Enumerable.Repeat("- ", 100_000)) + "x")
+            .ShouldHaveSingleItem()
+            .ShouldContain("(YAML):");
 
     [Fact]
     public void A_value_that_holds_itself_is_an_error() =>
@@ -55,7 +65,8 @@ public sealed class HostileConfigTests
 
     [Fact]
     public void A_zero_byte_is_an_error_of_its_line() =>
-        ErrorsOf(With("path: /backups", "path: \"/back\\0ups\"")).ShouldContain("line 8: stores[0].path: there is a zero byte in it. Write it without.");
+        ErrorsOf(With("path: /backups", "path: \"/back\\0ups\""))
+            .ShouldContain("line 8: stores[0].path: there is a zero byte in it. Write it without.");
 
     [Fact]
     public void A_name_of_a_hundred_thousand_characters_is_an_error_that_does_not_repeat_it()
@@ -67,6 +78,12 @@ public sealed class HostileConfigTests
 
     [Fact]
     public void Ten_thousand_databases_are_more_than_one_moment_holds() =>
-        ErrorsOf(With("databases: [ciam_kratos, olympus]", $"databases: [{string.Join(", ", Enumerable.Range(0, 10_000).Select(static i => $"d{i}"))}]"))
-            .ShouldHaveSingleItem().ShouldStartWith("line 4: databases: 10000 databases are named");
+        ErrorsOf(
+                With(
+                    "databases: [ciam_kratos, olympus]",
+                    $"databases: [{string.Join(", ", Enumerable.Range(0, 10_000).Select(static i => $"d{i}"))}]"
+                )
+            )
+            .ShouldHaveSingleItem()
+            .ShouldStartWith("line 4: databases: 10000 databases are named");
 }

@@ -24,12 +24,12 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
         return ValueTask.CompletedTask;
     }
 
-    protected override ICipher Encrypting() => new AgeCipher([recipients["ops"], recipients["escrow"]], null);
+    protected override ICipher Encrypting() => new AgeCipher([recipients["ops"], recipients["escrow"]], null, TimeProvider.System);
 
     protected override ICipher Decrypting(string who) => DecryptingWith(folder[who]);
 
     protected override ICipher DecryptingWith(string identityFile) =>
-        new AgeCipher([recipients["ops"], recipients["escrow"]], new Identity { File = identityFile });
+        new AgeCipher([recipients["ops"], recipients["escrow"]], new Identity { File = identityFile }, TimeProvider.System);
 
     protected override ToolCommand StockDecryption(string file) => new("age", "--decrypt", "--identity", folder["escrow"], file);
 
@@ -44,10 +44,14 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
 
         foreach (string named in (string[])[file, "/dev/null"])
         {
-            PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(named).Decrypt(new MemoryStream(stored), Cancel)));
+            PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+                await AllOfAsync(DecryptingWith(named).Decrypt(new MemoryStream(stored), Cancel))
+            );
             error.Code.ShouldBe(ErrorCode.IdentityUnusable);
             error.Message.ShouldStartWith($"the identity file {named} holds no private key");
-            (await Should.ThrowAsync<PgBackupException>(() => DecryptingWith(named).WithEachKeyAsync(Cancel))).Code.ShouldBe(ErrorCode.IdentityUnusable);
+            (await Should.ThrowAsync<PgBackupException>(() => DecryptingWith(named).WithEachKeyAsync(Cancel))).Code.ShouldBe(
+                ErrorCode.IdentityUnusable
+            );
         }
     }
 
@@ -63,7 +67,7 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
         string[] before = Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*");
         for (int snapshot = 0; snapshot < 2; snapshot++)
         {
-            await using var cipher = new AgeCipher([recipients["ops"], recipients["escrow"]], identity);
+            await using var cipher = new AgeCipher([recipients["ops"], recipients["escrow"]], identity, TimeProvider.System);
             (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
             ICipher each = (await cipher.WithEachKeyAsync(Cancel)).ShouldHaveSingleItem();
             (await AllOfAsync(each.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
@@ -86,10 +90,12 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
     {
         byte[] stored = await EncryptAsync([1, 2, 3]);
         string text = await File.ReadAllTextAsync(folder["ops"], Cancel);
-        foreach (System.Text.Encoding encoding in (System.Text.Encoding[])[new System.Text.UTF8Encoding(true), System.Text.Encoding.Unicode])
+        foreach (
+            System.Text.Encoding encoding in (System.Text.Encoding[])[new System.Text.UTF8Encoding(true), System.Text.Encoding.Unicode]
+        )
         {
             await File.WriteAllTextAsync(folder["marked"], text.ReplaceLineEndings("\r\n"), encoding, Cancel);
-            await using var cipher = new AgeCipher([recipients["ops"]], new Identity { File = folder["marked"] });
+            await using var cipher = new AgeCipher([recipients["ops"]], new Identity { File = folder["marked"] }, TimeProvider.System);
             (await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
         }
     }
@@ -97,7 +103,9 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
     [Fact]
     public async Task One_key_named_twice_is_one_recipient()
     {
-        (await new AgeCipher([recipients["ops"], recipients["ops"]], null).CheckAsync(Cancel)).ShouldHaveSingleItem().Fingerprint.ShouldBe(recipients["ops"]);
+        (await new AgeCipher([recipients["ops"], recipients["ops"]], null, TimeProvider.System).CheckAsync(Cancel))
+            .ShouldHaveSingleItem()
+            .Fingerprint.ShouldBe(recipients["ops"]);
     }
 
     [Fact]
@@ -106,8 +114,10 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
         ICipher cipher = Encrypting();
 
         (cipher.Kind, cipher.Extension).ShouldBe(("age", ".age"));
-        (await cipher.CheckAsync(Cancel)).ShouldBe(
-            [new Recipient { Name = recipients["ops"], Fingerprint = recipients["ops"] }, new Recipient { Name = recipients["escrow"], Fingerprint = recipients["escrow"] }]);
+        (await cipher.CheckAsync(Cancel)).ShouldBe([
+            new Recipient { Name = recipients["ops"], Fingerprint = recipients["ops"] },
+            new Recipient { Name = recipients["escrow"], Fingerprint = recipients["escrow"] },
+        ]);
     }
 
     [Theory]
@@ -117,7 +127,9 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
     [InlineData("")]
     public async Task What_is_no_public_key_is_refused_before_anything_is_encrypted(string recipient)
     {
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => new AgeCipher([recipients["ops"], recipient], null).CheckAsync(Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            new AgeCipher([recipients["ops"], recipient], null, TimeProvider.System).CheckAsync(Cancel)
+        );
 
         error.Code.ShouldBe(ErrorCode.RecipientUnusable);
         error.Message.ShouldContain($"\"{recipient}\"");
@@ -167,11 +179,14 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
     [Fact]
     public async Task An_ssh_key_is_known_whatever_the_comment_of_its_recipient()
     {
-        await ToolProcess.ReadAsync(new ToolCommand("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ops at home", "-f", folder["ssh"]), Cancel);
+        await ToolProcess.ReadAsync(
+            new ToolCommand("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ops at home", "-f", folder["ssh"]),
+            Cancel
+        );
         string recipient = string.Join(' ', (await File.ReadAllTextAsync(folder["ssh.pub"], Cancel)).Split(' ')[..2]) + " another comment";
-        var encrypting = new AgeCipher([recipients["ops"], recipient], null);
+        var encrypting = new AgeCipher([recipients["ops"], recipient], null, TimeProvider.System);
         byte[] stored = await AllOfAsync(encrypting.Encrypt(new MemoryStream([1, 2, 3]), Cancel));
-        await using var cipher = new AgeCipher([recipients["ops"], recipient], new Identity { File = folder["ssh"] });
+        await using var cipher = new AgeCipher([recipients["ops"], recipient], new Identity { File = folder["ssh"] }, TimeProvider.System);
         ICipher one = (await cipher.WithEachKeyAsync(Cancel)).ShouldHaveSingleItem();
 
         (await AllOfAsync(one.Decrypt(new MemoryStream(stored), Cancel))).ShouldBe([1, 2, 3]);
@@ -187,16 +202,29 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
         // age takes a passphrase from a terminal only; script makes one.
         await ToolProcess.ReadAsync(
             new ToolCommand(
-                "sh", "-c", "{ sleep 1; echo open sesame; sleep 1; echo open sesame; sleep 2; } | script --quiet --return --command \"age $1 --output $2 $3\" /dev/null", "sh",
-                options, folder["locked"], folder["ops"]),
-            Cancel);
+                "sh",
+                "-c",
+                "{ sleep 1; echo open sesame; sleep 1; echo open sesame; sleep 2; } | script --quiet --return --command \"age $1 "
+                    + "--output $2 $3\" /dev/null",
+                "sh",
+                options,
+                folder["locked"],
+                folder["ops"]
+            ),
+            Cancel
+        );
         (await File.ReadAllTextAsync(folder["locked"], Cancel)).ShouldNotContain("AGE-SECRET-KEY");
         byte[] stored = await EncryptAsync([1, 2, 3]);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(folder["locked"]).Decrypt(new MemoryStream(stored), Cancel)));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+            await AllOfAsync(DecryptingWith(folder["locked"]).Decrypt(new MemoryStream(stored), Cancel))
+        );
 
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
-        error.Message.ShouldBe($"the identity {folder["locked"]} is protected by a passphrase, which age asks for at a terminal only; the snapshot can be decrypted by the private key of {recipients["ops"]} or {recipients["escrow"]}.");
+        error.Message.ShouldBe(
+            $"the identity {folder["locked"]} is protected by a passphrase, which age asks for at a terminal only; the snapshot can "
+                + $"be decrypted by the private key of {recipients["ops"]} or {recipients["escrow"]}."
+        );
         error.Remedy.ShouldNotBeNull().ShouldContain($"age --decrypt {folder["locked"]}");
     }
 
@@ -204,17 +232,25 @@ public sealed partial class AgeCipherTests : SecretCipherContract, IAsyncLifetim
     public async Task An_ssh_key_with_a_passphrase_is_told_as_that_too()
     {
         await ToolProcess.ReadAsync(new ToolCommand("ssh-keygen", "-q", "-t", "ed25519", "-N", "open sesame", "-f", folder["ssh"]), Cancel);
-        var encrypting = new AgeCipher([(await File.ReadAllTextAsync(folder["ssh.pub"], Cancel)).Trim()], null);
+        var encrypting = new AgeCipher([(await File.ReadAllTextAsync(folder["ssh.pub"], Cancel)).Trim()], null, TimeProvider.System);
         byte[] stored = await AllOfAsync(encrypting.Encrypt(new MemoryStream([1, 2, 3]), Cancel));
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(folder["ssh"]).Decrypt(new MemoryStream(stored), Cancel)));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+            await AllOfAsync(DecryptingWith(folder["ssh"]).Decrypt(new MemoryStream(stored), Cancel))
+        );
 
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
-        error.Message.ShouldStartWith($"the identity {folder["ssh"]} is protected by a passphrase, which age asks for at a terminal only; ");
+        error.Message.ShouldStartWith(
+            $"the identity {folder["ssh"]} is protected by a passphrase, which age asks for at a terminal only; "
+        );
     }
 
     private static string[] PrivateKeys() =>
-        [.. Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*").SelectMany(static f => Directory.GetFiles(f, "key*"))];
+        [
+            .. Directory
+                .GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*")
+                .SelectMany(static f => Directory.GetFiles(f, "key*")),
+        ];
 
     [GeneratedRegex("age1[a-z0-9]+")]
     private static partial Regex PublicKey();

@@ -52,6 +52,17 @@ public abstract class CipherContract
         plain.IsDisposed.ShouldBeTrue();
     }
 
+    [Fact]
+    public async Task It_can_be_disposed_of_twice_and_unused()
+    {
+        await using ICipher unused = Encrypting();
+        ICipher cipher = Decrypting("ops");
+        await AllOfAsync(cipher.Decrypt(new MemoryStream(await EncryptAsync([1])), Cancel));
+
+        await cipher.DisposeAsync();
+        await cipher.DisposeAsync();
+    }
+
     protected async Task<ICipher> CheckedAsync()
     {
         ICipher cipher = Encrypting();
@@ -59,21 +70,12 @@ public abstract class CipherContract
         return cipher;
     }
 
-    protected async Task<byte[]> EncryptAsync(byte[] plain) => await AllOfAsync((await CheckedAsync()).Encrypt(new MemoryStream(plain), Cancel));
+    protected async Task<byte[]> EncryptAsync(byte[] plain) =>
+        await AllOfAsync((await CheckedAsync()).Encrypt(new MemoryStream(plain), Cancel));
 
     protected async Task<byte[]> DecryptAsync(string who, byte[] stored)
     {
-        ICipher cipher = Decrypting(who);
-        try
-        {
-            return await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
-        }
-        finally
-        {
-            if (cipher is IAsyncDisposable owner)
-            {
-                await owner.DisposeAsync();
-            }
-        }
+        await using ICipher cipher = Decrypting(who);
+        return await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
     }
 }

@@ -24,7 +24,8 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
 
     protected override ICipher Decrypting(string who) => DecryptingWith(keys.File(who));
 
-    protected override ICipher DecryptingWith(string identityFile) => Make(["ops@example.com", keys.Fingerprints["escrow"]], new Identity { File = identityFile });
+    protected override ICipher DecryptingWith(string identityFile) =>
+        Make(["ops@example.com", keys.Fingerprints["escrow"]], new Identity { File = identityFile });
 
     protected override ToolCommand StockDecryption(string file) => new("gpg", "--homedir", keys.SecretHome, "--batch", "--decrypt", file);
 
@@ -36,9 +37,12 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         IReadOnlyList<Recipient> recipients = await cipher.CheckAsync(Cancel);
 
         (cipher.Kind, cipher.Extension).ShouldBe(("gpg", ".gpg"));
-        recipients.Select(static r => (r.Name, r.Fingerprint)).ShouldBe(
-            [("ops@example.com", keys.Fingerprints["ops"]), (keys.Fingerprints["escrow"], keys.Fingerprints["escrow"])]);
-        recipients.ShouldAllBe(static r => r.Expires > TimeProvider.System.GetUtcNow().AddDays(360) && r.Expires < TimeProvider.System.GetUtcNow().AddDays(370));
+        recipients
+            .Select(static r => (r.Name, r.Fingerprint))
+            .ShouldBe([("ops@example.com", keys.Fingerprints["ops"]), (keys.Fingerprints["escrow"], keys.Fingerprints["escrow"])]);
+        recipients.ShouldAllBe(static r =>
+            r.Expires > TimeProvider.System.GetUtcNow().AddDays(360) && r.Expires < TimeProvider.System.GetUtcNow().AddDays(370)
+        );
     }
 
     [Theory]
@@ -62,7 +66,9 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
 
     [Fact]
     public async Task One_key_named_by_address_and_fingerprint_is_one_recipient() =>
-        (await For("ops@example.com", keys.Fingerprints["ops"]).CheckAsync(Cancel)).ShouldHaveSingleItem().Fingerprint.ShouldBe(keys.Fingerprints["ops"]);
+        (await For("ops@example.com", keys.Fingerprints["ops"]).CheckAsync(Cancel))
+            .ShouldHaveSingleItem()
+            .Fingerprint.ShouldBe(keys.Fingerprints["ops"]);
 
     [Fact]
     public async Task A_home_folder_that_is_not_there_is_told_as_that()
@@ -75,7 +81,7 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
     [Fact]
     public async Task The_agent_of_a_private_key_is_found_by_gpg_and_ends_with_the_process_that_started_it()
     {
-        using var home = PrivateFolder.Create();
+        using var home = PrivateFolder.Create(TimeProvider.System);
         var probe = new ToolCommand("gpg-connect-agent", "--homedir", home.Path, "--no-autostart", "GETINFO pid", "/bye");
         string pid;
         await using (GpgAgent? agent = await GpgAgent.StartAsync(home, Cancel))
@@ -103,7 +109,10 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
 
         byte[] key = await File.ReadAllBytesAsync(keys.File("locked"), Cancel);
         // Each waits for its reader when it opens the pipe.
-        var writing = Task.WhenAll(Task.Run(() => File.WriteAllBytes(folder["key"], key), Cancel), Task.Run(() => File.WriteAllText(folder["phrase"], "open sesame\n"), Cancel));
+        var writing = Task.WhenAll(
+            Task.Run(() => File.WriteAllBytes(folder["key"], key), Cancel),
+            Task.Run(() => File.WriteAllText(folder["phrase"], "open sesame\n"), Cancel)
+        );
         var identity = new Identity { File = folder["key"], PassphraseFile = folder["phrase"] };
         for (int snapshot = 0; snapshot < 2; snapshot++)
         {
@@ -130,7 +139,9 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
 
     [Fact]
     public async Task An_address_is_not_found_within_a_longer_one() =>
-        (await Should.ThrowAsync<PgBackupException>(() => For("ops2@example.com").CheckAsync(Cancel))).Message.ShouldContain("gpg knows no such key");
+        (await Should.ThrowAsync<PgBackupException>(() => For("ops2@example.com").CheckAsync(Cancel))).Message.ShouldContain(
+            "gpg knows no such key"
+        );
 
     [Fact]
     public async Task A_message_that_is_not_encrypted_is_refused()
@@ -138,7 +149,9 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         using var folder = new TestFolder();
         await GpgKeys.GpgAsync(keys.SecretHome, ["--output", folder["object"], "--store", folder.Write("plain", "a forged dump")]);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await DecryptAsync("ops", await File.ReadAllBytesAsync(folder["object"], Cancel)));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+            await DecryptAsync("ops", await File.ReadAllBytesAsync(folder["object"], Cancel))
+        );
 
         error.Message.ShouldStartWith("gpg --decrypt found no whole encrypted message");
     }
@@ -170,7 +183,9 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
     {
         byte[] stored = await EncryptAsync([1, 2, 3]);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(Make(["ops@example.com"], null).Decrypt(new MemoryStream(stored), Cancel)));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+            await AllOfAsync(Make(["ops@example.com"], null).Decrypt(new MemoryStream(stored), Cancel))
+        );
 
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
         error.Message.ShouldContain("in its keyring");
@@ -197,7 +212,12 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         async Task<byte[]> WithAsync(string? passphrase)
         {
             string? file = passphrase is null ? null : folder.Write("passphrase", passphrase);
-            await using var cipher = new GpgCipher(["locked@example.com"], keys.PublicHome, new Identity { File = keys.File("locked"), PassphraseFile = file }, TimeProvider.System);
+            await using var cipher = new GpgCipher(
+                ["locked@example.com"],
+                keys.PublicHome,
+                new Identity { File = keys.File("locked"), PassphraseFile = file },
+                TimeProvider.System
+            );
             return await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
         }
 
@@ -210,9 +230,13 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         {
             PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => WithAsync(wrong));
             string how = wrong is null ? "missing or wrong" : $"not the one in {folder["passphrase"]}";
-            (error.Code, error.Message).ShouldBe((
-                ErrorCode.IdentityUnusable,
-                $"the passphrase of the secret key {keys.Fingerprints["locked"]} in {keys.File("locked")} is {how}; the snapshot can be decrypted by the secret key of locked@example.com."));
+            (error.Code, error.Message).ShouldBe(
+                (
+                    ErrorCode.IdentityUnusable,
+                    $"the passphrase of the secret key {keys.Fingerprints["locked"]} in {keys.File("locked")} is {how}; the snapshot "
+                        + $"can be decrypted by the secret key of locked@example.com."
+                )
+            );
         }
     }
 
@@ -222,9 +246,16 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
     public async Task A_file_with_the_passphrase_that_cannot_be_read_is_named(string file)
     {
         byte[] stored = await EncryptAsync([1, 2, 3]);
-        await using var cipher = new GpgCipher(["ops@example.com"], keys.PublicHome, new Identity { File = keys.File("ops"), PassphraseFile = file }, TimeProvider.System);
+        await using var cipher = new GpgCipher(
+            ["ops@example.com"],
+            keys.PublicHome,
+            new Identity { File = keys.File("ops"), PassphraseFile = file },
+            TimeProvider.System
+        );
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel)));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+            await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))
+        );
 
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
         error.Message.ShouldContain(file);
@@ -239,8 +270,25 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         string fingerprint = keys.Fingerprints["expired"];
         await GpgKeys.GpgAsync(
             keys.SecretHome,
-            ["--faked-system-time", "20200601T000000", "--trust-model", "always", "--recipient", fingerprint, "--output", folder["object"], "--encrypt", folder.Write("plain", "of a better year")]);
-        await using var cipher = new GpgCipher([fingerprint], fromFile ? keys.PublicHome : keys.SecretHome, fromFile ? new Identity { File = keys.File("expired") } : null, TimeProvider.System);
+            [
+                "--faked-system-time",
+                "20200601T000000",
+                "--trust-model",
+                "always",
+                "--recipient",
+                fingerprint,
+                "--output",
+                folder["object"],
+                "--encrypt",
+                folder.Write("plain", "of a better year"),
+            ]
+        );
+        await using var cipher = new GpgCipher(
+            [fingerprint],
+            fromFile ? keys.PublicHome : keys.SecretHome,
+            fromFile ? new Identity { File = keys.File("expired") } : null,
+            TimeProvider.System
+        );
 
         byte[] plain = await AllOfAsync(cipher.Decrypt(File.OpenRead(folder["object"]), Cancel));
 
@@ -268,18 +316,30 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
     public async Task Until_a_key_was_used_once_decryptions_ask_for_it_one_at_a_time()
     {
         byte[] stored = await EncryptAsync([1, 2, 3]);
-        await using var cipher = new GpgCipher(["ops@example.com"], keys.PublicHome, new Identity { File = keys.File("ops") }, TimeProvider.System);
+        await using var cipher = new GpgCipher(
+            ["ops@example.com"],
+            keys.PublicHome,
+            new Identity { File = keys.File("ops") },
+            TimeProvider.System
+        );
         TaskCompletionSource<Stream>[] fed = [new(), new(), new(), new()];
         TaskCompletionSource[] started = [new(), new(), new(), new()];
-        Task<byte[]> Decrypted(int i) => Task.Run(() => AllOfAsync(cipher.Decrypt(
-            new DeferredStream(
-                _ =>
-                {
-                    started[i].SetResult();
-                    return fed[i].Task;
-                },
-                Cancel),
-            Cancel)));
+        Task<byte[]> Decrypted(int i) =>
+            Task.Run(() =>
+                AllOfAsync(
+                    cipher.Decrypt(
+                        new DeferredStream(
+                            _ =>
+                            {
+                                started[i].SetResult();
+                                return fed[i].Task;
+                            },
+                            Cancel
+                        ),
+                        Cancel
+                    )
+                )
+            );
 
         Task<byte[]> cut = Decrypted(0);
         await started[0].Task.WaitAsync(Cancel);
@@ -309,11 +369,18 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
         using var folder = new TestFolder();
         byte[] stored = await EncryptAsync([1, 2, 3]);
         string[] before = Imported();
-        await using var cipher = new GpgCipher(["ops@example.com"], keys.PublicHome, new Identity { File = folder.Write("key", "no key at all") }, TimeProvider.System);
+        await using var cipher = new GpgCipher(
+            ["ops@example.com"],
+            keys.PublicHome,
+            new Identity { File = folder.Write("key", "no key at all") },
+            TimeProvider.System
+        );
 
         for (int i = 0; i < 2; i++)
         {
-            PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel)));
+            PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+                await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel))
+            );
             error.Code.ShouldBe(ErrorCode.IdentityUnusable);
             error.Message.ShouldStartWith("gpg cannot import the identity");
             Imported().Except(before).ShouldBeEmpty();
@@ -325,7 +392,11 @@ public sealed class GpgCipherTests(GpgKeys keys) : SecretCipherContract, IClassF
 
     // Other test classes make private folders at the same time, but none with a keyring.
     private static string[] Imported() =>
-        [.. Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*").Where(static f => Directory.Exists(Path.Combine(f, "private-keys-v1.d")))];
+        [
+            .. Directory
+                .GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*")
+                .Where(static f => Directory.Exists(Path.Combine(f, "private-keys-v1.d"))),
+        ];
 
     private GpgCipher For(params string[] recipients) => Make(recipients, null);
 

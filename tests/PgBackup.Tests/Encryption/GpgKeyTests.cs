@@ -16,10 +16,14 @@ public sealed class GpgKeyTests
     [InlineData("", "r:e:1900000000 u:e:1750000000 u:s:1900000000", 1750000000L)]
     public void A_key_can_be_encrypted_to_until_the_last_of_its_encryption_subkeys_ends(string primaryEnd, string subkeys, long? expected)
     {
-        string listing = $"pub:u:255:22:AAAABBBB:1600000000:{primaryEnd}::u:::scESC:::+:::ed25519:::0:\nfpr:::::::::{Fingerprint}:\nuid:u::::1600000000::X::D <d@x.test>::::::::::0:\n";
+        string listing =
+            $"pub:u:255:22:AAAABBBB:1600000000:{primaryEnd}::u:::scESC:::+:::ed25519:::0:\nfpr:::::::::"
+            + $"{Fingerprint}:\nuid:u::::1600000000::X::D <d@x.test>::::::::::0:\n";
         foreach (string[] sub in subkeys.Split(' ').Select(static s => s.Split(':')))
         {
-            listing += $"sub:{sub[0]}:255:18:CCCC:1600000000:{sub[2]}:::::{sub[1]}:::::cv25519::\nfpr:::::::::0000000000000000000000000000000000000000:\n";
+            listing +=
+                $"sub:{sub[0]}:255:18:CCCC:1600000000:{sub[2]}:::::"
+                + $"{sub[1]}:::::cv25519::\nfpr:::::::::0000000000000000000000000000000000000000:\n";
         }
 
         GpgKey key = GpgKey.Read(listing).ShouldHaveSingleItem();
@@ -33,7 +37,9 @@ public sealed class GpgKeyTests
     [InlineData("d", "scESC")]
     public void A_disabled_key_is_told_by_field_12_or_by_field_2(string validity, string capabilities)
     {
-        GpgKey key = GpgKey.Read($"pub:{validity}:255:22:AAAABBBB:1600000000:::u:::{capabilities}:::+:::ed25519:::0:\nfpr:::::::::{Fingerprint}:\n").ShouldHaveSingleItem();
+        GpgKey key = GpgKey
+            .Read($"pub:{validity}:255:22:AAAABBBB:1600000000:::u:::{capabilities}:::+:::ed25519:::0:\nfpr:::::::::{Fingerprint}:\n")
+            .ShouldHaveSingleItem();
 
         (key.IsDisabled, key.IsUsable).ShouldBe((true, false));
     }

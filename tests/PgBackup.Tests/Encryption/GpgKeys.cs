@@ -37,7 +37,10 @@ public sealed class GpgKeys : IAsyncLifetime
         string certificate = Path.Combine(SecretHome, "openpgp-revocs.d", Fingerprints["revoked"] + ".rev");
         string revocation = (await System.IO.File.ReadAllTextAsync(certificate, Cancel)).Replace(":-----BEGIN", "-----BEGIN");
         await GpgAsync(SecretHome, ["--import"], revocation);
-        string publicKeys = await GpgAsync(SecretHome, ["--armor", "--export", .. Fingerprints.Where(static f => f.Key != "stranger").Select(static f => f.Value)]);
+        string publicKeys = await GpgAsync(
+            SecretHome,
+            ["--armor", "--export", .. Fingerprints.Where(static f => f.Key != "stranger").Select(static f => f.Value)]
+        );
         await GpgAsync(PublicHome, ["--import"], publicKeys);
         await GpgAsync(PublicHome, ["--command-fd", "0", "--edit-key", Fingerprints["disabled"]], "disable\nsave\n");
         foreach (string who in (string[])["ops", "escrow", "stranger", "expired"])
@@ -45,7 +48,19 @@ public sealed class GpgKeys : IAsyncLifetime
             await GpgAsync(SecretHome, ["--output", File(who), "--export-secret-keys", Fingerprints[who]]);
         }
 
-        await GpgAsync(SecretHome, ["--pinentry-mode", "loopback", "--passphrase", "open sesame", "--output", File("locked"), "--export-secret-keys", Fingerprints["locked"]]);
+        await GpgAsync(
+            SecretHome,
+            [
+                "--pinentry-mode",
+                "loopback",
+                "--passphrase",
+                "open sesame",
+                "--output",
+                File("locked"),
+                "--export-secret-keys",
+                Fingerprints["locked"],
+            ]
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -65,10 +80,17 @@ public sealed class GpgKeys : IAsyncLifetime
     private async Task MakeAsync(string who, string name, string passphrase = "", string usage = "default", params string[] options)
     {
         string algorithm = usage == "default" ? "future-default" : "ed25519";
-        await GpgAsync(SecretHome, [.. options, "--pinentry-mode", "loopback", "--passphrase", passphrase, "--quick-generate-key", name, algorithm, usage, "1y"]);
+        await GpgAsync(
+            SecretHome,
+            [.. options, "--pinentry-mode", "loopback", "--passphrase", passphrase, "--quick-generate-key", name, algorithm, usage, "1y"]
+        );
         string listing = await GpgAsync(SecretHome, ["--with-colons", "--list-keys"]);
         string[] lines = listing.Split('\n');
-        Fingerprints[who] = lines.Where((line, i) => line.StartsWith("fpr:", StringComparison.Ordinal) && lines[i - 1].StartsWith("pub:", StringComparison.Ordinal))
-            .Select(static line => line.Split(':')[9]).Single(fingerprint => !Fingerprints.ContainsValue(fingerprint));
+        Fingerprints[who] = lines
+            .Where(
+                (line, i) => line.StartsWith("fpr:", StringComparison.Ordinal) && lines[i - 1].StartsWith("pub:", StringComparison.Ordinal)
+            )
+            .Select(static line => line.Split(':')[9])
+            .Single(fingerprint => !Fingerprints.ContainsValue(fingerprint));
     }
 }

@@ -105,7 +105,8 @@ public abstract class SecretCipherContract : CipherContract
     public async Task Which_recipients_key_decrypted_is_known_at_the_end_and_not_before(string who)
     {
         byte[] stored = await EncryptAsync(RandomNumberGenerator.GetBytes(300_000));
-        ICipher cipher = (await Decrypting(who).WithEachKeyAsync(Cancel)).ShouldHaveSingleItem();
+        await using ICipher all = Decrypting(who);
+        ICipher cipher = (await all.WithEachKeyAsync(Cancel)).ShouldHaveSingleItem();
         await using (Stream broken = cipher.Decrypt(new MemoryStream(stored), Cancel))
         {
             (await broken.ReadAsync(new byte[100], Cancel)).ShouldBeGreaterThan(0);
@@ -117,10 +118,6 @@ public abstract class SecretCipherContract : CipherContract
         await AllOfAsync(cipher.Decrypt(new MemoryStream(stored), Cancel));
 
         cipher.DecryptedBy.ShouldBe((await Encrypting().CheckAsync(Cancel))[who == "ops" ? 0 : 1].Fingerprint);
-        if (cipher is IAsyncDisposable owner)
-        {
-            await owner.DisposeAsync();
-        }
     }
 
     [Fact]
@@ -137,7 +134,9 @@ public abstract class SecretCipherContract : CipherContract
     {
         byte[] stored = await EncryptAsync([1, 2, 3]);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () => await AllOfAsync(DecryptingWith(file).Decrypt(new MemoryStream(stored), Cancel)));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(async () =>
+            await AllOfAsync(DecryptingWith(file).Decrypt(new MemoryStream(stored), Cancel))
+        );
 
         error.Code.ShouldBe(ErrorCode.IdentityUnusable);
         error.Message.ShouldContain(file);

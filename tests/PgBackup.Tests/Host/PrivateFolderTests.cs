@@ -87,6 +87,22 @@ public sealed class PrivateFolderTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_another_namespace_of_process_ids_the_folder_of_a_living_process_stays_however_old_it_is()
+    {
+        const string Killed = "olympus-pgbackup-4194302-0123456789";
+        string mark = $"{ProcessMark.Own!.Split('/')[0]}/pid:[1]/1/1"; // of this start of the system, and unknown here
+        using PrivateFolder living = PrivateFolder.Make(folder.Path)!;
+        Directory.Move(living.Path, folder[Name]);
+        await RunAsync($"printf %s '{mark}' >{folder[Name]}/.owner");
+        Leave(Killed, mark);
+
+        PrivateFolder.Sweep(folder.Path, now.AddDays(3));
+
+        Directory.Exists(folder[Name]).ShouldBeTrue();
+        Directory.Exists(folder[Killed]).ShouldBeFalse();
+    }
+
+    [Fact]
     public void One_without_a_mark_goes_when_it_is_older_than_any_run()
     {
         Leave(Name, "");

@@ -44,7 +44,9 @@ public sealed class TrustedFileTests : IDisposable
         string file = folder.Write("open/inner/config.yaml", "x");
         await RunAsync($"chmod 777 {folder["open"]}");
 
-        TrustedFile.Problem(file).ShouldBe(($"{file} lies in {folder["open"]}, where other users may exchange it (mode 0777).", $"chmod go-w {folder["open"]}"));
+        TrustedFile
+            .Problem(file)
+            .ShouldBe(($"{file} is in {folder["open"]}, where other users may exchange it (mode 0777).", $"chmod go-w {folder["open"]}"));
 
         await RunAsync($"chmod 1777 {folder["open"]}");
         TrustedFile.Problem(file).ShouldBeNull();
@@ -79,7 +81,7 @@ public sealed class TrustedFileTests : IDisposable
         TrustedFile.Problem(folder["link"]).ShouldBeNull();
 
         await RunAsync($"chmod 777 {folder["open"]}");
-        TrustedFile.Problem(folder["link"]).ShouldNotBeNull().What.ShouldContain($"lies in {folder["open"]}");
+        TrustedFile.Problem(folder["link"]).ShouldNotBeNull().What.ShouldContain($"is in {folder["open"]}");
 
         await RunAsync($"chmod 700 {folder["open"]}; chown -h nobody {folder["link"]}");
         TrustedFile.Problem(folder["link"]).ShouldNotBeNull().What.ShouldContain("the link");
@@ -88,7 +90,10 @@ public sealed class TrustedFileTests : IDisposable
     [Fact]
     public async Task The_program_obeys_no_config_of_another_user_not_even_in_its_working_folder()
     {
-        string file = folder.Write("olympus-pgbackup.yaml", "cluster: theirs\nsource: { podman: x }\ndatabases: [a]\nencryption: none\nstores: [{ name: local, path: /nowhere }]\n");
+        string file = folder.Write(
+            "olympus-pgbackup.yaml",
+            "cluster: theirs\nsource: { podman: x }\ndatabases: [a]\nencryption: none\nstores: [{ name: local, path: /nowhere }]\n"
+        );
         await RunAsync($"chown nobody {file}; chmod 666 {file}");
 
         AppResult result = await AppProcess.RunAsync(folder.Path, "list");
@@ -104,18 +109,29 @@ public sealed class TrustedFileTests : IDisposable
         string file = folder.Write("password", "secret");
         await RunAsync($"chmod 666 {file}");
 
-        PgBackupException error = Should.Throw<PgBackupException>(() => ConfigReader.Parse(
-            $"cluster: a\nsource: {{ url: \"postgres://r@localhost/\", password_file: {file} }}\ndatabases: [a]\nencryption: none\nstores: [{{ name: local, path: /b }}]\n", "x"));
+        PgBackupException error = Should.Throw<PgBackupException>(() =>
+            ConfigReader.ParseForBackup(
+                $"cluster: a\nsource: {{ url: \"postgres://r@localhost/\", password_file: {file} }}\ndatabases: [a]\nencryption: "
+                    + $"none\nstores: [{{ name: local, path: /b }}]\n",
+                "x"
+            )
+        );
 
         error.Code.ShouldBe(ErrorCode.ConfigInvalid);
-        error.Message.ShouldContain($"line 2: source.password_file: the file {file} may be written by other users (mode 0666). chmod go-w {file}");
+        error.Message.ShouldContain(
+            $"line 2: source.password_file: the file {file} may be written by other users (mode 0666). chmod go-w {file}"
+        );
     }
 
     [Fact]
     public async Task A_private_key_that_others_may_write_decrypts_nothing()
     {
         string key = folder.Write("key", "x");
-        folder.Write("olympus-pgbackup.yaml", $"cluster: olympus\nsource: {{ podman: x }}\ndatabases: [a]\nencryption: none\nstores: [{{ name: local, path: {folder["store"]} }}]\n");
+        folder.Write(
+            "olympus-pgbackup.yaml",
+            $"cluster: olympus\nmax_age: 5000w\nsource: {{ podman: x }}\ndatabases: [a]\nencryption: none\nstores: [{{ name: local, path: "
+                + $"{folder["store"]} }}]\n"
+        );
         Manifest manifest = ManifestSample.Of(ManifestSample.Id);
         Directory.CreateDirectory(folder[$"store/{manifest.Id}"]);
         await File.WriteAllBytesAsync(folder[$"store/{manifest.Id}/manifest.json"], manifest.ToJson(), Cancel);
@@ -132,12 +148,14 @@ public sealed class TrustedFileTests : IDisposable
     {
         string file = folder.Write("password", "secret");
         await RunAsync($"chmod 644 {file}");
-        string text = $"cluster: a\nsource: {{ url: \"postgres://r@localhost/\", password_file: {file} }}\ndatabases: [a]\nencryption: none\nstores: [{{ name: local, path: /b }}]\n";
+        string text =
+            $"cluster: a\nsource: {{ url: \"postgres://r@localhost/\", password_file: {file} }}\ndatabases: [a]\nencryption: "
+            + $"none\nstores: [{{ name: local, path: /b }}]\n";
 
-        ConfigReader.Parse(text, "x").Notices.ShouldBe([$"every user of this host may read {file}; chmod 600 {file}"]);
+        ConfigReader.ParseForBackup(text, "x").Notices.ShouldBe([$"every user of this host may read {file}; chmod 600 {file}"]);
 
         await RunAsync($"chmod 600 {file}");
-        ConfigReader.Parse(text, "x").Notices.ShouldBeEmpty();
+        ConfigReader.ParseForBackup(text, "x").Notices.ShouldBeEmpty();
     }
 
     private static Task<byte[]> RunAsync(string script) => AllOfAsync(FakeTool.Output(script));

@@ -11,7 +11,7 @@ namespace PgBackup.Tests.Operations;
 
 /// <summary>
 /// A process can be killed before, or in the middle of, any write. Each test goes through all of them: afterwards everything that is
-/// listed is whole, what was not touched is as it was, and the next run comes to the same end as one that nobody killed.
+/// listed is whole, what was not touched is as it was, and the next run is the same end as one that nobody killed.
 /// </summary>
 public sealed class CrashPointTests : IDisposable
 {
@@ -38,7 +38,15 @@ public sealed class CrashPointTests : IDisposable
             [Day(20)],
             async store =>
             {
-                await using Replica replica = Replica.Start([Stores.Kept(primary)], Stores.Kept(store), Cluster, "the test", stores.Clock, new Progress(), Cancel);
+                await using Replica replica = Replica.Start(
+                    [Stores.Kept(primary)],
+                    Stores.Kept(store),
+                    Cluster,
+                    "the test",
+                    stores.Clock,
+                    new Progress(),
+                    Cancel
+                );
                 foreach (Part part in Of(Day(22)).Manifest.Parts)
                 {
                     replica.Offer(Day(22), part);
@@ -46,7 +54,8 @@ public sealed class CrashPointTests : IDisposable
 
                 (await replica.CatchUpAsync(Day(22), Cancel)).Code.ShouldBe(store.IsDead ? "PGB-0001" : null);
             },
-            writes: 9 + 11);
+            writes: 9 + 11
+        );
         stores.Contents("after").ShouldBe(stores.Contents("local"));
     }
 
@@ -65,9 +74,15 @@ public sealed class CrashPointTests : IDisposable
         await EveryWriteAsync(
             halfway,
             [Day(7), Day(22)],
-            store => new PruneOperation(Stores.Kept(store, ThreeDays), stores.Clock, new Progress()).RunAsync(dryRun: false, unattended: true, Cancel),
-            writes: 2 + 9 + 10);
-        (await new Catalog(stores.Open("after")).ListAsync(Cancel)).Select(static e => e.Id).ShouldBe([Day(7), Day(22)]);
+            store =>
+                new PruneOperation(Stores.Kept(store, ThreeDays), stores.Clock, new Progress()).RunAsync(
+                    dryRun: false,
+                    unattended: true,
+                    Cancel
+                ),
+            writes: 2 + 9 + 10
+        );
+        (await new Catalog(stores.Open("after"), stores.Clock).ListAsync(Cancel)).Select(static e => e.Id).ShouldBe([Day(7), Day(22)]);
     }
 
     [Theory]
@@ -86,9 +101,11 @@ public sealed class CrashPointTests : IDisposable
         await EveryWriteAsync(
             halfway,
             [Day(22)],
-            store => new PinOperation([Stores.Kept(primary), Stores.Kept(store)]).RunAsync(Day(21).ToString(), note, Cancel),
-            writes: 1);
-        (await new Catalog(stores.Open("after")).ReadEntryAsync(Day(21), Cancel)).IsPinned.ShouldBe(note is not null);
+            store =>
+                new PinOperation([Stores.Kept(primary), Stores.Kept(store)], stores.Clock).RunAsync(SnapshotRef.Of(Day(21)), note, Cancel),
+            writes: 1
+        );
+        (await new Catalog(stores.Open("after"), stores.Clock).ReadEntryAsync(Day(21), Cancel)).IsPinned.ShouldBe(note is not null);
     }
 
     [Theory]
@@ -131,15 +148,26 @@ public sealed class CrashPointTests : IDisposable
             async store =>
             {
                 BackupStore[] all = [Stores.Kept(good), Stores.Kept(store)];
-                CheckReport report = await new StoresCheck(all, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, CheckDepth.ReadData, Cancel);
-                await new RepairOperation(all, new Progress()).RunAsync(report.Snapshots, "the test", Cancel);
+                CheckReport report = await new StoresCheck(all, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(
+                    null,
+                    CheckDepth.ReadData,
+                    Cancel
+                );
+                await new RepairOperation(all, stores.Clock, new Progress()).RunAsync(report.Snapshots, "the test", Cancel);
             },
             writes: 1 + 5,
-            mayBeDamaged: manifestIsGone ? [Day(20)] : [Day(20), Day(21)]);
+            mayBeDamaged: manifestIsGone ? [Day(20)] : [Day(20), Day(21)]
+        );
         stores.Contents("after").ShouldBe(stores.Contents("local"));
     }
 
-    private async Task EveryWriteAsync(bool halfway, SnapshotId[] untouched, Func<FaultyStore, Task> work, int writes, SnapshotId[]? mayBeDamaged = null)
+    private async Task EveryWriteAsync(
+        bool halfway,
+        SnapshotId[] untouched,
+        Func<FaultyStore, Task> work,
+        int writes,
+        SnapshotId[]? mayBeDamaged = null
+    )
     {
         // Without a crash, to know the end, and how many writes there are.
         FaultyStore calm = Fresh();

@@ -7,7 +7,8 @@ namespace PgBackup.Tests.Operations;
 
 /// <summary>
 /// A local store at whose edge things go wrong: it fails, blocks, lies, counts, and dies. Calls are texts such as <c>put ID/name</c>,
-/// <c>delete ID/name</c>, <c>delete-folder ID</c>, <c>open ID/name</c>, <c>find ID/name</c>, <c>list</c>, <c>list ID</c>, <c>sweep</c>, <c>lock</c>.
+/// <c>delete ID/name</c>, <c>delete-folder ID</c>, <c>open ID/name</c>, <c>find ID/name</c>, <c>list</c>, <c>list ID</c>, <c>sweep</c>,
+/// <c>lock</c>.
 /// </summary>
 internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectStore
 {
@@ -76,89 +77,131 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
     public Task CheckWritableAsync(CancellationToken cancel) => CallAsync("check", () => inner.CheckWritableAsync(cancel), cancel);
 
     public Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel) =>
-        WriteAsync($"put {key}", async half =>
-        {
-            string path = Path.Combine(Location, key);
-            if (half)
+        WriteAsync(
+            $"put {key}",
+            async half =>
             {
-                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-                string partial = Path.Combine(Path.GetDirectoryName(path)!, $".{Path.GetFileName(path)}.partial");
-                byte[] first = new byte[100];
-                await File.WriteAllBytesAsync(partial, first[..await content.ReadAsync(first, cancel)], cancel);
-                File.SetLastWriteTimeUtc(partial, clock.Now.UtcDateTime);
-                return 0;
-            }
+                string path = Path.Combine(Location, key);
+                if (half)
+                {
+                    Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                    string partial = Path.Combine(Path.GetDirectoryName(path)!, $".{Path.GetFileName(path)}.partial");
+                    byte[] first = new byte[100];
+                    await File.WriteAllBytesAsync(partial, first[..await content.ReadAsync(first, cancel)], cancel);
+                    File.SetLastWriteTimeUtc(partial, clock.Now.UtcDateTime);
+                    return 0;
+                }
 
-            long size = await inner.PutAsync(key, content, lockedUntil, cancel);
-            Locks[key] = lockedUntil;
-            File.SetLastWriteTimeUtc(path, clock.Now.UtcDateTime);
-            return size;
-        }, cancel);
+                long size = await inner.PutAsync(key, content, lockedUntil, cancel);
+                Locks[key] = lockedUntil;
+                File.SetLastWriteTimeUtc(path, clock.Now.UtcDateTime);
+                return size;
+            },
+            cancel
+        );
 
-    public Task<Stream> OpenAsync(string key, CancellationToken cancel) => CallAsync($"open {key}", async () =>
-    {
-        Stream content = await inner.OpenAsync(key, cancel);
-        return Lie is null ? Through(key, content) : new MemoryStream(Lie(key, await AllOfAsync(content)));
-    }, cancel);
+    public Task<Stream?> TryOpenAsync(string key, CancellationToken cancel) =>
+        CallAsync<Stream?>(
+            $"open {key}",
+            async () =>
+                await inner.TryOpenAsync(key, cancel) is not { } content ? null
+                : Lie is null ? Through(key, content)
+                : new MemoryStream(Lie(key, await AllOfAsync(content))),
+            cancel
+        );
 
     public async IAsyncEnumerable<StoredObject> ListAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
     {
-        List<StoredObject> found = await CallAsync($"list {folder}".TrimEnd(), async () =>
-        {
-            List<StoredObject> all = [];
-            await foreach (StoredObject one in inner.ListAsync(folder, cancel))
+        List<StoredObject> found = await CallAsync(
+            $"list {folder}".TrimEnd(),
+            async () =>
             {
-                if (Hide is null || !one.Key.StartsWith(Hide, StringComparison.Ordinal))
+                List<StoredObject> all = [];
+                await foreach (StoredObject one in inner.ListAsync(folder, cancel))
                 {
-                    all.Add(one with { Modified = one.Modified + ClockIsAhead });
+                    if (Hide is null || !one.Key.StartsWith(Hide, StringComparison.Ordinal))
+                    {
+                        all.Add(one with { Modified = one.Modified + ClockIsAhead });
+                    }
                 }
-            }
 
-            if (Hide is not null && folder.Length == 0)
-            {
-                all.Add(new StoredObject { Key = Hide, Size = 0, Modified = clock.Now, Unreadable = $"the folder {Hide} cannot be looked into: Permission denied" });
-            }
+                if (Hide is not null && folder.Length == 0)
+                {
+                    all.Add(
+                        new StoredObject
+                        {
+                            Key = Hide,
+                            Size = 0,
+                            Modified = clock.Now,
+                            Unreadable = $"the folder {Hide} cannot be looked into: Permission denied",
+                        }
+                    );
+                }
 
-            return all;
-        }, cancel);
+                return all;
+            },
+            cancel
+        );
         foreach (StoredObject one in found)
         {
             yield return one;
         }
     }
 
-    public Task<StoredObject?> FindAsync(string key, CancellationToken cancel) => CallAsync($"find {key}", async () =>
-        await inner.FindAsync(key, cancel) is { } found ? found with { Modified = found.Modified + ClockIsAhead, LockedUntil = LockedUntil(key) } : null, cancel);
+    public Task<StoredObject?> FindAsync(string key, CancellationToken cancel) =>
+        CallAsync(
+            $"find {key}",
+            async () =>
+                await inner.FindAsync(key, cancel) is { } found
+                    ? found with
+                    {
+                        Modified = found.Modified + ClockIsAhead,
+                        LockedUntil = LockedUntil(key),
+                    }
+                    : null,
+            cancel
+        );
 
-    public Task DeleteAsync(string key, CancellationToken cancel) => WriteAsync($"delete {key}", async half =>
-    {
-        if (!half)
-        {
-            await inner.DeleteAsync(key, cancel);
-        }
-
-        return 0;
-    }, cancel);
-
-    public Task DeleteFolderAsync(string folder, CancellationToken cancel) => WriteAsync($"delete-folder {folder}", async half =>
-    {
-        if (half)
-        {
-            string[] files = Directory.GetFiles(Path.Combine(Location, folder));
-            foreach (string file in files.Take((files.Length + 1) / 2))
+    public Task DeleteAsync(string key, CancellationToken cancel) =>
+        WriteAsync(
+            $"delete {key}",
+            async half =>
             {
-                File.Delete(file);
-            }
-        }
-        else
-        {
-            await inner.DeleteFolderAsync(folder, cancel);
-        }
+                if (!half)
+                {
+                    await inner.DeleteAsync(key, cancel);
+                }
 
-        return 0;
-    }, cancel);
+                return 0;
+            },
+            cancel
+        );
 
-    public Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel) => CallAsync("sweep", () => inner.SweepAsync(olderThan, cancel), cancel);
+    public Task DeleteFolderAsync(string folder, CancellationToken cancel) =>
+        WriteAsync(
+            $"delete-folder {folder}",
+            async half =>
+            {
+                if (half)
+                {
+                    string[] files = Directory.GetFiles(Path.Combine(Location, folder));
+                    foreach (string file in files.Take((files.Length + 1) / 2))
+                    {
+                        File.Delete(file);
+                    }
+                }
+                else
+                {
+                    await inner.DeleteFolderAsync(folder, cancel);
+                }
+
+                return 0;
+            },
+            cancel
+        );
+
+    public Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel) =>
+        CallAsync("sweep", () => inner.SweepAsync(olderThan, cancel), cancel);
 
     public Task<IStoreLock> LockAsync(string holder, CancellationToken cancel) =>
         CallAsync<IStoreLock>("lock", async () => new FaultyLock(this, await inner.LockAsync(holder, cancel)), cancel);
@@ -175,11 +218,16 @@ internal sealed class FaultyStore(LocalStore inner, TestClock clock) : IObjectSt
         return await CallAsync(call, () => write(false), cancel);
     }
 
-    private Task CallAsync(string call, Func<Task> then, CancellationToken cancel) => CallAsync(call, async () =>
-    {
-        await then();
-        return 0;
-    }, cancel);
+    private Task CallAsync(string call, Func<Task> then, CancellationToken cancel) =>
+        CallAsync(
+            call,
+            async () =>
+            {
+                await then();
+                return 0;
+            },
+            cancel
+        );
 
     private async Task<T> CallAsync<T>(string call, Func<Task<T>> then, CancellationToken cancel)
     {

@@ -25,13 +25,16 @@ public sealed class ManySnapshotsTests(ITestOutputHelper output)
         long before = GC.GetAllocatedBytesForCurrentThread();
         long start = Stopwatch.GetTimestamp();
 
-        IReadOnlyList<CatalogEntry> entries = await new Catalog(store).ListAsync(Cancel);
+        IReadOnlyList<CatalogEntry> entries = await new Catalog(store, new TestClock(Now)).ListAsync(Cancel);
         TimeSpan listed = Stopwatch.GetElapsedTime(start);
         RetentionPlan plan = RetentionPolicy.Plan(RetentionRules.Default, BackupStore.Facts(entries), Now);
 
         long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
         TimeSpan took = Stopwatch.GetElapsedTime(start);
-        output.WriteLine($"listed in {listed.TotalSeconds:0.00} s, planned in {(took - listed).TotalSeconds:0.00} s, {bytes >> 20} MiB allocated, {plan.Kept.Count()} kept");
+        output.WriteLine(
+            $"listed in {listed.TotalSeconds:0.00} s, planned in {(took - listed).TotalSeconds:0.00} s, {bytes >> 20} MiB allocated, "
+                + $"{plan.Kept.Count()} kept"
+        );
         (entries.Count, entries.All(static e => e.Objects.Count == 10 && e.IsComplete)).ShouldBe((Count, true));
         plan.Decisions.Count.ShouldBe(Count);
         store.Opened.ShouldBe(0);
@@ -73,7 +76,13 @@ public sealed class ManySnapshotsTests(ITestOutputHelper output)
     // One snapshot an hour until now, made as they are asked for.
     private sealed class GeneratedStore : IObjectStore
     {
-        private static readonly string[] Marks = [SnapshotLayout.Manifest, SnapshotLayout.ManifestSum, SnapshotLayout.Sums, SnapshotLayout.Guide];
+        private static readonly string[] Marks =
+        [
+            SnapshotLayout.Manifest,
+            SnapshotLayout.ManifestSum,
+            SnapshotLayout.Sums,
+            SnapshotLayout.Guide,
+        ];
 
         public int Opened { get; private set; }
 
@@ -87,24 +96,37 @@ public sealed class ManySnapshotsTests(ITestOutputHelper output)
             for (int hour = 0; hour < Count; hour++)
             {
                 var id = SnapshotId.At(Now.AddHours(-hour));
-                IEnumerable<string> names = [.. Marks, SnapshotLayout.GlobalsName(id, ".age"), .. Enumerable.Range(0, 5).Select(n => SnapshotLayout.DatabaseName(id, $"database_{n}", ".age"))];
+                IEnumerable<string> names =
+                [
+                    .. Marks,
+                    SnapshotLayout.GlobalsName(id, ".age"),
+                    .. Enumerable.Range(0, 5).Select(n => SnapshotLayout.DatabaseName(id, $"database_{n}", ".age")),
+                ];
                 foreach (string name in names)
                 {
-                    yield return new StoredObject { Key = SnapshotLayout.Key(id, name), Size = 1000, Modified = id.Time };
+                    yield return new StoredObject
+                    {
+                        Key = SnapshotLayout.Key(id, name),
+                        Size = 1000,
+                        Modified = id.Time,
+                    };
                 }
             }
         }
 
-        public Task<Stream> OpenAsync(string key, CancellationToken cancel)
+        public Task<Stream?> TryOpenAsync(string key, CancellationToken cancel)
         {
             key.ShouldEndWith("/" + SnapshotLayout.Manifest);
             Opened++;
-            return Task.FromResult<Stream>(new MemoryStream(ManifestSample.Of(SnapshotId.TryParse(key[..key.IndexOf('/')])!.Value, "age").ToJson()));
+            return Task.FromResult<Stream?>(
+                new MemoryStream(ManifestSample.Of(SnapshotId.TryParse(key[..key.IndexOf('/')])!.Value, "age").ToJson())
+            );
         }
 
         public Task CheckWritableAsync(CancellationToken cancel) => throw new NotSupportedException();
 
-        public Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel) => throw new NotSupportedException();
+        public Task<long> PutAsync(string key, Stream content, DateTimeOffset? lockedUntil, CancellationToken cancel) =>
+            throw new NotSupportedException();
 
         public Task<StoredObject?> FindAsync(string key, CancellationToken cancel) => throw new NotSupportedException();
 

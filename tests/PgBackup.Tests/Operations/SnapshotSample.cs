@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using PgBackup.Encryption;
+using PgBackup.Proofs;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Storage.Local;
@@ -36,13 +38,19 @@ internal sealed class SnapshotSample
     public static SnapshotSample Of(SnapshotId id, bool complete = true, int size = 700)
     {
         var random = new Random(id.Time.GetHashCode());
-        Manifest manifest = complete ? ManifestSample.Of(id, "none") : ManifestSample.Incomplete(id) with { Encryption = "none", Recipients = [] };
+        Manifest manifest = complete
+            ? ManifestSample.Of(id, "none")
+            : ManifestSample.Incomplete(id) with
+            {
+                Encryption = "none",
+                Recipients = [],
+            };
         Dictionary<string, byte[]> parts = [];
         List<Part> named = [];
         foreach (Part part in manifest.Parts)
         {
             // Two parts have the same size, as dumps of two empty databases have.
-            byte[] bytes = new byte[part.Kind == Part.GlobalsKind ? size / 2 : size];
+            byte[] bytes = new byte[part.Kind == PartKind.Globals ? size / 2 : size];
             random.NextBytes(bytes);
             parts[part.Object] = bytes;
             string sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes));
@@ -55,6 +63,29 @@ internal sealed class SnapshotSample
     /// <summary>The same as earlier versions wrote it: without digests of the texts and of the manifest.</summary>
     public SnapshotSample WithoutDigests() => new(Id, Manifest with { SumsSha256 = null, GuideSha256 = null }, Parts);
 
+    /// <summary>The same with losses, and with the mark of those that are red.</summary>
+    public SnapshotSample WithLosses(params IReadOnlyList<Loss> losses) => new(Id, Sealed(Manifest with { Losses = losses }), Parts);
+
+    /// <summary>The same with a table more in the proof of a database.</summary>
+    public SnapshotSample WithTable(string database, string table, long rows) =>
+        new(
+            Id,
+            Sealed(Manifest with { Parts = [.. Manifest.Parts.Select(p => p.Database == database ? WithTable(p, table, rows) : p)] }),
+            Parts
+        );
+
+    private static Part WithTable(Part part, string table, long rows)
+    {
+        var proof = new TableProof
+        {
+            Rows = rows,
+            Bytes = rows * 10,
+            Digest = rows.ToString("x64", CultureInfo.InvariantCulture),
+        };
+        SortedDictionary<string, TableProof> tables = new(part.Proof.Tables, StringComparer.Ordinal) { [table] = proof };
+        return part with { Proof = part.Proof with { Tables = tables } };
+    }
+
     /// <summary>The same, really encrypted.</summary>
     public async Task<SnapshotSample> EncryptedAsync(ICipher cipher)
     {
@@ -65,7 +96,14 @@ internal sealed class SnapshotSample
         {
             byte[] bytes = await AllOfAsync(cipher.Encrypt(new MemoryStream(Parts[part.Object]), Cancel));
             stored[part.Object + cipher.Extension] = bytes;
-            parts.Add(part with { Object = part.Object + cipher.Extension, Size = bytes.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) });
+            parts.Add(
+                part with
+                {
+                    Object = part.Object + cipher.Extension,
+                    Size = bytes.Length,
+                    Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)),
+                }
+            );
         }
 
         return new SnapshotSample(Id, Sealed(Manifest with { Encryption = cipher.Kind, Recipients = recipients, Parts = parts }), stored);
@@ -89,6 +127,11 @@ internal sealed class SnapshotSample
         if (!Manifest.IsComplete)
         {
             await PutAsync(store, SnapshotLayout.Incomplete, Encoding.UTF8.GetBytes(Manifest.Gaps));
+        }
+
+        if (Manifest.HasLoss)
+        {
+            await PutAsync(store, SnapshotLayout.Loss, Encoding.UTF8.GetBytes(Manifest.LossText));
         }
 
         if (pin is not null)

@@ -29,7 +29,12 @@ internal sealed class Stores : IDisposable
     public FaultyStore Faulty(string name) => new(Open(name), Clock);
 
     public static BackupStore Kept(IObjectStore store, RetentionRules? keep = null, bool locks = false) =>
-        new() { Store = store, Keep = keep ?? new RetentionRules { All = RetentionLength.Of(1, RetentionUnit.Years) }, HasObjectLock = locks };
+        new()
+        {
+            Store = store,
+            Keep = keep ?? new RetentionRules { All = RetentionLength.Of(1, RetentionUnit.Years) },
+            HasObjectLock = locks,
+        };
 
     /// <summary>The objects of a store and the digests of their bytes; of one snapshot, or of all.</summary>
     public SortedDictionary<string, string> Contents(string name, SnapshotId? only = null)
@@ -86,7 +91,7 @@ internal sealed class Stores : IDisposable
     /// <summary>Every snapshot that a listing calls complete is whole and readable, and every other one has its mark.</summary>
     public async Task ShouldBeSoundAsync(string name, string because)
     {
-        var catalog = new Catalog(Open(name));
+        var catalog = new Catalog(Open(name), Clock);
         foreach (CatalogEntry entry in (await catalog.ListAsync(Cancel)).Where(static e => e.HasManifest))
         {
             Manifest manifest = await catalog.ReadManifestAsync(entry, Cancel);
@@ -100,15 +105,18 @@ internal sealed class Stores : IDisposable
     }
 
     /// <summary>A check of a store without keys and tools: every byte against its digest.</summary>
-    public static CheckOperation CheckOf(IObjectStore store, CheckJournal? journal = null) => new(
-        store,
-        static _ => new KeylessCipher(),
-        static (_, _) => throw new PgBackupException(ErrorCode.ToolMissing, "there is no pg_restore here"),
-        new Progress())
-    {
-        Journal = journal,
-        AtOnce = 1,
-    };
+    public static CheckOperation CheckOf(IObjectStore store, CheckJournal? journal = null) =>
+        new(
+            store,
+            static _ => new KeylessCipher(),
+            static (_, _) => throw new PgBackupException(ErrorCode.ToolMissing, "there is no pg_restore here"),
+            TimeProvider.System,
+            new Progress()
+        )
+        {
+            Journal = journal,
+            AtOnce = 1,
+        };
 
     public void Dispose() => folder.Dispose();
 
@@ -125,6 +133,9 @@ internal sealed class Stores : IDisposable
 
         public Task<bool> HasIdentityAsync(CancellationToken cancel) => Task.FromResult(false);
 
-        public Stream Decrypt(Stream stored, CancellationToken cancel) => throw new PgBackupException(ErrorCode.IdentityUnusable, "there is no key here");
+        public Stream Decrypt(Stream stored, CancellationToken cancel) =>
+            throw new PgBackupException(ErrorCode.IdentityUnusable, "there is no key here");
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -22,7 +22,7 @@ public sealed class UnreadableTests : IDisposable
     public async Task The_newest_one_is_listed_kept_and_passed_over_by_latest_which_says_so(string what)
     {
         (IObjectStore store, string named) = await BadNewestAsync(what);
-        var catalog = new Catalog(store) { Clock = stores.Clock, PassedOver = told.Add };
+        var catalog = new Catalog(store, stores.Clock) { PassedOver = f => told.Add(f.Line) };
 
         (await catalog.ListAsync(Cancel)).Select(static e => e.Id).ShouldBe([Day(20), Day(21), Day(22)]);
         (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Day(21));
@@ -30,7 +30,7 @@ public sealed class UnreadableTests : IDisposable
         (await catalog.RequireClusterAsync(Cluster, await catalog.ListAsync(Cancel), Cancel))!.Id.ShouldBe(Day(21).ToString());
 
         string line = told.ShouldHaveSingleItem("it is told once, however often it is passed over");
-        line.ShouldStartWith($"the snapshot {Day(22)} in local cannot be read, and is passed over: PGB-0110: ");
+        line.ShouldStartWith($"PGB-0110: the snapshot {Day(22)} in local cannot be read, and is ignored: ");
         line.ShouldContain(named);
     }
 
@@ -41,7 +41,11 @@ public sealed class UnreadableTests : IDisposable
     {
         (IObjectStore store, string named) = await BadNewestAsync(what);
 
-        CheckReport report = await new StoresCheck([Stores.Kept(store)], Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, CheckDepth.ReadData, Cancel);
+        CheckReport report = await new StoresCheck([Stores.Kept(store)], Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(
+            null,
+            CheckDepth.ReadData,
+            Cancel
+        );
 
         report.Snapshots.Select(static c => c.Id).ShouldBe([Day(20).ToString(), Day(21).ToString(), Day(22).ToString()]);
         report.Snapshots.SelectMany(static c => c.Problems).ShouldHaveSingleItem().Problem.ShouldContain(named);
@@ -58,7 +62,7 @@ public sealed class UnreadableTests : IDisposable
 
         await Should.NotThrowAsync(async () =>
         {
-            IReadOnlyList<CatalogEntry> entries = await new Catalog(store).ListAsync(Cancel);
+            IReadOnlyList<CatalogEntry> entries = await new Catalog(store, stores.Clock).ListAsync(Cancel);
             kept.Lacks(entries, entries, stores.Clock.Now).ShouldNotContain(Day(22));
             await new PruneOperation(kept, stores.Clock, new Progress()).RunAsync(dryRun: true, unattended: true, Cancel);
         });
@@ -70,18 +74,31 @@ public sealed class UnreadableTests : IDisposable
     public async Task A_store_that_is_gone_is_no_unreadable_snapshot()
     {
         FaultyStore store = await FilledAsync();
-        store.Fail = static call => call.StartsWith("open", StringComparison.Ordinal) || call == $"list {Day(22)}" ? new PgBackupException(ErrorCode.StoreUnavailable, "no route to host") : null;
+        store.Fail = static call =>
+            call.StartsWith("open", StringComparison.Ordinal) || call == $"list {Day(22)}"
+                ? new PgBackupException(ErrorCode.StoreUnavailable, "no route to host")
+                : null;
 
-        (await Should.ThrowAsync<PgBackupException>(() => new Catalog(store) { Clock = stores.Clock }.LatestAsync(Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
+        (await Should.ThrowAsync<PgBackupException>(() => new Catalog(store, stores.Clock).LatestAsync(Cancel))).Code.ShouldBe(
+            ErrorCode.StoreUnavailable
+        );
     }
 
-    [Fact]
-    public async Task Snapshots_of_a_newer_version_alone_are_not_said_to_be_absent()
+    [Theory]
+    [InlineData("\"format\": 1", "\"format\": 2")]
+    [InlineData("\"encryption\": \"none\"", "\"encryption\": \"pgp2\"")]
+    public async Task Snapshots_of_a_newer_version_alone_are_not_said_to_be_absent(string here, string there)
     {
         await Of(Day(22)).PutAsync(stores.Open("local"));
         string file = stores.PathOf("local", Of(Day(22)).Key(SnapshotLayout.Manifest));
-        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file, Cancel)).Replace("\"format\": 1", "\"format\": 2", StringComparison.Ordinal).Replace("\"tool\": \"", "\"tool\": \"9.", StringComparison.Ordinal), Cancel);
-        var catalog = new Catalog(stores.Open("local")) { Clock = stores.Clock, PassedOver = told.Add };
+        await File.WriteAllTextAsync(
+            file,
+            (await File.ReadAllTextAsync(file, Cancel))
+                .Replace(here, there, StringComparison.Ordinal)
+                .Replace("\"tool\": \"", "\"tool\": \"9.", StringComparison.Ordinal),
+            Cancel
+        );
+        var catalog = new Catalog(stores.Open("local"), stores.Clock) { PassedOver = f => told.Add(f.Line) };
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => catalog.LatestAsync(Cancel));
 
@@ -89,11 +106,17 @@ public sealed class UnreadableTests : IDisposable
         error.Message.ShouldContain("was made by a newer version of olympus-pgbackup, 9.");
         error.Remedy.ShouldNotBeNull().ShouldStartWith("Use version 9.");
         told.ShouldHaveSingleItem().ShouldContain("PGB-0064");
-        SnapshotCheck check = (await Stores.CheckOf(stores.Open("local")).RunAsync(null, CheckDepth.ReadData, Cancel)).ShouldHaveSingleItem();
+        SnapshotCheck check = (
+            await Stores.CheckOf(stores.Open("local")).RunAsync(null, CheckDepth.ReadData, Cancel)
+        ).ShouldHaveSingleItem();
         check.IsOfNewerVersion.ShouldBeTrue();
         SortedDictionary<string, string> before = stores.Contents("local");
         await Of(Day(22)).PutAsync(stores.Open("offsite"));
-        await new RepairOperation([Stores.Kept(stores.Open("local")), Stores.Kept(stores.Open("offsite"))], new Progress()).RunAsync([check], "the test", Cancel);
+        await new RepairOperation(
+            [Stores.Kept(stores.Open("local")), Stores.Kept(stores.Open("offsite"))],
+            stores.Clock,
+            new Progress()
+        ).RunAsync([check], "the test", Cancel);
         stores.Contents("local").ShouldBe(before, "what an older version cannot read, it does not replace");
     }
 
@@ -114,7 +137,10 @@ public sealed class UnreadableTests : IDisposable
         string manifest = Of(Day(22)).Key(SnapshotLayout.Manifest);
         if (what == "file")
         {
-            store.Fail = call => call == $"open {manifest}" ? new PgBackupException(ErrorCode.StoreUnavailable, $"the store local cannot be used: {manifest}: Input/output error") : null;
+            store.Fail = call =>
+                call == $"open {manifest}"
+                    ? new PgBackupException(ErrorCode.StoreUnavailable, $"the store local cannot be used: {manifest}: Input/output error")
+                    : null;
             return (store, "Input/output error");
         }
 

@@ -13,18 +13,31 @@ public sealed class ConnectionAdviceTests
     [InlineData("SSL error: certificate verify failed", "Add sslrootcert=")]
     [InlineData("FATAL:  database \"olympos\" does not exist", "`psql -l`")]
     [InlineData("FATAL:  role \"postgres\" does not exist", "Name a role that the server has")]
-    [InlineData("FATAL:  database \"olympus\" is not currently accepting connections", "Somebody closed it: ALTER DATABASE ... ALLOW_CONNECTIONS true")]
-    [InlineData("FATAL:  cannot connect to invalid database \"olympus\"\nHINT:  Use DROP DATABASE to drop invalid databases.", "A DROP DATABASE of it was interrupted")]
+    [InlineData(
+        "FATAL:  database \"olympus\" is not currently accepting connections",
+        "Somebody closed it: ALTER DATABASE ... ALLOW_CONNECTIONS true"
+    )]
+    [InlineData(
+        "FATAL:  cannot connect to invalid database \"olympus\"\nHINT:  Use DROP DATABASE to drop invalid databases.",
+        "A DROP DATABASE of it was interrupted"
+    )]
     [InlineData("FATAL:  sorry, too many clients already", "A run needs one connection for each database")]
-    [InlineData("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", "A run needs one connection for each database")]
+    [InlineData(
+        "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        "A run needs one connection for each database"
+    )]
     [InlineData("FATAL:  permission denied for database \"olympus\"", "GRANT CONNECT ON DATABASE")]
     [InlineData("FATAL:  unsupported startup parameter: options", "That is a connection pooler (pgbouncer).")]
     [InlineData("FATAL:  unsupported startup parameter in options: statement_timeout", "That is a connection pooler (pgbouncer).")]
     [InlineData("FATAL:  no such database: postgres", "That is a connection pooler (pgbouncer).")]
-    [InlineData("connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: No such file or directory", "No server listens there")]
+    [InlineData(
+        "connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: No such file or directory",
+        "No server listens there"
+    )]
     [InlineData("Connection refused", "Check host and port")]
     [InlineData("could not translate host name \"db\" to address: Name or service not known", "Check host and port")]
-    public void A_known_error_has_its_remedy(string message, string advice) => ConnectionAdvice.For(Prefix + message).ShouldNotBeNull().ShouldStartWith(advice);
+    public void A_known_error_has_its_remedy(string message, string advice) =>
+        ConnectionAdvice.For(Prefix + message).ShouldNotBeNull().ShouldStartWith(advice);
 
     [Fact]
     public void An_unknown_error_has_none() => ConnectionAdvice.For(Prefix + "something else").ShouldBeNull();

@@ -5,9 +5,13 @@ namespace PgBackup.Tests.Postgres;
 public sealed class ConnectionPolicyTests
 {
     [Theory]
-    [InlineData("postgres://r@ep-cool-pond-1-pooler.eu-central-1.aws.neon.tech/", "Use the direct host: ep-cool-pond-1.eu-central-1.aws.neon.tech")]
+    [InlineData(
+        "postgres://r@ep-cool-pond-1-pooler.eu-central-1.aws.neon.tech/",
+        "Use the direct host: ep-cool-pond-1.eu-central-1.aws.neon.tech"
+    )]
     [InlineData("postgres://r@db-pooler/", "Use the direct host: db")]
-    public void For_a_pooler_the_direct_host_is_named(string url, string remedy) => ConnectionPolicy.PoolerRemedy(PgConnection.Parse(url)).ShouldBe(remedy);
+    public void For_a_pooler_the_direct_host_is_named(string url, string remedy) =>
+        ConnectionPolicy.PoolerRemedy(PgConnection.Parse(url)).ShouldBe(remedy);
 
     [Theory]
     [InlineData("postgres://r@ep-cool-pond-1.eu-central-1.aws.neon.tech/")]
@@ -24,7 +28,8 @@ public sealed class ConnectionPolicyTests
     [InlineData("?sslmode=verify-ca", "sslmode=verify-ca")]
     [InlineData("?ssl=true", "sslmode=require")]
     public void Tls_that_does_not_verify_the_host_is_too_weak_for_another_machine(string query, string why) =>
-        ConnectionPolicy.WeakTls(PgConnection.Parse("postgres://r@db.example.com/" + query))
+        ConnectionPolicy
+            .WeakTls(PgConnection.Parse("postgres://r@db.example.com/" + query))
             .ShouldBe($"db.example.com is another machine, and the connection would use {why}.");
 
     [Theory]
@@ -36,5 +41,8 @@ public sealed class ConnectionPolicyTests
 
     [Fact]
     public void An_address_without_a_host_name_is_another_machine_too() =>
-        ConnectionPolicy.WeakTls(PgConnection.Parse("postgres:///x?hostaddr=10.0.0.7")).ShouldNotBeNull().ShouldStartWith("10.0.0.7 is another machine");
+        ConnectionPolicy
+            .WeakTls(PgConnection.Parse("postgres:///x?hostaddr=10.0.0.7"))
+            .ShouldNotBeNull()
+            .ShouldStartWith("10.0.0.7 is another machine");
 }

@@ -59,7 +59,8 @@ public sealed class GlobalsStreamTests
     [InlineData("search_path=", "ALTER ROLE ALL SET \"search_path\" TO '';")]
     [InlineData("DateStyle=ISO, DMY", "ALTER ROLE ALL SET \"DateStyle\" TO 'ISO, DMY';")]
     [InlineData("my.setting=a=b 'c' \\d", "ALTER ROLE ALL SET \"my.setting\" TO E'a=b ''c'' \\\\d';")]
-    public void A_setting_of_all_roles_is_worded_as_pg_dumpall_words_that_of_one(string setting, string statement) => GlobalsSupplement.Setting(setting).ShouldBe(statement);
+    public void A_setting_of_all_roles_is_worded_as_pg_dumpall_words_that_of_one(string setting, string statement) =>
+        GlobalsSupplement.Setting(setting).ShouldBe(statement);
 
     private static async Task<string> ReadAsync(string script, params string[] more)
     {

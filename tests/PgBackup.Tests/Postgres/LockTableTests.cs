@@ -27,10 +27,20 @@ public sealed class LockTableTests
     [InlineData("TIPP:  Sie müssen möglicherweise max_locks_per_transaction erhöhen.")]
     public void A_full_lock_table_is_no_lock_that_somebody_holds(string hint)
     {
-        string said = $"pg_dump: error: query failed: ERROR:  out of shared memory\n{hint}\npg_dump: detail: Query was: LOCK TABLE public.t IN ACCESS SHARE MODE";
+        string said =
+            $"pg_dump: error: query failed: ERROR:  out of shared memory\n{hint}\npg_dump: detail: Query was: LOCK TABLE public.t IN "
+            + $"ACCESS SHARE MODE";
 
         DumpAdvice.For(said).ShouldBe(LockTable.Remedy);
-        RestoreErrors.Read(1, ["pg_restore: error: could not execute query: ERROR:  out of shared memory " + hint, "pg_restore: warning: errors ignored on restore: 1"])
-            .Problems[^1].ShouldBe("what to do: " + LockTable.Remedy);
+        RestoreErrors
+            .Read(
+                1,
+                [
+                    "pg_restore: error: could not execute query: ERROR:  out of shared memory " + hint,
+                    "pg_restore: warning: errors ignored on restore: 1",
+                ]
+            )
+            .Problems[^1]
+            .ShouldBe("what to do: " + LockTable.Remedy);
     }
 }

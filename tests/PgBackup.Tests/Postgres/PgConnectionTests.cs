@@ -5,35 +5,51 @@ namespace PgBackup.Tests.Postgres;
 public sealed class PgConnectionTests
 {
     [Theory]
-    [InlineData("postgres://reader@db:5433/olympus?sslmode=verify-full", "PGDATABASE=olympus PGHOST=db PGPORT=5433 PGSSLMODE=verify-full PGUSER=reader")]
+    [InlineData(
+        "postgres://reader@db:5433/olympus?sslmode=verify-full",
+        "PGDATABASE=olympus PGHOST=db PGPORT=5433 PGSSLMODE=verify-full PGUSER=reader"
+    )]
     [InlineData("postgresql://db", "PGHOST=db")]
     [InlineData("postgres://", "")]
     [InlineData("postgres:///olympus", "PGDATABASE=olympus")]
-    [InlineData("postgres://us%40er:p%3A%2F%3F%23%5B%5D%40%25ss@db/na%20me", "PGDATABASE=na me PGHOST=db PGPASSWORD=p:/?#[]@%ss PGUSER=us@er")]
+    [InlineData(
+        "postgres://us%40er:p%3A%2F%3F%23%5B%5D%40%25ss@db/na%20me",
+        "PGDATABASE=na me PGHOST=db PGPASSWORD=p:/?#[]@%ss PGUSER=us@er"
+    )]
     [InlineData("postgres://u:a:b@c@db/", "PGHOST=db PGPASSWORD=a:b@c PGUSER=u")]
     [InlineData("postgres://u:@db/", "PGHOST=db PGUSER=u")]
     [InlineData("postgres://a,b:5433,c:5434/", "PGHOST=a,b,c PGPORT=,5433,5434")]
     [InlineData("postgres://[::1]:5433/x", "PGDATABASE=x PGHOST=::1 PGPORT=5433")]
     [InlineData("postgres://[2001:db8::7]/x", "PGDATABASE=x PGHOST=2001:db8::7")]
     [InlineData("postgres://%2Fvar%2Frun%2Fpostgresql/x", "PGDATABASE=x PGHOST=/var/run/postgresql")]
-    [InlineData("postgres:///x?host=/var/run/postgresql&port=5433&user=me", "PGDATABASE=x PGHOST=/var/run/postgresql PGPORT=5433 PGUSER=me")]
+    [InlineData(
+        "postgres:///x?host=/var/run/postgresql&port=5433&user=me",
+        "PGDATABASE=x PGHOST=/var/run/postgresql PGPORT=5433 PGUSER=me"
+    )]
     [InlineData("postgres://db/?ssl=true", "PGHOST=db PGSSLMODE=require")]
     [InlineData("postgres://db/?options=-c%20a%3Db&connect_timeout=3", "PGCONNECT_TIMEOUT=3 PGHOST=db PGOPTIONS=-c a=b")]
-    [InlineData("postgres://ep-x.neon.tech/?channel_binding=require&sslrootcert=/ca.pem", "PGCHANNELBINDING=require PGHOST=ep-x.neon.tech PGSSLROOTCERT=/ca.pem")]
+    [InlineData(
+        "postgres://ep-x.neon.tech/?channel_binding=require&sslrootcert=/ca.pem",
+        "PGCHANNELBINDING=require PGHOST=ep-x.neon.tech PGSSLROOTCERT=/ca.pem"
+    )]
     public void A_url_of_libpq_becomes_its_environment(string url, string settings) =>
-        string.Join(' ', PgConnection.Parse(url).Settings.Select(static s => $"{s.Key}={s.Value}").Order(StringComparer.Ordinal)).ShouldBe(settings);
+        string.Join(' ', PgConnection.Parse(url).Settings.Select(static s => $"{s.Key}={s.Value}").Order(StringComparer.Ordinal))
+            .ShouldBe(settings);
 
     [Theory]
     [InlineData("db:5432/olympus", "it must start with postgres:// or postgresql://")]
     [InlineData("http://db/", "it must start with postgres:// or postgresql://")]
     [InlineData("jdbc:postgresql://db/", "it must start with postgres:// or postgresql://")]
-    [InlineData("postgres://db:abc/", "the port \"abc\" is no number from 1 to 65535")]
-    [InlineData("postgres://db:65536/", "the port \"65536\" is no number from 1 to 65535")]
-    [InlineData("postgres://db:0/", "the port \"0\" is no number from 1 to 65535")]
-    [InlineData("postgres://db:-1/", "the port \"-1\" is no number from 1 to 65535")]
-    [InlineData("postgres://a:1,b:x/", "the port \"1,x\" is no number from 1 to 65535")]
+    [InlineData("postgres://db:abc/", "the port \"abc\" is not a number from 1 to 65535")]
+    [InlineData("postgres://db:65536/", "the port \"65536\" is not a number from 1 to 65535")]
+    [InlineData("postgres://db:0/", "the port \"0\" is not a number from 1 to 65535")]
+    [InlineData("postgres://db:-1/", "the port \"-1\" is not a number from 1 to 65535")]
+    [InlineData("postgres://a:1,b:x/", "the port \"1,x\" is not a number from 1 to 65535")]
     [InlineData("postgres://db/?sslmode", "the parameter \"sslmode\" has no value")]
-    [InlineData("postgres://db/?sslmode=bogus", "sslmode has no value \"bogus\"; it has disable, allow, prefer, require, verify-ca, verify-full")]
+    [InlineData(
+        "postgres://db/?sslmode=bogus",
+        "sslmode has no value \"bogus\"; it has disable, allow, prefer, require, verify-ca, verify-full"
+    )]
     [InlineData("postgres://db/?sslmode=Require", "sslmode has no value \"Require\"; it has")]
     [InlineData("postgres://db/?channel_binding=yes", "channel_binding has no value \"yes\"; it has require, prefer, disable")]
     [InlineData("postgres://db/?target_session_attrs=master", "target_session_attrs has no value \"master\"; it has any, read-write")]
@@ -85,13 +101,29 @@ public sealed class PgConnectionTests
     [Fact]
     public void The_environment_of_a_tool_has_nothing_of_the_operators_but_a_password()
     {
-        Dictionary<string, string?> environment = PgConnection.Parse("postgres://reader@db/postgres").EnvironmentFor("ciam_kratos", "olympus-pgbackup");
+        Dictionary<string, string?> environment = PgConnection
+            .Parse("postgres://reader@db/postgres")
+            .EnvironmentFor("ciam_kratos", "olympus-pgbackup");
 
         environment["PGHOST"].ShouldBe("db");
         environment["PGDATABASE"].ShouldBe("ciam_kratos");
         environment["PGAPPNAME"].ShouldBe("olympus-pgbackup");
         environment["PGCONNECT_TIMEOUT"].ShouldBe("15");
-        foreach (string removed in (string[])["PGPORT", "PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", "PGOPTIONS", "PGSSLMODE", "PGSSLROOTCERT", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING"])
+        foreach (
+            string removed in (string[])
+                [
+                    "PGPORT",
+                    "PGHOSTADDR",
+                    "PGSERVICE",
+                    "PGSERVICEFILE",
+                    "PGOPTIONS",
+                    "PGSSLMODE",
+                    "PGSSLROOTCERT",
+                    "PGTZ",
+                    "PGDATESTYLE",
+                    "PGCLIENTENCODING",
+                ]
+        )
         {
             environment.ShouldContainKeyAndValue(removed, null);
         }
@@ -103,8 +135,9 @@ public sealed class PgConnectionTests
     [Fact]
     public void A_connection_of_its_own_settings_keeps_them_in_the_environment()
     {
-        Dictionary<string, string?> environment =
-            PgConnection.Parse("postgres://u:secret@db:5433/own?connect_timeout=3").EnvironmentFor(null, "x");
+        Dictionary<string, string?> environment = PgConnection
+            .Parse("postgres://u:secret@db:5433/own?connect_timeout=3")
+            .EnvironmentFor(null, "x");
 
         environment["PGDATABASE"].ShouldBe("own");
         environment["PGPORT"].ShouldBe("5433");
@@ -127,7 +160,9 @@ public sealed class PgConnectionTests
     [Fact]
     public void A_password_file_that_cannot_be_read_is_named()
     {
-        PgBackupException error = Should.Throw<PgBackupException>(() => PgConnection.Parse("postgres://u@db/").WithPasswordOf("/nowhere/password"));
+        PgBackupException error = Should.Throw<PgBackupException>(() =>
+            PgConnection.Parse("postgres://u@db/").WithPasswordOf("/nowhere/password")
+        );
 
         error.Code.ShouldBe(ErrorCode.Connection);
         error.Message.ShouldContain("/nowhere/password");
@@ -140,8 +175,16 @@ public sealed class PgConnectionTests
         string own = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".postgresql", "root.crt");
         string[] places = [own, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-        PgConnection.Parse("postgres://u@db/?sslmode=verify-full").WithSurroundings().Settings.GetValueOrDefault("PGSSLROOTCERT").ShouldBe(Array.Find(places, File.Exists));
-        PgConnection.Parse("postgres://u@db/?sslmode=verify-full&sslrootcert=/ca.pem").WithSurroundings().Settings["PGSSLROOTCERT"].ShouldBe("/ca.pem");
+        PgConnection
+            .Parse("postgres://u@db/?sslmode=verify-full")
+            .WithSurroundings()
+            .Settings.GetValueOrDefault("PGSSLROOTCERT")
+            .ShouldBe(Array.Find(places, File.Exists));
+        PgConnection
+            .Parse("postgres://u@db/?sslmode=verify-full&sslrootcert=/ca.pem")
+            .WithSurroundings()
+            .Settings["PGSSLROOTCERT"]
+            .ShouldBe("/ca.pem");
         PgConnection.Parse("postgres://u@db/").WithSurroundings().Settings.Keys.ShouldNotContain("PGSSLROOTCERT");
     }
 
@@ -152,13 +195,17 @@ public sealed class PgConnectionTests
     [Fact]
     public void A_server_behind_a_network_is_asked_for_signs_of_life_as_the_url_says()
     {
-        PgConnection connection = PgConnection.Parse("postgres://reader@db.example.com/?keepalives_idle=20&tcp_user_timeout=5000&sslmode=verify-full");
+        PgConnection connection = PgConnection.Parse(
+            "postgres://reader@db.example.com/?keepalives_idle=20&tcp_user_timeout=5000&sslmode=verify-full"
+        );
         connection.Parameters["keepalives_idle"].ShouldBe("20");
         connection.Parameters["tcp_user_timeout"].ShouldBe("5000");
         connection.Parameters["keepalives_count"].ShouldBe("4");
         connection.With("PGPASSWORD", "x").Parameters["keepalives_idle"].ShouldBe("20", "it stays with the connection");
         connection.EnvironmentFor("d", "a").Keys.ShouldNotContain("keepalives_idle");
         PgConnection.InContainer("postgres", null).Parameters.ShouldBeEmpty();
-        Should.Throw<FormatException>(static () => PgConnection.Parse("postgres://h/?tcp_user_timeout=soon")).Message.ShouldContain("tcp_user_timeout");
+        Should
+            .Throw<FormatException>(static () => PgConnection.Parse("postgres://h/?tcp_user_timeout=soon"))
+            .Message.ShouldContain("tcp_user_timeout");
     }
 }

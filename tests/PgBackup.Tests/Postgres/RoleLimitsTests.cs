@@ -24,9 +24,16 @@ public sealed class RoleLimitsTests
     [InlineData("CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;")]
     [InlineData("ALTER TABLE public.t OWNER TO tenant;")]
     [InlineData("ALTER TABLE public.t OWNER TO \"its group\";")]
-    public void Everything_else_is_not(string statement) => RoleLimits.Refused([statement], Tenant, new HashSet<string> { "pg_trgm" }).ShouldBeEmpty();
+    public void Everything_else_is_not(string statement) =>
+        RoleLimits.Refused([statement], Tenant, new HashSet<string> { "pg_trgm" }).ShouldBeEmpty();
 
     [Fact]
     public void The_extensions_that_a_dump_needs_are_read_from_it() =>
-        RoleLimits.Extensions(["CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public;", "CREATE TABLE x (v int);", "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA ext;"]).ShouldBe(["uuid-ossp", "citext"]);
+        RoleLimits
+            .Extensions([
+                "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public;",
+                "CREATE TABLE x (v int);",
+                "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA ext;",
+            ])
+            .ShouldBe(["uuid-ossp", "citext"]);
 }

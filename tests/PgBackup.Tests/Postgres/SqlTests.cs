@@ -23,13 +23,15 @@ public sealed class SqlTests
     [InlineData("größe")]
     [InlineData(" ")]
     [InlineData("a\nb")]
-    public void A_quoted_name_reads_back_as_itself(string name) => Sql.ReadName($"x {Sql.Name(name)} y", 2).ShouldBe((name, 2 + Sql.Name(name).Length));
+    public void A_quoted_name_reads_back_as_itself(string name) =>
+        Sql.ReadName($"x {Sql.Name(name)} y", 2).ShouldBe((name, 2 + Sql.Name(name).Length));
 
     [Theory]
     [InlineData("olympus OWNER", 0, "olympus", 7)]
     [InlineData("a$1_b;", 0, "a$1_b", 5)]
     [InlineData("ON größe;", 3, "größe", 8)]
-    public void A_plain_name_ends_before_what_cannot_be_part_of_it(string sql, int start, string name, int end) => Sql.ReadName(sql, start).ShouldBe((name, end));
+    public void A_plain_name_ends_before_what_cannot_be_part_of_it(string sql, int start, string name, int end) =>
+        Sql.ReadName(sql, start).ShouldBe((name, end));
 
     [Theory]
     [InlineData("x", 1)]

@@ -20,7 +20,14 @@ public sealed class ToolFinderTests : IDisposable
     {
         IReadOnlyList<PostgresTools> onHost = await InstallAsync(server, 17, 16, 15);
 
-        await using FoundTools found = await ToolFinder.AmongAsync(onHost, Connection, hostOnly: true, TimeSpan.Zero, TimeProvider.System, Cancel);
+        await using FoundTools found = await ToolFinder.AmongAsync(
+            onHost,
+            Connection,
+            hostOnly: true,
+            TimeSpan.Zero,
+            TimeProvider.System,
+            Cancel
+        );
 
         (found.Tools.Major, ((HostTools)found.Tools.Host).Folder).ShouldBe((server, folder[$"{server}"]));
         found.Container.ShouldBeNull();
@@ -31,12 +38,39 @@ public sealed class ToolFinderTests : IDisposable
     {
         IReadOnlyList<PostgresTools> onHost = await InstallAsync(14, 17, 15);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => ToolFinder.AmongAsync(onHost, Connection, hostOnly: true, TimeSpan.Zero, TimeProvider.System, Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            ToolFinder.AmongAsync(onHost, Connection, hostOnly: true, TimeSpan.Zero, TimeProvider.System, Cancel)
+        );
 
         error.Code.ShouldBe(ErrorCode.ToolVersion);
         error.Message.ShouldBe(
-            $"the server runs Postgres 14.3, and this host has no client tools of version 14; found: 17.1 on this host ({folder["17"]}), 15.1 on this host ({folder["15"]}).");
+            $"the server runs Postgres 14.3, and this host has no client tools of version 14; found: 17.1 on this host "
+                + $"({folder["17"]}), 15.1 on this host ({folder["15"]})."
+        );
         error.Remedy.ShouldNotBeNull().ShouldContain("postgresql-client-14");
+    }
+
+    [Fact]
+    public async Task Containers_that_speak_of_Postgres_are_servers_but_not_those_that_this_program_started()
+    {
+        string engine = folder.Write(
+            "engine",
+            """
+            #!/bin/sh
+            printf '%s\t%s\t%s\n' olympus-postgres docker.io/library/debian ''
+            printf '%s\t%s\t%s\n' db timescale/timescaledb:pg17 ''
+            printf '%s\t%s\t%s\n' odd registry/odd 'title=PostgreSQL'
+            printf '%s\t%s\t%s\n' web nginx ''
+            printf '%s\t%s\t%s\n' drill postgres:17 'olympus-pgbackup=scratch'
+
+            """
+        );
+        File.SetUnixFileMode(engine, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+        IReadOnlyList<RunningContainer> servers = await ToolFinder.ServersAsync(new ContainerEngine(engine, TimeProvider.System), Cancel);
+
+        servers.Select(static s => s.Name).ShouldBe(["olympus-postgres", "db", "odd"]);
+        (await ToolFinder.ServersAsync(new ContainerEngine("no-such-engine", TimeProvider.System), Cancel)).ShouldBeEmpty();
     }
 
     // psql as far as a session needs it: it answers every \echo, and one row to the questions who logged in and who the server is.
@@ -57,13 +91,16 @@ public sealed class ToolFinderTests : IDisposable
         foreach (int major in majors)
         {
             Directory.CreateDirectory(folder[$"{major}"]);
-            foreach ((string name, string script) in ((string, string)[])[("pg_dump", $"#!/bin/sh\necho 'pg_dump (PostgreSQL) {major}.1'\n"), ("psql", psql)])
+            foreach (
+                (string name, string script) in ((string, string)[])
+                    [("pg_dump", $"#!/bin/sh\necho 'pg_dump (PostgreSQL) {major}.1'\n"), ("psql", psql)]
+            )
             {
                 string file = folder.Write($"{major}/{name}", script);
                 File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserExecute);
             }
 
-            tools.Add(await PostgresTools.AtAsync(new HostTools(folder[$"{major}"]), Cancel));
+            tools.Add(await PostgresTools.AtAsync(new HostTools(folder[$"{major}"], TimeProvider.System), Cancel));
         }
 
         return tools;

@@ -35,12 +35,18 @@ public sealed class ContentDigestTests
 
     [Theory]
     [InlineData("ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", "01")]
-    [InlineData("ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff")]
+    [InlineData(
+        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    )]
     [InlineData("ffffffffffffffff", "01")]
     [InlineData("ffffffffffffffffffffffffffffffff", "01")]
     [InlineData("00ffffffffffffffffffffffffffffffffffffffffffffffff", "01")]
     [InlineData("ffffffffffffffff0000000000000000", "00000000000000010000000000000000")]
-    [InlineData("8000000000000000ffffffffffffffffffffffffffffffffffffffffffffffff", "8000000000000000000000000000000000000000000000000000000000000001")]
+    [InlineData(
+        "8000000000000000ffffffffffffffffffffffffffffffffffffffffffffffff",
+        "8000000000000000000000000000000000000000000000000000000000000001"
+    )]
     public void Carries_go_through_all_words(string first, string second)
     {
         var digest = new ContentDigest();
@@ -58,8 +64,7 @@ public sealed class ContentDigestTests
         Sum("a", "a").ShouldNotBe(Sum("b", "b"));
     }
 
-    internal static string Hex(BigInteger sum) =>
-        (sum % BigInteger.Pow(2, 256)).ToString("x64", CultureInfo.InvariantCulture)[^64..];
+    internal static string Hex(BigInteger sum) => (sum % BigInteger.Pow(2, 256)).ToString("x64", CultureInfo.InvariantCulture)[^64..];
 
     private static BigInteger Number(string hex) => BigInteger.Parse("0" + hex, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 

@@ -25,6 +25,8 @@ internal sealed record RandomRun
 
     public required bool IsReadable { get; init; }
 
+    public required bool HasLoss { get; init; }
+
     /// <summary>0 for no lock.</summary>
     public required int DaysLocked { get; init; }
 
@@ -32,8 +34,10 @@ internal sealed record RandomRun
     public required int Dice { get; init; }
 
     public override string ToString() =>
-        $"+{DaysLater}d{Minutes}m{(MinutesOff == 0 ? "" : $" off {MinutesOff}m")}{(IsComplete ? "" : " incomplete")}{(IsProven ? " proven" : "")}"
-        + $"{(IsPinned ? " pinned" : "")}{(IsReadable ? "" : " unreadable")}{(DaysLocked == 0 ? "" : $" locked {DaysLocked}d")} dice {Dice}";
+        $"+{DaysLater}d{Minutes}m{(MinutesOff == 0 ? "" : $" off {MinutesOff}m")}{(IsComplete ? "" : " incomplete")}"
+        + $"{(IsProven ? " proven" : "")}"
+        + $"{(IsPinned ? " pinned" : "")}{(IsReadable ? "" : " unreadable")}{(HasLoss ? " lossy" : "")}{(DaysLocked == 0 ? "" : $" locked {DaysLocked}d")} dice "
+        + $"{Dice}";
 }
 
 /// <summary>Random rules, and nights at 03:00 of a zone, with failures, gaps, several runs a day and clocks that jump.</summary>
@@ -79,39 +83,60 @@ internal sealed record RandomNights
         from other in AnyRules
         from zone in Gen.Elements(Zones)
         from after in Gen.Frequency((6, Gen.Choose(0, 3 * 1440)), (3, Gen.Choose(0, 400 * 1440)), (1, Gen.Choose(-20 * 1440, 0)))
-        select new RandomNights { Runs = runs, Rules = rules, OtherRules = other, Zone = zone, MinutesAfter = after }.Taken();
+        select new RandomNights
+        {
+            Runs = runs,
+            Rules = rules,
+            OtherRules = other,
+            Zone = zone,
+            MinutesAfter = after,
+        }.Taken();
 
     public override string ToString() =>
         $"rules: {Rules}\nor: {OtherRules}\nzone: {Zone.DisplayName}\nnow: {Now:u}\n"
-        + string.Join('\n', Runs.AsEnumerable()) + "\n=\n" + string.Join('\n', Snapshots);
+        + string.Join('\n', Runs.AsEnumerable())
+        + "\n=\n"
+        + string.Join('\n', Snapshots);
 
     // Three in the morning falls on another UTC day in summer than in winter, in the zones of three hours east and nine west.
-    private static TimeZoneInfo[] Zones { get; } =
-        [TimeZoneInfo.Utc, EastOfUtc(1), EastOfUtc(3), EastOfUtc(-9), EastOfUtc(12)];
+    private static TimeZoneInfo[] Zones { get; } = [TimeZoneInfo.Utc, EastOfUtc(1), EastOfUtc(3), EastOfUtc(-9), EastOfUtc(12)];
 
-    private static Gen<RetentionLength> AnyLength { get; } = Gen.Frequency(
-        (2, Lengths(48, RetentionUnit.Hours)),
-        (6, Lengths(40, RetentionUnit.Days)),
-        (3, Lengths(20, RetentionUnit.Weeks)),
-        (4, Lengths(20, RetentionUnit.Months)),
-        (2, Lengths(3, RetentionUnit.Years)),
-        (1, Gen.Constant(RetentionLength.Forever)));
+    private static Gen<RetentionLength> AnyLength { get; } =
+        Gen.Frequency(
+            (2, Lengths(48, RetentionUnit.Hours)),
+            (6, Lengths(40, RetentionUnit.Days)),
+            (3, Lengths(20, RetentionUnit.Weeks)),
+            (4, Lengths(20, RetentionUnit.Months)),
+            (2, Lengths(3, RetentionUnit.Years)),
+            (1, Gen.Constant(RetentionLength.Forever))
+        );
 
-    private static Gen<RetentionRules> AnyRules { get; } = Gen.Frequency((1, Gen.Constant(RetentionRules.Default)), (7, FromTiers(AnyLength)));
+    private static Gen<RetentionRules> AnyRules { get; } =
+        Gen.Frequency((1, Gen.Constant(RetentionRules.Default)), (7, FromTiers(AnyLength)));
 
     private static Gen<RetentionRules> FromTiers(Gen<RetentionLength> length)
     {
-        Gen<RetentionLength?> tier = Gen.Frequency((1, Gen.Constant<RetentionLength?>(null)), (2, length.Select(static l => (RetentionLength?)l)));
-        return
-            from all in tier
+        Gen<RetentionLength?> tier = Gen.Frequency(
+            (1, Gen.Constant<RetentionLength?>(null)),
+            (2, length.Select(static l => (RetentionLength?)l))
+        );
+        return from all in tier
             from daily in tier
             from weekly in tier
             from monthly in tier
             from yearly in tier
-            select new RetentionRules { All = all, Daily = daily, Weekly = weekly, Monthly = monthly, Yearly = yearly };
+            select new RetentionRules
+            {
+                All = all,
+                Daily = daily,
+                Weekly = weekly,
+                Monthly = monthly,
+                Yearly = yearly,
+            };
     }
 
-    private static Gen<RetentionLength> Lengths(int most, RetentionUnit unit) => Gen.Choose(1, most).Select(number => RetentionLength.Of(number, unit));
+    private static Gen<RetentionLength> Lengths(int most, RetentionUnit unit) =>
+        Gen.Choose(1, most).Select(number => RetentionLength.Of(number, unit));
 
     private static Gen<RandomRun> Run(bool rightClocks) =>
         from days in Gen.Frequency((16, Gen.Constant(1)), (2, Gen.Constant(0)), (1, Gen.Choose(2, 6)), (1, Gen.Choose(1, 60)))
@@ -123,6 +148,7 @@ internal sealed record RandomNights
         from proven in OneIn(12)
         from pinned in OneIn(25)
         from unreadable in OneIn(30)
+        from lossy in OneIn(4)
         from locked in Gen.Frequency((9, Gen.Constant(0)), (1, Gen.Choose(1, 200)))
         from dice in Gen.Choose(0, 9999)
         select new RandomRun
@@ -134,6 +160,7 @@ internal sealed record RandomNights
             IsProven = proven,
             IsPinned = pinned,
             IsReadable = !unreadable,
+            HasLoss = lossy,
             DaysLocked = locked,
             Dice = dice,
         };
@@ -158,7 +185,8 @@ internal sealed record RandomNights
             DateTime.MaxValue.Date,
             TimeSpan.FromHours(1),
             TimeZoneInfo.TransitionTime.CreateFloatingDateRule(new DateTime(1, 1, 1, 2, 0, 0), 3, 5, DayOfWeek.Sunday),
-            TimeZoneInfo.TransitionTime.CreateFloatingDateRule(new DateTime(1, 1, 1, 3, 0, 0), 10, 5, DayOfWeek.Sunday));
+            TimeZoneInfo.TransitionTime.CreateFloatingDateRule(new DateTime(1, 1, 1, 3, 0, 0), 10, 5, DayOfWeek.Sunday)
+        );
         string name = $"UTC{hours:+0;-0} with summer time";
         return TimeZoneInfo.CreateCustomTimeZone(name, TimeSpan.FromHours(hours), name, name, name, [summer]);
     }
@@ -174,16 +202,20 @@ internal sealed record RandomNights
             night = night.AddDays(run.DaysLater);
             now = new DateTimeOffset(TimeZoneInfo.ConvertTimeToUtc(night, Zone)).AddMinutes(run.Minutes + run.MinutesOff);
             SnapshotId id = SnapshotId.At(now);
-            taken.TryAdd(id, new RetainedSnapshot
-            {
-                Id = id,
-                IsComplete = run.IsComplete,
-                IsProven = run.IsProven,
-                IsPinned = run.IsPinned,
-                IsReadable = run.IsReadable,
-                Bytes = run.Dice,
-                LockedUntil = run.DaysLocked == 0 ? null : now.AddDays(run.DaysLocked),
-            });
+            taken.TryAdd(
+                id,
+                new RetainedSnapshot
+                {
+                    Id = id,
+                    IsComplete = run.IsComplete,
+                    IsProven = run.IsProven,
+                    IsPinned = run.IsPinned,
+                    IsReadable = run.IsReadable,
+                    HasUnconfirmedLoss = run.HasLoss,
+                    Bytes = run.Dice,
+                    LockedUntil = run.DaysLocked == 0 ? null : now.AddDays(run.DaysLocked),
+                }
+            );
         }
 
         Snapshots = [.. taken.Values];

@@ -16,7 +16,8 @@ public sealed class RetentionLengthTests
     public void It_is_written_as_it_is_read(string text) => RetentionLength.TryParse(text).ShouldNotBeNull().ToString().ShouldBe(text);
 
     [Fact]
-    public void A_space_before_the_unit_is_allowed() => RetentionLength.TryParse("14 d").ShouldBe(RetentionLength.Of(14, RetentionUnit.Days));
+    public void A_space_before_the_unit_is_allowed() =>
+        RetentionLength.TryParse("14 d").ShouldBe(RetentionLength.Of(14, RetentionUnit.Days));
 
     [Theory]
     [InlineData("")]
@@ -68,7 +69,10 @@ public sealed class RetentionLengthTests
     [Fact]
     public void The_last_moments_of_the_calendar_can_be_reached()
     {
-        RetentionLength.Of(1, RetentionUnit.Months).End(Snapshot.Time("9999-11-30T00:00:00Z")).ShouldBe(Snapshot.Time("9999-12-30T00:00:00Z"));
+        RetentionLength
+            .Of(1, RetentionUnit.Months)
+            .End(Snapshot.Time("9999-11-30T00:00:00Z"))
+            .ShouldBe(Snapshot.Time("9999-12-30T00:00:00Z"));
         RetentionLength.Of(1, RetentionUnit.Hours).End(DateTimeOffset.MaxValue.AddHours(-1)).ShouldBe(DateTimeOffset.MaxValue);
         RetentionLength.Of(1, RetentionUnit.Hours).End(DateTimeOffset.MaxValue.AddHours(-1).AddTicks(1)).ShouldBeNull();
     }

@@ -10,7 +10,11 @@ namespace PgBackup.Tests.Retention;
 internal static class RetentionOracle
 {
     /// <summary>For each snapshot the reasons to keep it, as text, sorted; none for those to be removed.</summary>
-    public static Dictionary<RetainedSnapshot, string[]> Reasons(RetentionRules rules, IReadOnlyCollection<RetainedSnapshot> store, DateTimeOffset now)
+    public static Dictionary<RetainedSnapshot, string[]> Reasons(
+        RetentionRules rules,
+        IReadOnlyCollection<RetainedSnapshot> store,
+        DateTimeOffset now
+    )
     {
         var reasons = store.ToDictionary(static s => s, static _ => new List<string>());
         DateTime clock = now.UtcDateTime;
@@ -18,16 +22,44 @@ internal static class RetentionOracle
 
         Promise("All", rules.All, store);
         Promise("Daily", rules.Daily, whole.GroupBy(static s => s.Id.ToString()[..8]).Select(First));
-        Promise("Weekly", rules.Weekly, whole.GroupBy(static s => (ISOWeek.GetYear(Taken(s)), ISOWeek.GetWeekOfYear(Taken(s)))).Select(First));
+        Promise(
+            "Weekly",
+            rules.Weekly,
+            whole.GroupBy(static s => (ISOWeek.GetYear(Taken(s)), ISOWeek.GetWeekOfYear(Taken(s)))).Select(First)
+        );
         Promise("Monthly", rules.Monthly, whole.GroupBy(static s => s.Id.ToString()[..6]).Select(First));
         Promise("Yearly", rules.Yearly, whole.GroupBy(static s => s.Id.ToString()[..4]).Select(First));
 
-        foreach (RetainedSnapshot[] part in (RetainedSnapshot[][])[[.. store], [.. store.Where(s => Taken(s) <= clock)]])
+        foreach (
+            RetainedSnapshot[] part in (RetainedSnapshot[][])
+                [
+                    [.. store],
+                    [.. store.Where(s => Taken(s) <= clock)],
+                ]
+        )
         {
             Protect("Newest", part);
             Protect("NewestComplete", part.Intersect(whole));
             Protect("NewestProven", part.Where(static s => s is { IsReadable: true, IsProven: true }));
             Protect("NewestProven", part.Intersect(whole).Where(static s => s.IsProven));
+        }
+
+        // The newest that is whole needs no other protection.
+        foreach (
+            RetainedSnapshot[] part in (RetainedSnapshot[][])
+                [
+                    [.. store],
+                    [.. store.Where(s => Taken(s) <= clock)],
+                ]
+        )
+        {
+            RetainedSnapshot? sound = part.Intersect(whole)
+                .Where(static s => !s.HasUnconfirmedLoss)
+                .MaxBy(static s => s.Id.ToString(), StringComparer.Ordinal);
+            if (sound is not null && !reasons[sound].Contains("NewestComplete"))
+            {
+                reasons[sound].Add("NewestWithoutLoss");
+            }
         }
 
         foreach (RetainedSnapshot snapshot in store)
@@ -71,15 +103,26 @@ internal static class RetentionOracle
 
     /// <summary>A decision's reasons in the same words.</summary>
     public static string[] Words(RetentionDecision decision) =>
-        [.. decision.Reasons.Select(static r => r.Until is { } end ? $"{r.Kind} {end.UtcDateTime:u}" : $"{r.Kind}").Order(StringComparer.Ordinal)];
+        [
+            .. decision
+                .Reasons.Select(static r => r.Until is { } end ? $"{r.Kind} {end.UtcDateTime:u}" : $"{r.Kind}")
+                .Order(StringComparer.Ordinal),
+        ];
 
     private static DateTime Taken(RetainedSnapshot snapshot) => snapshot.Id.Time.UtcDateTime;
 
-    private static RetainedSnapshot First(IEnumerable<RetainedSnapshot> bucket) => bucket.MinBy(static s => s.Id.ToString(), StringComparer.Ordinal)!;
+    private static RetainedSnapshot First(IEnumerable<RetainedSnapshot> bucket) =>
+        bucket.MinBy(static s => s.Id.ToString(), StringComparer.Ordinal)!;
 
     private static DateTime End(RetentionLength length, DateTime start)
     {
-        int hours = length.Unit switch { RetentionUnit.Hours => 1, RetentionUnit.Days => 24, RetentionUnit.Weeks => 168, _ => 0 };
+        int hours = length.Unit switch
+        {
+            RetentionUnit.Hours => 1,
+            RetentionUnit.Days => 24,
+            RetentionUnit.Weeks => 168,
+            _ => 0,
+        };
         if (hours > 0)
         {
             return start.AddTicks(TimeSpan.TicksPerHour * hours * length.Number);

@@ -11,7 +11,15 @@ public sealed class StorageProjectionTests
     {
         var projection = StorageProjection.Of(RetentionRules.Default, 1_000_000);
 
-        projection.ShouldBe(new StorageProjection { Snapshots = 37, Bytes = 37_000_000, SnapshotsPerYear = 1, BytesPerYear = 1_000_000 });
+        projection.ShouldBe(
+            new StorageProjection
+            {
+                Snapshots = 37,
+                Bytes = 37_000_000,
+                SnapshotsPerYear = 1,
+                BytesPerYear = 1_000_000,
+            }
+        );
     }
 
     [Theory]
@@ -20,7 +28,13 @@ public sealed class StorageProjectionTests
     [InlineData("36h", null, "35d", null, "2y")]
     [InlineData(null, null, null, null, "1mo")]
     [InlineData("30d", null, null, null, null)]
-    public void It_counts_what_a_plan_carried_out_every_night_leaves(string? all, string? daily, string? weekly, string? monthly, string? yearly)
+    public void It_counts_what_a_plan_carried_out_every_night_leaves(
+        string? all,
+        string? daily,
+        string? weekly,
+        string? monthly,
+        string? yearly
+    )
     {
         RetentionRules rules = Snapshot.Rules(all, daily, weekly, monthly, yearly);
         List<RetainedSnapshot> store = [];
@@ -32,19 +46,62 @@ public sealed class StorageProjectionTests
             most = night.Year < 2034 ? 0 : Math.Max(most, store.Count);
         }
 
-        StorageProjection.Of(rules, 10).ShouldBe(new StorageProjection { Snapshots = most, Bytes = most * 10, SnapshotsPerYear = 0, BytesPerYear = 0 });
+        StorageProjection
+            .Of(rules, 10)
+            .ShouldBe(
+                new StorageProjection
+                {
+                    Snapshots = most,
+                    Bytes = most * 10,
+                    SnapshotsPerYear = 0,
+                    BytesPerYear = 0,
+                }
+            );
     }
 
     [Fact]
     public void What_stays_for_ever_is_growth()
     {
-        StorageProjection.Of(Snapshot.Rules(monthly: "forever"), 10).ShouldBe(
-            new StorageProjection { Snapshots = 1, Bytes = 10, SnapshotsPerYear = 12, BytesPerYear = 120 });
-        StorageProjection.Of(Snapshot.Rules(all: "3d", weekly: "31y"), 1000).ShouldBe(
-            new StorageProjection { Snapshots = 3, Bytes = 3000, SnapshotsPerYear = 1461 / 28.0, BytesPerYear = 52_179 });
-        StorageProjection.Of(new RetentionRules(), 4).ShouldBe(
-            new StorageProjection { Snapshots = 1, Bytes = 4, SnapshotsPerYear = 365.25, BytesPerYear = 1461 });
+        StorageProjection
+            .Of(Snapshot.Rules(monthly: "forever"), 10)
+            .ShouldBe(
+                new StorageProjection
+                {
+                    Snapshots = 1,
+                    Bytes = 10,
+                    SnapshotsPerYear = 12,
+                    BytesPerYear = 120,
+                }
+            );
+        StorageProjection
+            .Of(Snapshot.Rules(all: "3d", weekly: "31y"), 1000)
+            .ShouldBe(
+                new StorageProjection
+                {
+                    Snapshots = 3,
+                    Bytes = 3000,
+                    SnapshotsPerYear = 1461 / 28.0,
+                    BytesPerYear = 52_179,
+                }
+            );
+        StorageProjection
+            .Of(new RetentionRules(), 4)
+            .ShouldBe(
+                new StorageProjection
+                {
+                    Snapshots = 1,
+                    Bytes = 4,
+                    SnapshotsPerYear = 365.25,
+                    BytesPerYear = 1461,
+                }
+            );
     }
+
+    [Theory]
+    [InlineData("30y", 0)]
+    [InlineData("361mo", 365.25)]
+    public void Thirty_years_come_to_an_end_and_more_do_not(string all, double perYear) =>
+        StorageProjection.Of(Snapshot.Rules(all), 1).SnapshotsPerYear.ShouldBe(perYear);
 
     [Fact]
     public void More_bytes_than_can_be_counted_are_the_most_that_can() =>

@@ -2,19 +2,23 @@ using System.Text;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Storage.Local;
+using PgBackup.Tests.Operations;
 
 namespace PgBackup.Tests.Snapshots;
 
 public sealed class CatalogTests : IDisposable
 {
+    private static readonly DateTimeOffset Now = new(2026, 11, 27, 3, 0, 0, TimeSpan.Zero);
+
     private readonly TestFolder folder = new();
+    private readonly TestClock clock = new(Now);
     private readonly IObjectStore store;
     private readonly Catalog catalog;
 
     public CatalogTests()
     {
         store = new LocalStore("local", folder["store"]);
-        catalog = new Catalog(store);
+        catalog = new Catalog(store, clock);
     }
 
     public void Dispose() => folder.Dispose();
@@ -32,13 +36,16 @@ public sealed class CatalogTests : IDisposable
     {
         string snapshot = Path.Combine(catalog.Store.Location, "20260301T030000Z");
         Directory.CreateDirectory(snapshot);
-        await PgBackup.Tools.ToolProcess.ReadAsync(new PgBackup.Tools.ToolCommand("mkfifo", Path.Combine(snapshot, SnapshotLayout.Manifest)), Cancel);
+        await PgBackup.Tools.ToolProcess.ReadAsync(
+            new PgBackup.Tools.ToolCommand("mkfifo", Path.Combine(snapshot, SnapshotLayout.Manifest)),
+            Cancel
+        );
 
         CatalogEntry entry = (await catalog.ListAsync(Cancel)).ShouldHaveSingleItem();
 
         (Manifest? manifest, PgBackupException? error) = await catalog.TryReadManifestAsync(entry, Cancel);
         manifest.ShouldBeNull();
-        error.ShouldNotBeNull().Message.ShouldContain("no regular file");
+        error.ShouldNotBeNull().Message.ShouldContain("not a regular file");
     }
 
     [Fact]
@@ -82,7 +89,7 @@ public sealed class CatalogTests : IDisposable
 
         entries.Select(static e => (e.IsLeftover, e.HasManifest)).ShouldBe([(false, true), (true, false)]);
         (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(1));
-        (await catalog.FindAsync("latest", Cancel)).Id.ShouldBe(Id(1));
+        (await catalog.FindAsync(SnapshotRef.Latest, Cancel)).Id.ShouldBe(Id(1));
         await MissingAsync(Id(2));
         await MissingAsync(Id(3));
     }
@@ -119,7 +126,9 @@ public sealed class CatalogTests : IDisposable
         PgBackupException error = (await catalog.TryReadManifestAsync(entry, Cancel)).Error.ShouldNotBeNull();
         error.Code.ShouldBe(ErrorCode.ManifestUnreadable);
         error.Message.ShouldContain("is that of another snapshot (20260302T030000Z)");
-        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(Id(1).ToString(), Cancel))).Code.ShouldBe(ErrorCode.ManifestUnreadable);
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(SnapshotRef.Of(Id(1)), Cancel))).Code.ShouldBe(
+            ErrorCode.ManifestUnreadable
+        );
     }
 
     [Fact]
@@ -137,7 +146,9 @@ public sealed class CatalogTests : IDisposable
 
         errors.ShouldBe([null, ErrorCode.ManifestUnreadable, ErrorCode.ManifestTooNew]);
         (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(1));
-        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(Id(3).ToString(), Cancel))).Code.ShouldBe(ErrorCode.ManifestTooNew);
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(SnapshotRef.Of(Id(3)), Cancel))).Code.ShouldBe(
+            ErrorCode.ManifestTooNew
+        );
     }
 
     [Fact]
@@ -149,7 +160,7 @@ public sealed class CatalogTests : IDisposable
         await PutAsync(ManifestSample.Of(Id(4)) with { LeftOut = ["olympus"] });
 
         (await catalog.LatestAsync(Cancel)).Id.ShouldBe(Id(2));
-        (await catalog.FindAsync(Id(3).ToString(), Cancel)).Manifest.Failures.Count.ShouldBe(1);
+        (await catalog.FindAsync(SnapshotRef.Of(Id(3)), Cancel)).Manifest.Failures.Count.ShouldBe(1);
     }
 
     [Fact]
@@ -169,12 +180,14 @@ public sealed class CatalogTests : IDisposable
     [Fact]
     public async Task A_snapshot_from_the_future_is_the_latest_only_when_there_is_no_other()
     {
-        var future = SnapshotId.At(DateTimeOffset.UtcNow.AddYears(2));
+        var future = SnapshotId.At(Now.AddMinutes(16));
         await PutAsync(ManifestSample.Of(future));
         (await catalog.LatestAsync(Cancel)).Id.ShouldBe(future);
 
-        await PutAsync(ManifestSample.Of(SnapshotId.At(DateTimeOffset.UtcNow.AddDays(-1))));
+        await PutAsync(ManifestSample.Of(SnapshotId.At(Now.AddDays(-1))));
         (await catalog.LatestAsync(Cancel)).Id.ShouldNotBe(future);
+        clock.Now = Now.AddMinutes(1);
+        (await catalog.LatestAsync(Cancel)).Id.ShouldBe(future);
     }
 
     [Fact]
@@ -182,7 +195,7 @@ public sealed class CatalogTests : IDisposable
     {
         await PutAsync(ManifestSample.Incomplete(Id(3)));
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync("latest", Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(SnapshotRef.Latest, Cancel));
 
         error.Code.ShouldBe(ErrorCode.SnapshotMissing);
         error.Message.ShouldContain("has no complete snapshot");
@@ -190,11 +203,16 @@ public sealed class CatalogTests : IDisposable
     }
 
     [Theory]
-    [InlineData("yesterday")]
-    [InlineData("20260301")]
-    [InlineData("../20260301T030000Z")]
-    public async Task What_is_no_id_is_wrong_usage(string id) =>
-        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(id, Cancel))).Code.ShouldBe(ErrorCode.Usage);
+    [InlineData("previous")]
+    [InlineData("live")]
+    public async Task A_word_that_only_a_comparison_takes_is_wrong_usage(string word)
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(SnapshotRef.ParseSide(word), Cancel));
+
+        (error.Code, error.Message).ShouldBe((ErrorCode.Usage, $"\"{word}\" is not a snapshot id."));
+    }
 
     [Fact]
     public async Task A_listing_alone_tells_complete_pinned_and_proven_snapshots_and_their_sizes()
@@ -212,9 +230,42 @@ public sealed class CatalogTests : IDisposable
 
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(Cancel);
 
-        entries.Select(static e => (e.IsComplete, e.IsPinned, e.IsProven)).ShouldBe([(true, true, false), (true, false, true), (false, false, false)]);
+        entries
+            .Select(static e => (e.IsComplete, e.IsPinned, e.IsProven))
+            .ShouldBe([(true, true, false), (true, false, true), (false, false, false)]);
         entries.ShouldAllBe(static e => e.Databases == 1);
         entries[1].Bytes.ShouldBe(4 + ManifestSample.Of(Id(2)).ToJson().Length);
+    }
+
+    [Fact]
+    public async Task A_snapshot_that_is_unpinned_while_its_pin_is_read_is_not_pinned()
+    {
+        await PutAsync(Id(1), SnapshotLayout.Pinned, "before the migration");
+        string pin = SnapshotLayout.Key(Id(1), SnapshotLayout.Pinned);
+        var faulty = new FaultyStore((LocalStore)store, new TestClock(Id(1).Time))
+        {
+            Block = async (call, cancel) =>
+            {
+                if (call == $"open {pin}")
+                {
+                    await store.DeleteAsync(pin, cancel);
+                }
+            },
+        };
+
+        (await new Catalog(faulty, clock).ReadPinAsync(Id(1), Cancel)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_manifest_sum_that_is_far_too_large_is_damage_and_not_read_whole()
+    {
+        await PutAsync(ManifestSample.Of(Id(1)));
+        await PutAsync(Id(1), SnapshotLayout.ManifestSum, new string('0', 2000));
+
+        (_, PgBackupException? error) = await catalog.TryReadSealedAsync((await catalog.ListAsync(Cancel))[0], Cancel);
+
+        error.ShouldNotBeNull().Code.ShouldBe(ErrorCode.ObjectDamaged);
+        error.Message.ShouldEndWith("manifest.sha256 in the store local is larger than 1.0 kB, and no such object is.");
     }
 
     [Fact]
@@ -237,7 +288,9 @@ public sealed class CatalogTests : IDisposable
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(Cancel);
 
         (await catalog.RequireClusterAsync(ManifestSample.Of(Id(1)).Cluster, entries, Cancel)).ShouldNotBeNull();
-        (await Should.ThrowAsync<PgBackupException>(() => catalog.RequireClusterAsync("another", entries, Cancel))).Code.ShouldBe(ErrorCode.StoreOfAnotherCluster);
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.RequireClusterAsync("another", entries, Cancel))).Code.ShouldBe(
+            ErrorCode.StoreOfAnotherCluster
+        );
     }
 
     private static SnapshotId Id(int day) => SnapshotId.At(new DateTimeOffset(2026, 3, day, 3, 0, 0, TimeSpan.Zero));
@@ -245,8 +298,11 @@ public sealed class CatalogTests : IDisposable
     private Task PutAsync(Manifest manifest) =>
         store.PutAsync($"{manifest.Id}/{SnapshotLayout.Manifest}", new MemoryStream(manifest.ToJson()), Cancel);
 
-    private Task PutAsync(SnapshotId id, string name, string text) => store.PutAsync(SnapshotLayout.Key(id, name), new MemoryStream(Encoding.UTF8.GetBytes(text)), Cancel);
+    private Task PutAsync(SnapshotId id, string name, string text) =>
+        store.PutAsync(SnapshotLayout.Key(id, name), new MemoryStream(Encoding.UTF8.GetBytes(text)), Cancel);
 
     private async Task MissingAsync(SnapshotId id) =>
-        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(id.ToString(), Cancel))).Code.ShouldBe(ErrorCode.SnapshotMissing);
+        (await Should.ThrowAsync<PgBackupException>(() => catalog.FindAsync(SnapshotRef.Of(id), Cancel))).Code.ShouldBe(
+            ErrorCode.SnapshotMissing
+        );
 }

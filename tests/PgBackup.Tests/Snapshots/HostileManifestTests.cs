@@ -16,9 +16,34 @@ public sealed class HostileManifestTests : IDisposable
 {
     private static readonly string[] Values =
     [
-        "null", "0", "-1", "9223372036854775807", "-9223372036854775808", "1e400", "-1e400", "0.5", "true", "[]", "{}", "[null]", "[[[[]]]]", "\"\"", "\"\\u0000\"", "\"../x\"",
-        "\"/etc/passwd\"", "\"20260302T030000Z\"", "\"99991231T235959Z\"", "\"0001-01-01T00:00:00+00:00\"", "\"9999-12-31T23:59:59+00:00\"", "\"x\\ny\"", "\"globals\"", "\"database\"",
-        "\"--output=/tmp/x\"", "\"17\"", "\"abc\"", "\"\\u001b[2J\"",
+        "null",
+        "0",
+        "-1",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "1e400",
+        "-1e400",
+        "0.5",
+        "true",
+        "[]",
+        "{}",
+        "[null]",
+        "[[[[]]]]",
+        "\"\"",
+        "\"\\u0000\"",
+        "\"../x\"",
+        "\"/etc/passwd\"",
+        "\"20260302T030000Z\"",
+        "\"99991231T235959Z\"",
+        "\"0001-01-01T00:00:00+00:00\"",
+        "\"9999-12-31T23:59:59+00:00\"",
+        "\"x\\ny\"",
+        "\"globals\"",
+        "\"database\"",
+        "\"--output=/tmp/x\"",
+        "\"17\"",
+        "\"abc\"",
+        "\"\\u001b[2J\"",
     ];
 
     private readonly Stores stores = new();
@@ -51,12 +76,32 @@ public sealed class HostileManifestTests : IDisposable
     }
 
     [Theory]
+    [InlineData("\"other\"", "it has a part that is neither the roles nor a database")]
+    [InlineData("\"Database\"", "it has a part that is neither the roles nor a database")]
+    [InlineData("\"globals, database\"", "it has a part that is neither the roles nor a database")]
+    [InlineData("\"unknown\"", "it has a part that is neither the roles nor a database")]
+    [InlineData("\"2\"", "it has a part that is neither the roles nor a database")]
+    [InlineData("\"\"", "it has a part that is neither the roles nor a database")]
+    [InlineData("2", "$.parts[1].kind is missing, or of another kind than a manifest has there")]
+    [InlineData("null", "$.parts[1].kind is missing, or of another kind than a manifest has there")]
+    [InlineData("{}", "$.parts[1].kind is missing, or of another kind than a manifest has there")]
+    public void A_kind_of_part_that_no_version_has_written_is_told_in_words(string kind, string why)
+    {
+        JsonObject json = Sample();
+        json["parts"]![1]!["kind"] = JsonNode.Parse(kind);
+
+        Unreadable(json).Message.ShouldBe($"x cannot be read: {why}.");
+    }
+
+    [Theory]
     [InlineData("id", "\"x\"")]
     [InlineData("id", "\"99991231T235959Z\"")]
     [InlineData("server_version", "\"\"")]
     [InlineData("server_version", "\"x\"")]
     [InlineData("dump_version", "\"99999999999999999999.1\"")]
-    [InlineData("encryption", "\"rot13\"")]
+    [InlineData("encryption", "\"\"")]
+    [InlineData("encryption", "\"a kind\\nof two lines\"")]
+    [InlineData("encryption", "1")]
     [InlineData("started", "\"0001-01-01T00:00:00+00:00\"")]
     [InlineData("skew_ms", "-1")]
     [InlineData("notes", "[null]")]
@@ -65,6 +110,61 @@ public sealed class HostileManifestTests : IDisposable
         JsonObject json = Sample();
         json[property] = JsonNode.Parse(value);
 
+        Unreadable(json);
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("""{"public.a": null}""")]
+    [InlineData("""{"public.a": {}}""")]
+    [InlineData("""{"public.a": {"columns": null}}""")]
+    [InlineData("""{"public.a": {"columns": [null]}}""")]
+    [InlineData("""{"public.a": {"columns": [1]}}""")]
+    [InlineData("""{"public.a": {"columns": [""]}}""")]
+    [InlineData("""{"public.a": {"columns": ["a\u0000b"]}}""")]
+    [InlineData("""{"": {"columns": ["a"]}}""")]
+    [InlineData("""{"public.a": {"columns": ["a"], "root": ""}}""")]
+    [InlineData("""{"public.a": {"columns": ["a"], "root": "public.a"}}""")]
+    [InlineData("""{"public.a": {"columns": ["a"], "root": "public.b"}, "public.b": {"columns": [], "root": "public.a"}}""")]
+    [InlineData("""{"public.a": {"columns": ["a"], "root": "public.b"}, "public.b": {"columns": [], "root": "public.c"}}""")]
+    [InlineData("""{"public.a": {"columns": {"a": 1}}}""")]
+    public void So_do_shapes_of_tables_that_cannot_be(string tables)
+    {
+        JsonObject json = Sample();
+        json["parts"]![1]!["tables"] = JsonNode.Parse(tables);
+        if (tables == "null")
+        {
+            Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x").Databases.First().Tables.ShouldBeNull();
+            return;
+        }
+
+        Unreadable(json);
+    }
+
+    [Theory]
+    [InlineData("losses", "since", "\"latest\"")]
+    [InlineData("losses", "before", "-1")]
+    [InlineData("losses", "now", "9223372036854775807")]
+    [InlineData("losses", "database", "\"\"")]
+    [InlineData("losses", "table", "\"\"")]
+    [InlineData("losses", "column", "\"a\\u0000b\"")]
+    [InlineData("losses", "renamed_to", "\"\"")]
+    [InlineData("losses", "severity", "null")]
+    [InlineData("settled", "database", "null")]
+    [InlineData("settled", "snapshot", "\"x\"")]
+    public void So_do_losses_that_cannot_be(string list, string property, string value)
+    {
+        JsonObject json = Sample();
+        json["losses"] = JsonNode.Parse(
+            """[{"kind": "table_gone", "database": "d", "table": "t", "before": 1, "now": 0, "since": "20260101T000000Z", "severity": "error"}]"""
+        );
+        json["settled"] = JsonNode.Parse("""[{"database": "d", "table": "t", "snapshot": "20260101T000000Z"}]""");
+        Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x").Losses.ShouldHaveSingleItem().Subject.ShouldBe("d.t");
+        json[list]![0]![property] = JsonNode.Parse(value);
+
+        Unreadable(json);
+
+        json[list] = JsonNode.Parse("[null]");
         Unreadable(json);
     }
 
@@ -100,7 +200,8 @@ public sealed class HostileManifestTests : IDisposable
         Should.Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json), "x")).Code.ShouldBe(ErrorCode.ManifestUnreadable);
     }
 
-    /// <summary>Two thousand manifests with one to three values exchanged, left out or doubled; the seed is printed with a failure.</summary>
+    /// <summary>Two thousand manifests with one to three values exchanged, left out or doubled; the seed is printed with a
+    /// failure.</summary>
     [Fact]
     public async Task Whatever_stands_in_a_manifest_only_errors_with_a_code_come_out_of_its_readers()
     {
@@ -124,7 +225,10 @@ public sealed class HostileManifestTests : IDisposable
             }
             catch (Exception e)
             {
-                throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"seed {seed}: {Encoding.UTF8.GetString(json)}"), e);
+                throw new InvalidOperationException(
+                    string.Create(CultureInfo.InvariantCulture, $"seed {seed}: {Encoding.UTF8.GetString(json)}"),
+                    e
+                );
             }
 
             if (seed % 20 == 0)
@@ -134,7 +238,7 @@ public sealed class HostileManifestTests : IDisposable
         }
 
         read.ShouldBeInRange(100, 1900); // the mutations are neither all harmless nor all fatal
-        (await new Catalog(store) { Clock = stores.Clock }.FindAsync(good.Id.ToString(), Cancel)).Id.ShouldBe(good.Id);
+        (await new Catalog(store, stores.Clock).FindAsync(SnapshotRef.Of(good.Id), Cancel)).Id.ShouldBe(good.Id);
     }
 
     // Every operation that opens manifests: the bad one is a finding, and the good one is found.
@@ -143,13 +247,20 @@ public sealed class HostileManifestTests : IDisposable
         await bad.PutAsync(store, SnapshotLayout.Manifest, json);
         try
         {
-            var catalog = new Catalog(store) { Clock = stores.Clock };
+            var catalog = new Catalog(store, stores.Clock);
             (await catalog.ListAsync(Cancel)).Count.ShouldBe(2);
             _ = await catalog.LatestAsync(Cancel);
             _ = await catalog.BeforeAsync(bad.Id, Cancel);
-            _ = await new StoresCheck([Stores.Kept(store)], SnapshotSample.Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, CheckDepth.Present, Cancel);
-            _ = await new PruneOperation(Stores.Kept(store, new RetentionRules { All = RetentionLength.Of(1, RetentionUnit.Days) }), stores.Clock, new Progress())
-                .RunAsync(dryRun: true, unattended: true, Cancel);
+            _ = await new StoresCheck([Stores.Kept(store)], SnapshotSample.Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(
+                null,
+                CheckDepth.Present,
+                Cancel
+            );
+            _ = await new PruneOperation(
+                Stores.Kept(store, new RetentionRules { All = RetentionLength.Of(1, RetentionUnit.Days) }),
+                stores.Clock,
+                new Progress()
+            ).RunAsync(dryRun: true, unattended: true, Cancel);
         }
         catch (PgBackupException)
         {
@@ -157,7 +268,10 @@ public sealed class HostileManifestTests : IDisposable
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"seed {seed}: {Encoding.UTF8.GetString(json)}"), e);
+            throw new InvalidOperationException(
+                string.Create(CultureInfo.InvariantCulture, $"seed {seed}: {Encoding.UTF8.GetString(json)}"),
+                e
+            );
         }
     }
 
@@ -224,6 +338,10 @@ public sealed class HostileManifestTests : IDisposable
 
     private static JsonObject Sample() => JsonNode.Parse(ManifestSample.Of(ManifestSample.Id).ToJson())!.AsObject();
 
-    private static void Unreadable(JsonObject json) =>
-        Should.Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x")).Code.ShouldBe(ErrorCode.ManifestUnreadable);
+    private static PgBackupException Unreadable(JsonObject json)
+    {
+        PgBackupException error = Should.Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x"));
+        error.Code.ShouldBe(ErrorCode.ManifestUnreadable);
+        return error;
+    }
 }

@@ -8,7 +8,8 @@ namespace PgBackup.Tests.Snapshots;
 public sealed class ManifestTests
 {
     [Fact]
-    public void Its_json_is_as_documented() => Encoding.UTF8.GetString(ManifestSample.Incomplete(ManifestSample.Id).ToJson()).ShouldBeAsExpected("manifest.json");
+    public void Its_json_is_as_documented() =>
+        Encoding.UTF8.GetString(ManifestSample.Incomplete(ManifestSample.Id).ToJson()).ShouldBeAsExpected("manifest.json");
 
     [Theory]
     [InlineData("gpg")]
@@ -34,13 +35,14 @@ public sealed class ManifestTests
         foreach (JsonObject one in (JsonObject[])[json.AsObject(), .. json["parts"]!.AsArray().Select(static p => p!.AsObject())])
         {
             one.Remove("warnings");
+            one.Remove("findings");
             one.Remove("left_out");
             one.Remove("server_databases");
         }
 
         Manifest read = Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x");
 
-        read.Warnings.ShouldBeEmpty();
+        read.AllFindings.ShouldBeEmpty();
         read.LeftOut.ShouldBeEmpty();
         read.ServerDatabases.ShouldBeNull();
         read.Parts.ShouldAllBe(static p => p.Warnings.Count == 0);
@@ -63,11 +65,60 @@ public sealed class ManifestTests
     [Fact]
     public void A_newer_format_is_refused_with_the_way_out()
     {
-        PgBackupException error = Should.Throw<PgBackupException>(() => Manifest.Read("""{"format": 2, "something": "new"}"""u8.ToArray(), "the manifest x"));
+        PgBackupException error = Should.Throw<PgBackupException>(() =>
+            Manifest.Read("""{"format": 2, "something": "new"}"""u8.ToArray(), "the manifest x")
+        );
 
         error.Code.ShouldBe(ErrorCode.ManifestTooNew);
-        error.Message.ShouldBe($"the manifest x was made by a newer version of olympus-pgbackup: it has format 2, and this version ({ProductVersion.Text}) reads up to 1.");
+        error.Message.ShouldBe(
+            $"the manifest x was made by a newer version of olympus-pgbackup: it has format 2, and this version "
+                + $"({ProductVersion.Text}) reads up to 1."
+        );
         error.Remedy.ShouldNotBeNull().ShouldContain("RESTORE.md");
+    }
+
+    [Theory]
+    [InlineData("0.1.0")]
+    [InlineData("0.0.9")]
+    [InlineData("agf")]
+    public void An_unknown_kind_of_encryption_in_a_manifest_of_this_version_is_damage(string tool)
+    {
+        Manifest sample = ManifestSample.Of(ManifestSample.Id) with { Encryption = "agf", Tool = tool };
+
+        Should.Throw<PgBackupException>(() => Manifest.Read(sample.ToJson(), "the manifest x")).Code.ShouldBe(ErrorCode.ManifestUnreadable);
+    }
+
+    [Theory]
+    [InlineData("pgp2", "9.9.9", ", 9.9.9: it is encrypted by \"pgp2\"", "Use version 9.9.9 or later")]
+    [InlineData("GPG", "0.10.0-beta+7", ", 0.10.0-beta+7: it is encrypted by \"GPG\"", "Use version 0.10.0-beta+7 or later")]
+    public void An_unknown_kind_of_encryption_is_of_a_newer_version_and_never_clear_text(
+        string kind,
+        string tool,
+        string what,
+        string remedy
+    )
+    {
+        Manifest sample = ManifestSample.Of(ManifestSample.Id) with { Encryption = kind, Tool = tool };
+        JsonObject json = JsonNode.Parse(sample.ToJson())!.AsObject();
+        json["parts"] = "in a form that only the newer version knows";
+
+        foreach (
+            Action read in (Action[])
+                [
+                    () => Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), $"the snapshot {ManifestSample.Id}"),
+                    () => _ = sample.EncryptedBy(),
+                ]
+        )
+        {
+            PgBackupException error = Should.Throw<PgBackupException>(read);
+
+            error.Code.ShouldBe(ErrorCode.ManifestTooNew);
+            error.Message.ShouldBe(
+                $"the snapshot {ManifestSample.Id} was made by a newer version of olympus-pgbackup{what}, and this version "
+                    + $"({ProductVersion.Text}) knows gpg, age, provider, none."
+            );
+            error.Remedy.ShouldNotBeNull().ShouldStartWith(remedy);
+        }
     }
 
     [Theory]
@@ -121,12 +172,14 @@ public sealed class ManifestTests
     }
 
     [Theory]
-    [InlineData("{\n  x\n}", "line 2 is no JSON")]
+    [InlineData("{\n  x\n}", "line 2 is not JSON")]
     [InlineData("{}", "it does not say its format")]
-    [InlineData("[]", "it is no object with a number as its format")]
-    [InlineData("""{"format":"1"}""", "it is no object with a number as its format")]
+    [InlineData("[]", "it is not an object with a number as its format")]
+    [InlineData("""{"format":"1"}""", "it is not an object with a number as its format")]
     public void What_is_wrong_is_told_in_words_of_the_file(string json, string why) =>
-        Should.Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json), "x")).Message.ShouldBe($"x cannot be read: {why}.");
+        Should
+            .Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json), "x"))
+            .Message.ShouldBe($"x cannot be read: {why}.");
 
     [Theory]
     [InlineData("parts")]
@@ -137,7 +190,8 @@ public sealed class ManifestTests
         foreach (JsonNode? other in (JsonNode?[])[null, 7, new JsonObject()])
         {
             json[name] = other;
-            Should.Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x"))
+            Should
+                .Throw<PgBackupException>(() => Manifest.Read(Encoding.UTF8.GetBytes(json.ToJsonString()), "x"))
                 .Message.ShouldBe($"x cannot be read: $.{name} is missing, or of another kind than a manifest has there.");
         }
     }

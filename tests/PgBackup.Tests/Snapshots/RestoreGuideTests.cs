@@ -13,12 +13,20 @@ public sealed class RestoreGuideTests
         RestoreGuide.Write(ManifestSample.Of(ManifestSample.Id, encryption)).ShouldBeAsExpected($"RESTORE-{encryption}.md");
 
     [Fact]
+    public void It_tells_nobody_to_read_an_unknown_kind_of_encryption_as_clear_text() =>
+        Should
+            .Throw<PgBackupException>(() => RestoreGuide.Write(ManifestSample.Of(ManifestSample.Id) with { Encryption = "pgp2" }))
+            .Code.ShouldBe(ErrorCode.ManifestTooNew);
+
+    [Fact]
     public void It_says_first_what_is_missing()
     {
         Manifest manifest = ManifestSample.Incomplete(ManifestSample.Id);
         string text = RestoreGuide.Write(manifest with { Parts = [.. manifest.Databases], LeftOut = ["iam_hydra"] });
 
-        text.ShouldContain("It holds NO roles and 2 databases: it is INCOMPLETE.\nMissing: olympus (PGB-0021).\nLeft out on demand: iam_hydra.\n");
+        text.ShouldContain(
+            "It holds NO roles and 2 databases: it is INCOMPLETE.\nMissing: olympus (PGB-0021).\nLeft out on demand: iam_hydra.\n"
+        );
         text.ShouldNotContain("Roles first");
         text.ShouldContain("## 2. The databases");
     }
@@ -28,7 +36,9 @@ public sealed class RestoreGuideTests
     {
         Manifest manifest = ManifestSample.Of(ManifestSample.Id);
 
-        RestoreGuide.Write(manifest with { BootstrapSuperuser = "admin" }).ShouldContain("The first superuser of the original was \"admin\"");
+        RestoreGuide
+            .Write(manifest with { BootstrapSuperuser = "admin" })
+            .ShouldContain("The first superuser of the original was \"admin\"");
         RestoreGuide.Write(manifest with { BootstrapSuperuser = "postgres" }).ShouldBe(RestoreGuide.Write(manifest));
     }
 
@@ -45,7 +55,10 @@ public sealed class RestoreGuideTests
     {
         string[] words = ["", " ", "'", "''", "\"", "a\nb", "$(id)", "`id`", "\\", "*", "~", "größe", "-n", "a&b;c|d>e", "#", "!"];
 
-        string output = await ToolProcess.ReadAsync(new ToolCommand("sh", "-c", $"printf '<%s>' {string.Join(' ', words.Select(ShellText.Word))}"), Cancel);
+        string output = await ToolProcess.ReadAsync(
+            new ToolCommand("sh", "-c", $"printf '<%s>' {string.Join(' ', words.Select(ShellText.Word))}"),
+            Cancel
+        );
 
         output.ShouldBe(string.Concat(words.Select(static w => $"<{w}>")));
     }

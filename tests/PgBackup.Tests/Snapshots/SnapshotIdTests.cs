@@ -34,7 +34,12 @@ public sealed class SnapshotIdTests
     [Fact]
     public void Names_sort_as_times_do()
     {
-        SnapshotId[] ids = [.. ((string[])["20260301T030000Z", "20251231T235959Z", "20260301T030001Z", "20260228T235959Z"]).Select(static t => SnapshotId.TryParse(t)!.Value)];
+        SnapshotId[] ids =
+        [
+            .. ((string[])["20260301T030000Z", "20251231T235959Z", "20260301T030001Z", "20260228T235959Z"]).Select(static t =>
+                SnapshotId.TryParse(t)!.Value
+            ),
+        ];
 
         ids.Order().Select(static id => id.ToString()).ShouldBe(ids.Select(static id => id.ToString()).Order(StringComparer.Ordinal));
         (ids[1] < ids[0] && ids[0] > ids[3] && ids[0] <= ids[2] && ids[2] >= ids[0] && !(ids[0] < ids[1])).ShouldBeTrue();

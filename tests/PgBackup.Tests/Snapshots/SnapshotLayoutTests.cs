@@ -7,8 +7,30 @@ public sealed class SnapshotLayoutTests
 {
     private static readonly string[] Names =
     [
-        "olympus", "Olympus", "o.l-y_m", "with space", "with%20space", "\"quoted\"", "it's", "größe", "gro\u0308ße", "a\nb", "a/b", "a%2Fb", "../up", "..", ".", "-rf",
-        "$(id)", "*", "\\", "a\tb", "😀", "\u0001", "%", "",
+        "olympus",
+        "Olympus",
+        "o.l-y_m",
+        "with space",
+        "with%20space",
+        "\"quoted\"",
+        "it's",
+        "größe",
+        "gro\u0308ße",
+        "a\nb",
+        "a/b",
+        "a%2Fb",
+        "../up",
+        "..",
+        ".",
+        "-rf",
+        "$(id)",
+        "*",
+        "\\",
+        "a\tb",
+        "😀",
+        "\u0001",
+        "%",
+        "",
     ];
 
     [Theory]
@@ -19,12 +41,17 @@ public sealed class SnapshotLayoutTests
     [InlineData("\"it's\"", "20260301T030000Z-%22it%27s%22.dump.gpg")]
     [InlineData("a\nb/c", "20260301T030000Z-a%0Ab%2Fc.dump.gpg")]
     [InlineData("100%", "20260301T030000Z-100%25.dump.gpg")]
-    public void A_databases_object_is_named_after_it(string database, string name) => SnapshotLayout.DatabaseName(ManifestSample.Id, database, ".gpg").ShouldBe(name);
+    public void A_databases_object_is_named_after_it(string database, string name) =>
+        SnapshotLayout.DatabaseName(ManifestSample.Id, database, ".gpg").ShouldBe(name);
 
     [Fact]
     public void Different_databases_have_different_objects_and_the_globals_another()
     {
-        string[] names = [.. Names.Select(static n => SnapshotLayout.DatabaseName(ManifestSample.Id, n, "")), SnapshotLayout.GlobalsName(ManifestSample.Id, "")];
+        string[] names =
+        [
+            .. Names.Select(static n => SnapshotLayout.DatabaseName(ManifestSample.Id, n, "")),
+            SnapshotLayout.GlobalsName(ManifestSample.Id, ""),
+        ];
 
         names.Distinct(StringComparer.Ordinal).Count().ShouldBe(Names.Length + 1);
     }

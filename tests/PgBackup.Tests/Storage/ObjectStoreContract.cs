@@ -165,6 +165,35 @@ public abstract class ObjectStoreContract
     }
 
     [Fact]
+    public async Task A_deleted_object_opens_as_nothing_at_once()
+    {
+        await PutAsync("one/a", "x");
+        await (await Store.TryOpenAsync("one/a", Cancel)).ShouldNotBeNull().DisposeAsync();
+
+        await Store.DeleteAsync("one/a", Cancel);
+
+        (await Store.TryOpenAsync("one/a", Cancel)).ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    [InlineData(200_000)]
+    public async Task A_small_object_is_read_whole_and_a_larger_one_is_an_error_that_says_so(int size)
+    {
+        byte[] content = RandomNumberGenerator.GetBytes(size);
+        await Store.PutAsync("one/a", new MemoryStream(content), Cancel);
+        await Store.PutAsync("one/b", new MemoryStream([.. content, 1]), Cancel);
+
+        (await Store.ReadBytesAsync("one/a", size, Cancel)).SequenceEqual(content).ShouldBeTrue();
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => Store.ReadBytesAsync("one/b", size, Cancel));
+
+        error.Code.ShouldBe(ErrorCode.ObjectDamaged);
+        error.Message.ShouldStartWith($"one/b in the store {Store.Name} is larger than ");
+        error.Remedy.ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task An_object_that_is_looked_for_is_found_with_its_size_and_time()
     {
         DateTimeOffset before = DateTimeOffset.UtcNow.AddMinutes(-5);
@@ -282,15 +311,17 @@ public abstract class ObjectStoreContract
     public async Task A_key_that_leads_out_of_the_store_is_refused(string key)
     {
         await PutAsync("one/a", "x");
-        foreach (Func<Task> attempt in (Func<Task>[])
-        [
-            () => Store.PutAsync(key, new MemoryStream([1]), Cancel),
-            () => Store.OpenAsync(key, Cancel),
-            () => Store.DeleteAsync(key, Cancel),
-            () => Store.DeleteFolderAsync(key, Cancel),
-            () => ListAsync(key),
-            () => Store.FindAsync(key, Cancel),
-        ])
+        foreach (
+            Func<Task> attempt in (Func<Task>[])
+                [
+                    () => Store.PutAsync(key, new MemoryStream([1]), Cancel),
+                    () => Store.TryOpenAsync(key, Cancel),
+                    () => Store.DeleteAsync(key, Cancel),
+                    () => Store.DeleteFolderAsync(key, Cancel),
+                    () => ListAsync(key),
+                    () => Store.FindAsync(key, Cancel),
+                ]
+        )
         {
             PgBackupException error = await Should.ThrowAsync<PgBackupException>(attempt);
             error.Code.ShouldBe(ErrorCode.StoreUnavailable);
@@ -334,6 +365,8 @@ public abstract class ObjectStoreContract
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => Store.OpenAsync(key, Cancel));
         error.Code.ShouldBe(ErrorCode.ObjectDamaged);
         error.Message.ShouldContain(key);
+        (await Store.TryOpenAsync(key, Cancel)).ShouldBeNull();
+        (await Store.TryReadBytesAsync(key, 10, Cancel)).ShouldBeNull();
     }
 
     private static async Task UnavailableAsync(Func<Task> attempt)

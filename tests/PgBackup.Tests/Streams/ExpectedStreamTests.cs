@@ -111,7 +111,8 @@ public sealed class ExpectedStreamTests
 
     private sealed class EndlessStream : ForwardStream
     {
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(buffer.Length);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult(buffer.Length);
 
         protected override ValueTask DisposeOnceAsync() => ValueTask.CompletedTask;
     }

@@ -44,7 +44,18 @@ public sealed class ContainerSurroundingsTests
     {
         var surroundings = ContainerSurroundings.Read("variable PGTZ\nvariable PGSERVICE\nvariable PGPORT\nvariable PGDATA\nown PGPORT\n");
 
-        ToolCommand there = surroundings.Apply(Of(new() { ["PGTZ"] = null, ["PGSERVICE"] = null, ["PGPORT"] = null, ["PGSSLMODE"] = null, ["PGUSER"] = "u" }));
+        ToolCommand there = surroundings.Apply(
+            Of(
+                new()
+                {
+                    ["PGTZ"] = null,
+                    ["PGSERVICE"] = null,
+                    ["PGPORT"] = null,
+                    ["PGSSLMODE"] = null,
+                    ["PGUSER"] = "u",
+                }
+            )
+        );
 
         there.FileName.ShouldBe("env");
         there.Arguments.ShouldBe(["-u", "PGSERVICE", "-u", "PGTZ", "psql", "--quiet"]);

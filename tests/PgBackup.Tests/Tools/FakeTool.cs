@@ -7,7 +7,8 @@ namespace PgBackup.Tests.Tools;
 internal static class FakeTool
 {
     /// <summary>The call of a script, with arguments for its $1 and so on.</summary>
-    public static ToolCommand Of(string script, params string[] arguments) => new("sh", ["-c", script, "fake", .. arguments]) { Label = "fake" };
+    public static ToolCommand Of(string script, params string[] arguments) =>
+        new("sh", ["-c", script, "fake", .. arguments]) { Label = "fake" };
 
     /// <summary>The output of a script without input.</summary>
     public static ToolStream Output(string script) => ToolStream.From(ToolProcess.Start(Of(script)), Cancel);

@@ -27,7 +27,11 @@ public sealed class QuotationTests
     [Fact]
     public void A_failure_quotes_a_statement_that_names_every_table_only_in_part()
     {
-        string[] said = ["pg_dump: error: query failed: ERROR:  out of shared memory", $"pg_dump: detail: Query was: LOCK TABLE {new string('t', 200_000)}"];
+        string[] said =
+        [
+            "pg_dump: error: query failed: ERROR:  out of shared memory",
+            $"pg_dump: detail: Query was: LOCK TABLE {new string('t', 200_000)}",
+        ];
 
         PgBackupException failure = ToolFailure.Of(new ToolCommand("pg_dump"), 1, said);
 
@@ -39,7 +43,10 @@ public sealed class QuotationTests
     [Fact]
     public async Task A_line_of_any_length_is_bounded_while_it_is_read()
     {
-        ToolResult result = await ToolProcess.TryReadAsync(FakeTool.Of("head -c 3000000 /dev/zero | tr '\\0' x >&2; printf '\\r\\nnext\\n\\nlast' >&2"), Cancel);
+        ToolResult result = await ToolProcess.TryReadAsync(
+            FakeTool.Of("head -c 3000000 /dev/zero | tr '\\0' x >&2; printf '\\r\\nnext\\n\\nlast' >&2"),
+            Cancel
+        );
 
         result.Errors[0].Length.ShouldBeLessThan(20_000);
         result.Errors[0].ShouldEndWith(" ... (2,983,616 more characters)");

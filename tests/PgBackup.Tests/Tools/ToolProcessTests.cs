@@ -18,7 +18,9 @@ public sealed class ToolProcessTests
     {
         (await ToolProcess.ReadAsync(FakeTool.Of("echo $1", "a b"), Cancel)).ShouldBe("a b\n");
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => ToolProcess.ReadAsync(FakeTool.Of("echo no >&2; false"), Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            ToolProcess.ReadAsync(FakeTool.Of("echo no >&2; false"), Cancel)
+        );
         error.Code.ShouldBe(ErrorCode.ToolFailed);
         error.Message.ShouldBe("fake failed with exit code 1:\n  no");
     }
@@ -28,8 +30,9 @@ public sealed class ToolProcessTests
     {
         string[] arguments = ["", " ", "a b", "'", "\"", "$HOME", "`id`", "*", "\\", "a\nb", "--", "größe"];
 
-        (await ToolProcess.ReadAsync(FakeTool.Of("for a; do printf '<%s>' \"$a\"; done", arguments), Cancel))
-            .ShouldBe(string.Concat(arguments.Select(static a => $"<{a}>")));
+        (await ToolProcess.ReadAsync(FakeTool.Of("for a; do printf '<%s>' \"$a\"; done", arguments), Cancel)).ShouldBe(
+            string.Concat(arguments.Select(static a => $"<{a}>"))
+        );
     }
 
     [Fact]
@@ -66,7 +69,9 @@ public sealed class ToolProcessTests
         using var folder = new TestFolder();
         string file = folder.Write("pg_dump", "#!/bin/sh\n");
 
-        (await Should.ThrowAsync<PgBackupException>(() => ToolProcess.ReadAsync(new ToolCommand(file), Cancel))).Code.ShouldBe(ErrorCode.ToolMissing);
+        (await Should.ThrowAsync<PgBackupException>(() => ToolProcess.ReadAsync(new ToolCommand(file), Cancel))).Code.ShouldBe(
+            ErrorCode.ToolMissing
+        );
     }
 
     [Fact]
@@ -90,7 +95,9 @@ public sealed class ToolProcessTests
 
         (await tool.WaitAsync(Cancel)).ShouldBe(128 + 9);
         tool.Kill();
-        (await Should.ThrowAsync<PgBackupException>(() => tool.WaitForSuccessAsync(Cancel))).Message.ShouldBe("fake was ended by signal 9.");
+        (await Should.ThrowAsync<PgBackupException>(() => tool.WaitForSuccessAsync(Cancel))).Message.ShouldBe(
+            "fake was ended by signal 9."
+        );
     }
 
     [Fact]
@@ -108,7 +115,10 @@ public sealed class ToolProcessTests
 
         result.Errors.Count.ShouldBe(400);
         result.Errors[^1].ShouldBe("5000");
-        ToolFailure.Of(FakeTool.Of(""), 1, result.Errors).Message.Split('\n').Select(static l => l.Trim())
+        ToolFailure
+            .Of(FakeTool.Of(""), 1, result.Errors)
+            .Message.Split('\n')
+            .Select(static l => l.Trim())
             .ShouldBe(["fake failed with exit code 1:", .. Enumerable.Range(4989, 12).Select(static i => $"{i}")]);
     }
 
@@ -116,7 +126,9 @@ public sealed class ToolProcessTests
     public async Task A_grandchild_that_keeps_stderr_open_is_not_waited_for()
     {
         // It ends by itself, since nothing kills what outlived its parent.
-        ToolResult result = await ToolProcess.TryReadAsync(FakeTool.Of("sleep 15 > /dev/null & echo said >&2"), Cancel).WaitAsync(TimeSpan.FromSeconds(12), Cancel);
+        ToolResult result = await ToolProcess
+            .TryReadAsync(FakeTool.Of("sleep 15 > /dev/null & echo said >&2"), Cancel)
+            .WaitAsync(TimeSpan.FromSeconds(12), Cancel);
 
         result.Errors.ShouldBe(["said"]);
     }
@@ -124,13 +136,15 @@ public sealed class ToolProcessTests
     [Fact]
     public async Task Tools_are_found_in_their_folder()
     {
-        var host = new HostTools("/usr/bin");
+        var host = new HostTools("/usr/bin", TimeProvider.System);
 
         await using ToolProcess tool = await host.StartAsync(new ToolCommand("echo", "x") { Label = "an echo" }, Cancel);
 
         (await tool.FinishAsync(null, Cancel)).Output.ShouldBe("x\n");
         (tool.Command.FileName, tool.Command.Label).ShouldBe(("/usr/bin/echo", "an echo"));
-        await Should.ThrowAsync<PgBackupException>(() => new HostTools("/nowhere").StartAsync(new ToolCommand("pg_dump"), Cancel));
+        await Should.ThrowAsync<PgBackupException>(() =>
+            new HostTools("/nowhere", TimeProvider.System).StartAsync(new ToolCommand("pg_dump"), Cancel)
+        );
     }
 
     [Fact]
@@ -138,11 +152,17 @@ public sealed class ToolProcessTests
     {
         byte[] content = new byte[3_000_000];
         Random.Shared.NextBytes(content);
-        StagedFile staged = await new HostTools(null).StageAsync(new MemoryStream(content), content.Length, inMemoryOnly: false, Cancel);
+        StagedFile staged = await new HostTools(null, TimeProvider.System).StageAsync(
+            new MemoryStream(content),
+            content.Length,
+            inMemoryOnly: false,
+            Cancel
+        );
 
         (await File.ReadAllBytesAsync(staged.Path, Cancel)).SequenceEqual(content).ShouldBeTrue();
         File.GetUnixFileMode(staged.Path).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        File.GetUnixFileMode(Path.GetDirectoryName(staged.Path)!).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        File.GetUnixFileMode(Path.GetDirectoryName(staged.Path)!)
+            .ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
         await staged.DisposeAsync();
         Directory.Exists(Path.GetDirectoryName(staged.Path)).ShouldBeFalse();
@@ -154,9 +174,14 @@ public sealed class ToolProcessTests
         string[] before = Directory.GetDirectories("/dev/shm");
         await using var content = new BrokenStream(new byte[1000]);
 
-        await Should.ThrowAsync<PgBackupException>(() => new HostTools(null).StageAsync(content, 1000, inMemoryOnly: false, Cancel));
+        await Should.ThrowAsync<PgBackupException>(() =>
+            new HostTools(null, TimeProvider.System).StageAsync(content, 1000, inMemoryOnly: false, Cancel)
+        );
 
-        Directory.GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*").Except(before)
-            .Where(static folder => File.Exists(Path.Combine(folder, "archive"))).ShouldBeEmpty();
+        Directory
+            .GetDirectories("/dev/shm", $"olympus-pgbackup-{Environment.ProcessId}-*")
+            .Except(before)
+            .Where(static folder => File.Exists(Path.Combine(folder, "archive")))
+            .ShouldBeEmpty();
     }
 }

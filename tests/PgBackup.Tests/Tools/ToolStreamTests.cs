@@ -41,8 +41,13 @@ public sealed class ToolStreamTests : IDisposable
     {
         const int Size = 64 << 20;
         var source = new HashingStream(new MemoryStream(new byte[Size]));
-        await using (ToolStream stream = ToolStream.Through(
-            ToolProcess.Start(new ToolCommand("head", "-c", "5") { MayStopReading = true, LeavesRest = leavesRest }), source, Cancel))
+        await using (
+            ToolStream stream = ToolStream.Through(
+                ToolProcess.Start(new ToolCommand("head", "-c", "5") { MayStopReading = true, LeavesRest = leavesRest }),
+                source,
+                Cancel
+            )
+        )
         {
             (await AllOfAsync(stream)).Length.ShouldBe(5);
         }
@@ -131,7 +136,10 @@ public sealed class ToolStreamTests : IDisposable
     [Fact]
     public async Task A_tool_that_stops_reading_and_fails_is_told_by_its_exit_code()
     {
-        await using ToolStream stream = FakeTool.Through("head -c 10 > /dev/null; echo full >&2; exit 5", new MemoryStream(new byte[8 << 20]));
+        await using ToolStream stream = FakeTool.Through(
+            "head -c 10 > /dev/null; echo full >&2; exit 5",
+            new MemoryStream(new byte[8 << 20])
+        );
 
         (await Should.ThrowAsync<PgBackupException>(() => TextAsync(stream))).Message.ShouldBe("fake failed with exit code 5:\n  full");
     }

@@ -2,9 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using PgBackup.App.Render;
-using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
+using PgBackup.Installations;
 using PgBackup.Operations.Keys;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
@@ -17,47 +17,87 @@ internal static class ShowVerb
     /// <summary>The verb.</summary>
     public static Command Command(GlobalOptions options)
     {
-        var id = new Argument<string>("ID") { HelpName = "ID", Description = "A snapshot's id, or latest", DefaultValueFactory = static _ => "latest" };
-        id.CompletionSources.Add(static _ => Completions.Snapshots());
-        var tables = new Option<bool>("--tables") { Description = "With every table: rows, bytes, digest" };
-        var storeName = new Option<string?>("--store") { Description = "The store to look into (default: the first)", HelpName = "NAME" };
-        var command = new Command("show", "One snapshot in full") { id, tables, storeName };
-        command.SetAction(async (parsed, cancel) =>
+        Argument<string> id = VerbOptions.Snapshot();
+        var tables = new Option<bool>("--tables") { Description = "Also show every table: rows, bytes, digest" };
+        Option<string?> storeName = VerbOptions.Store("The store to look into (default: the first)");
+        var command = new VerbCommand("show", "Shows one snapshot in full")
         {
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
-            IObjectStore store = Composition.Store(config, parsed.GetValue(storeName));
-            var catalog = new Catalog(store) { PassedOver = static line => Terminal.Message($"note: {line}") };
-            (SnapshotId found, Manifest manifest) = await catalog.FindAsync(parsed.GetValue(id)!, cancel);
-            if (parsed.GetValue(options.Json))
+            Examples = """
+                olympus-pgbackup show latest
+                olympus-pgbackup show 20260301T030000Z --tables
+                olympus-pgbackup show latest --json | jq .skew_ms
+                """,
+            ExitCodes = """
+                0  done
+                1  no such snapshot, or its manifest cannot be read
+                2  wrong usage or config
+                """,
+        };
+        command.Add(id);
+        command.Add(tables);
+        command.Add(storeName);
+        command.SetAction(
+            (parsed, cancel) =>
             {
-                Terminal.Line(Encoding.UTF8.GetString(manifest.ToJson()));
+                Installation installation = options.ReadStores(parsed, cancel);
+                Catalog catalog = installation.CatalogOf(
+                    installation.Store(parsed.GetValue(storeName)).Store,
+                    static finding => FindingText.Message([finding])
+                );
+                return RunAsync(
+                    installation,
+                    catalog,
+                    SnapshotRef.Parse(parsed.GetValue(id)!),
+                    parsed.GetValue(tables),
+                    parsed.GetValue(options.Json),
+                    cancel
+                );
             }
-            else
-            {
-                Show(manifest, await catalog.ReadPinAsync(found, cancel), store, parsed.GetValue(tables));
-            }
-
-            return 0;
-        });
-        return ExamplesHelpAction.Describe(
-            command,
-            """
-            olympus-pgbackup show latest
-            olympus-pgbackup show 20260301T030000Z --tables
-            olympus-pgbackup show latest --json | jq .skew_ms
-            """,
-            """
-            0  done
-            1  no such snapshot, or its manifest cannot be read
-            2  wrong usage or config
-            """);
+        );
+        return command;
     }
 
-    private static void Show(Manifest manifest, string? pin, IObjectStore store, bool tables)
+    private static async Task<int> RunAsync(
+        Installation installation,
+        Catalog catalog,
+        SnapshotRef id,
+        bool tables,
+        bool json,
+        CancellationToken cancel
+    )
+    {
+        (SnapshotId found, Manifest manifest) = await catalog.FindAsync(id, cancel);
+        if (json)
+        {
+            Terminal.Line(Encoding.UTF8.GetString(manifest.ToJson()));
+            return 0;
+        }
+
+        ShowHead(manifest, await catalog.ReadPinAsync(found, cancel), catalog.Store);
+        ShowParts(manifest.Parts);
+        ShowProblems(manifest, installation.Clock.GetUtcNow());
+        if (manifest.Losses.Count > 0)
+        {
+            CatalogEntry entry = await catalog.ReadEntryAsync(found, cancel);
+            FindingText.Line((await installation.Losses().OfAsync(manifest, entry, cancel)).Findings);
+        }
+
+        if (tables)
+        {
+            ShowTables(manifest);
+        }
+
+        return 0;
+    }
+
+    private static void ShowHead(Manifest manifest, string? pin, IObjectStore store)
     {
         string state = manifest.IsComplete ? "complete" : "INCOMPLETE";
         Terminal.Line($"snapshot    {manifest.Id}, {state}, of the cluster {manifest.Cluster}");
-        Terminal.Line($"taken       {Time(manifest.Started)} to {Time(manifest.Finished)} ({Terminal.Span((manifest.Finished - manifest.Started).TotalSeconds)})");
+        Terminal.Line(
+            $"taken       {Time(manifest.Started)} to {Time(manifest.Finished)} "
+                + $"({Terminal.Span((manifest.Finished - manifest.Started).TotalSeconds)})"
+        );
         Terminal.Line($"from        {manifest.Source}, Postgres {manifest.ServerVersion}, pg_dump {manifest.DumpVersion}");
         Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"one moment  all databases within {manifest.SkewMs:0.0} ms"));
         Terminal.Line($"in          {store.Name} ({store.Location}), {ByteSize.Text(manifest.StoredBytes)}");
@@ -75,15 +115,18 @@ internal static class ShowVerb
         }
 
         Terminal.Line();
+    }
+
+    private static void ShowParts(IReadOnlyList<Part> parts)
+    {
         List<string[]> rows = [];
-        foreach (Part part in manifest.Parts)
+        foreach (Part part in parts)
         {
-            rows.Add(
-            [
+            rows.Add([
                 part.Database ?? "(roles)",
-                part.Kind == Part.GlobalsKind ? "" : part.Proof.Tables.Count.ToString(CultureInfo.InvariantCulture),
-                part.Kind == Part.GlobalsKind ? "" : part.Proof.Rows.ToString("N0", CultureInfo.InvariantCulture),
-                part.Kind == Part.GlobalsKind ? "" : ByteSize.Text(part.Proof.Bytes),
+                part.Kind == PartKind.Globals ? "" : part.Proof.Tables.Count.ToString(CultureInfo.InvariantCulture),
+                part.Kind == PartKind.Globals ? "" : part.Proof.Rows.ToString("N0", CultureInfo.InvariantCulture),
+                part.Kind == PartKind.Globals ? "" : ByteSize.Text(part.Proof.Bytes),
                 ByteSize.Text(part.Size),
                 Terminal.Span(part.Seconds),
                 part.Object,
@@ -91,6 +134,10 @@ internal static class ShowVerb
         }
 
         Terminal.Table(["PART", "TABLES", "ROWS", "DATA", "STORED", "TOOK", "OBJECT"], rows, 1, 2, 3, 4, 5);
+    }
+
+    private static void ShowProblems(Manifest manifest, DateTimeOffset now)
+    {
         foreach (PartFailure failure in manifest.Failures)
         {
             Terminal.Line($"\nFAILED: {failure.Part} ({failure.Code}): {failure.Message}");
@@ -101,32 +148,39 @@ internal static class ShowVerb
             Terminal.Line($"\nleft out on demand: {string.Join(", ", manifest.LeftOut)}");
         }
 
-        foreach (string warning in manifest.Warnings)
-        {
-            Terminal.Line($"WARNING: {warning}");
-        }
+        FindingText.Line(manifest.AllFindings);
+        FindingText.Line(KeyFindings.Of(manifest.Recipients, now));
 
-        foreach (string warning in KeyWarnings.Of(manifest.Recipients, TimeProvider.System.GetUtcNow()))
-        {
-            Terminal.Line($"note: {warning}");
-        }
-
-        foreach (string note in manifest.Notes.Concat(manifest.Parts.SelectMany(static p => p.Warnings.Select(w => $"{p.Database ?? p.Kind}: {w}"))))
+        foreach (string note in manifest.Notes.Concat(manifest.Parts.SelectMany(static p => p.Warnings.Select(w => $"{p.Name}: {w}"))))
         {
             Terminal.Line($"note: {note}");
         }
+    }
 
-        if (tables)
+    private static void ShowTables(Manifest manifest)
+    {
+        foreach (Part part in manifest.Databases)
         {
-            foreach (Part part in manifest.Databases)
-            {
-                Terminal.Line($"\n{part.Database}: schema {part.Proof.Schema.Count} statements, {part.Proof.Sequences.Count} sequences, {part.Proof.LargeObjects.Rows} large objects");
-                Terminal.Table(
-                    ["TABLE", "ROWS", "BYTES", "DIGEST"],
-                    [.. part.Proof.Tables.Select(static t => (IReadOnlyList<string>)
-                        [t.Key, t.Value.Rows.ToString(CultureInfo.InvariantCulture), t.Value.Bytes.ToString(CultureInfo.InvariantCulture), t.Value.Digest[..16]])],
-                    1, 2);
-            }
+            Terminal.Line(
+                $"\n{part.Database}: schema {part.Proof.Schema.Count} statements, {part.Proof.Sequences.Count} sequences, "
+                    + $"{part.Proof.LargeObjects.Rows} large objects"
+            );
+            Terminal.Table(
+                ["TABLE", "ROWS", "BYTES", "DIGEST"],
+                [
+                    .. part.Proof.Tables.Select(static t =>
+                        (IReadOnlyList<string>)
+                            [
+                                t.Key,
+                                t.Value.Rows.ToString(CultureInfo.InvariantCulture),
+                                t.Value.Bytes.ToString(CultureInfo.InvariantCulture),
+                                t.Value.Digest[..16],
+                            ]
+                    ),
+                ],
+                1,
+                2
+            );
         }
     }
 

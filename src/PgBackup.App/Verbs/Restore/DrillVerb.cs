@@ -1,145 +1,135 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using PgBackup.App.Render;
-using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Installations;
 using PgBackup.Operations;
 using PgBackup.Operations.Drill;
 using PgBackup.Snapshots;
+using PgBackup.Storage;
 
 namespace PgBackup.App.Verbs.Restore;
 
 /// <summary><c>drill</c>: a rehearsed restore, with evidence.</summary>
 internal static class DrillVerb
 {
+    // Almost a year of weekly drills.
+    private const int MostListed = 50;
+
     /// <summary>The verb.</summary>
     public static Command Command(GlobalOptions options)
     {
-        var id = new Argument<string>("ID") { HelpName = "ID", Description = "A snapshot's id, or latest", DefaultValueFactory = static _ => "latest" };
-        id.CompletionSources.Add(static _ => Completions.Snapshots());
-        var storeName = new Option<string?>("--store") { Description = "The store to restore from (default: the last of the config, off the host)", HelpName = "NAME" };
-        var keep = new Option<bool>("--keep") { Description = "Leave the scratch server running, and say how to reach and remove it" };
-        var list = new Option<bool>("--list") { Description = "Only list the drills that were held" };
-        IdentityOptions identity = new();
-        var command = new Command("drill", "Rehearses a restore into a scratch server: compared, questioned, timed, with a report in every store") { id, storeName, keep, list };
-        identity.AddTo(command);
-        command.SetAction(async (parsed, cancel) =>
+        var own = new DrillOptions();
+        var command = new VerbCommand(
+            "drill",
+            "Rehearses a restore into a scratch server: compares, asks questions, measures times, and reports to every store"
+        )
         {
-            BackupConfig config = Composition.Config(parsed.GetValue(options.Config), cancel);
-            IReadOnlyList<BackupStore> stores = Composition.Stores(config);
-            BackupStore from = parsed.GetValue(storeName) is { } name ? Composition.Stores(config, name)[0] : stores[^1];
-            bool json = parsed.GetValue(options.Json);
-            if (parsed.GetValue(list))
-            {
-                ShowList(await DrillOperation.ListAsync(from.Store, 50, cancel), from, json);
-                return 0;
-            }
-
-            Identity? key = identity.Read(parsed) ?? Composition.DrillIdentity(config);
-            DrillOperation? drill = null;
-            DrillReport report = await ProgressDisplay.ShowAsync(progress =>
-            {
-                drill = new DrillOperation(config.Drill, stores, config.Cluster, manifest => Composition.CipherFor(manifest, config, key), TimeProvider.System, progress);
-                return drill.RunAsync(new DrillRequest { Snapshot = parsed.GetValue(id)!, From = from, Keep = parsed.GetValue(keep) }, cancel);
-            });
-            if (json)
-            {
-                Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.DrillReport));
-            }
-            else
-            {
-                Show(report);
-            }
-
-            if (drill!.Kept is { } kept)
-            {
-                Terminal.Message(kept);
-            }
-
-            return report.Passed ? 0 : Terminal.Fail(new PgBackupException(
-                ErrorCode.DrillFailed, $"the drill failed: {string.Join("; ", report.Failures)}", $"The whole report is in the stores: {SnapshotLayout.Drills}/{SnapshotId.At(report.Started)}.md."));
-        });
-        return ExamplesHelpAction.Describe(
-            command,
-            """
-            olympus-pgbackup drill --identity key.txt
-            olympus-pgbackup drill 20260301T030000Z --store local --keep
-            olympus-pgbackup drill --list
-            """,
-            """
-            0  restored, equal, every check passed, no application key wrong, within drill.rto and drill.rpo
-            1  not so; the report says what
-            2  wrong usage or config
-            """);
+            Examples = """
+                olympus-pgbackup drill --identity key.txt
+                olympus-pgbackup drill 20260301T030000Z --store local --keep
+                olympus-pgbackup drill --list
+                olympus-pgbackup drill --show 20260301T050000Z
+                """,
+            ExitCodes = """
+                0  restored, equal, every check passed, no application key wrong, within drill.rto and drill.rpo
+                1  the drill failed; the report says why
+                2  wrong usage or config
+                """,
+        };
+        own.AddTo(command);
+        command.SetAction((parsed, cancel) => RunAsync(options, own, parsed, cancel));
+        return command;
     }
 
-    private static void Show(DrillReport report)
+    private static async Task<int> RunAsync(GlobalOptions options, DrillOptions own, ParseResult parsed, CancellationToken cancel)
     {
-        foreach (string note in report.Notes)
+        Installation installation = options.ReadStores(parsed, cancel);
+        DrillArguments given = own.Read(parsed);
+        BackupStore from = given.Store is { } name ? installation.Store(name) : installation.Stores()[^1];
+        bool json = parsed.GetValue(options.Json);
+        if (given.List)
         {
-            Terminal.Message($"note: {note}");
+            await ListAsync(from.Store, json, cancel);
+            return 0;
         }
 
-        if (report.Databases.Count == 0)
+        if (given.Show)
         {
-            Terminal.Line($"The drill FAILED: {report.Snapshot} from {report.Store} ({report.Location}) was not restored.");
-            return;
+            await ShowAsync(installation, given, json, cancel);
+            return 0;
         }
 
-        Terminal.Table(
-            ["DATABASE", "TABLES", "ROWS", "RESTORE", "COMPARE", "VERDICT"],
-            [.. report.Databases.Select(static d => (IReadOnlyList<string>)
-            [
-                d.Name, d.Tables.ToString(CultureInfo.InvariantCulture), d.Rows.ToString("N0", CultureInfo.InvariantCulture), Terminal.Span(d.RestoreSeconds), Terminal.Span(d.CompareSeconds), d.Verdict,
-            ])],
-            1, 2, 3, 4);
-        Terminal.Line();
-        Terminal.Table(
-            ["CHECK", "DATABASE", "ANSWER", "EXPECTED", ""],
-            [.. report.Checks.Select(static c => (IReadOnlyList<string>)[c.Name, c.Database, c.Answer ?? c.Problem ?? "nothing", c.Expected ?? "", c.Expected is null ? "" : c.Passed ? "ok" : "FAILED"])]);
-        Terminal.Line();
-        if (report.ApplicationKeys.Count > 0)
+        Identity? key = own.Identity.Read(parsed) ?? installation.DrillIdentity;
+        var request = new DrillRequest
         {
-            Terminal.Table(
-                ["APPLICATION KEY", "DATABASE", "TABLE", "VALUES", "VERDICT", ""],
-                [.. report.ApplicationKeys.Select(static k => (IReadOnlyList<string>)[k.Service, k.Database, k.Table, k.Values?.ToString("N0", CultureInfo.InvariantCulture) ?? "", k.Verdict, k.Detail])],
-                3);
-            Terminal.Line();
+            Snapshot = SnapshotRef.Parse(given.Snapshot),
+            From = from,
+            Keep = given.Keep,
+        };
+        DrillOperation? drill = null;
+        DrillReport report = await ProgressDisplay.ShowAsync(
+            installation.Clock,
+            progress =>
+            {
+                drill = installation.Drill(key, progress);
+                return drill.RunAsync(request, cancel);
+            }
+        );
+        if (json)
+        {
+            Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.DrillReport));
+        }
+        else
+        {
+            DrillText.Show(report);
         }
 
-        Terminal.Table(["PHASE", "TIME"], [.. report.Phases.Select(static p => (IReadOnlyList<string>)[p.Name, Terminal.Span(p.Seconds)])], 1);
-        Terminal.Line(string.Create(
-            CultureInfo.InvariantCulture,
-            $"\nThe drill {(report.Passed ? "passed" : "FAILED")}: {report.Snapshot} from {report.Store} ({report.Location}) restored in {Terminal.Span(report.RestoreSeconds)} (RTO {Terminal.Span(report.RtoSeconds)}), with the rest deployed {Terminal.Span(report.RecoverySeconds)}; newest data {Terminal.Age(TimeSpan.FromSeconds(report.DataAgeSeconds))} old (RPO {Terminal.Age(TimeSpan.FromSeconds(report.RpoSeconds))})."));
-        string[] untested = [.. report.ApplicationKeys.Where(static k => k.Verdict is DrillKey.NotTested or DrillKey.NotTestable).Select(static k => $"{k.Database} ({k.Table})")];
-        if (report.ApplicationKeys.Count == 0 || untested.Length > 0)
+        if (drill!.Kept is { } kept)
         {
-            Terminal.Line($"Not tested: whether the applications' own keys decrypt what they stored encrypted{(untested.Length > 0 ? " in " + string.Join(", ", untested) : "")}.");
+            Terminal.Message(kept);
         }
+
+        return report.Passed
+            ? 0
+            : Terminal.Fail(
+                new PgBackupException(
+                    ErrorCode.DrillFailed,
+                    "the drill failed: "
+                        + string.Join("; ", report.Failures.Select(static f => $"{PgBackupException.CodeTextOf(f.Code)}: {f.Fact}")),
+                    $"The whole report is in the stores: {SnapshotLayout.Drills}/{SnapshotId.At(report.Started)}.md."
+                )
+            );
     }
 
-    private static void ShowList(IReadOnlyList<DrillReport> drills, BackupStore store, bool json)
+    private static async Task ShowAsync(Installation installation, DrillArguments given, bool json, CancellationToken cancel)
     {
+        SnapshotId? time = given.ShowTime is not { } typed
+            ? null
+            : SnapshotId.TryParse(typed)
+                ?? throw new PgBackupException(
+                    ErrorCode.Usage,
+                    $"--show \"{typed}\" is not the time of a drill.",
+                    "Write one as `olympus-pgbackup drill --list` shows it: 20260301T050000Z."
+                );
+        DrillReports reports = installation.DrillReports(given.Store, ProgressDisplay.Plain);
+        Terminal.Line(
+            json
+                ? JsonSerializer.Serialize(await reports.ReadAsync(time, cancel), AppJson.Readable.DrillReport)
+                : (await reports.ReadTextAsync(time, cancel)).TrimEnd('\n')
+        );
+    }
+
+    private static async Task ListAsync(IObjectStore store, bool json, CancellationToken cancel)
+    {
+        IReadOnlyList<DrillReport> drills = await DrillRecord.ListAsync(store, MostListed, cancel);
         if (json)
         {
             Terminal.Line(JsonSerializer.Serialize(drills, AppJson.Readable.IReadOnlyListDrillReport));
-            return;
         }
-
-        if (drills.Count == 0)
+        else
         {
-            Terminal.Line($"No drill was held yet, as far as {store.Store.Name} ({store.Store.Location}) knows. `olympus-pgbackup drill` holds one.");
-            return;
+            DrillText.ShowList(drills, store);
         }
-
-        Terminal.Table(
-            ["DRILL", "SNAPSHOT", "STORE", "RESTORE", "RTO", "RESULT"],
-            [.. drills.Select(static d => (IReadOnlyList<string>)
-            [
-                d.Started.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), d.Snapshot, d.Store, d.Databases.Count > 0 ? Terminal.Span(d.RestoreSeconds) : "none", Terminal.Span(d.RtoSeconds),
-                d.Passed ? "passed" : "FAILED: " + d.Failures[0],
-            ])],
-            3, 4);
     }
 }

@@ -3,6 +3,7 @@ using System.Text;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Host;
+using PgBackup.Losses;
 using PgBackup.Operations.Source;
 using PgBackup.Postgres;
 using PgBackup.Snapshots;
@@ -25,17 +26,27 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     private const int Moments = 3;
 
     private readonly IObjectStore store = primary.Store;
-    private readonly Catalog catalog = new(primary.Store) { PassedOver = line => progress.Log($"note: {line}") };
+    private readonly List<Finding> findings = [];
+    private Catalog? opened;
     private DateTimeOffset? lockUntil;
-    private string? first;
 
-    /// <summary>Is told of each part as soon as the primary store has it.</summary>
+    /// <summary>Called for each part as soon as the primary store has it.</summary>
     public Action<SnapshotId, Part> PartStored { get; init; } = static (_, _) => { };
 
-    /// <summary>Said after a run that found the primary store empty; else null.</summary>
-    public string? First => first;
+    /// <summary>Losses that a migration brings, announced: they count as confirmed.</summary>
+    public IReadOnlyList<string> ExpectedLosses { get; init; } = [];
 
-    /// <summary>Is told of each snapshot that was begun and given up for one of a new moment.</summary>
+    /// <summary>Reads what persons have confirmed of earlier losses.</summary>
+    public Func<CancellationToken, Task<ConfirmationsReading>> Confirmations { get; init; } =
+        cancel => new ConfirmationsReader([primary.Store], clock).ReadAsync(cancel);
+
+    /// <summary>What was found beside the snapshot; complete when the run has ended.</summary>
+    public IReadOnlyList<Finding> Findings => findings;
+
+    /// <summary>The other stores: a primary that holds nothing is compared with what they hold.</summary>
+    public IReadOnlyList<IObjectStore> Others { get; init; } = [];
+
+    /// <summary>Called for each snapshot that was begun and given up for one of a new moment.</summary>
     public Action<SnapshotId> Abandoned { get; init; } = static _ => { };
 
     /// <summary>
@@ -50,27 +61,44 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     {
         List<DatabaseConfig> wanted = Select(only);
         string holder = string.Create(
-            CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC");
+            CultureInfo.InvariantCulture,
+            $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC"
+        );
         await using IStoreLock held = await store.LockAsync(holder, cancel);
         await store.CheckWritableAsync(cancel);
-        PrivateFolder.Sweep();
-        IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
-        Manifest? previous = await catalog.RequireClusterAsync(config.Cluster, entries, cancel);
-        Manifest? complete = await CompleteAsync(previous, entries, cancel);
-        foreach (SnapshotId left in await catalog.RemoveLeftoversAsync(entries, static _ => false, cancel))
+        PrivateFolder.Sweep(clock);
+        IReadOnlyList<CatalogEntry> entries = await Catalog.ListAsync(cancel);
+        Manifest? previous = await Catalog.RequireClusterAsync(config.Cluster, entries, cancel);
+        await using var losses = LossSearch.Start(
+            new Catalog(store, clock),
+            entries,
+            [.. Others.Select(o => new Catalog(o, clock))],
+            Confirmations,
+            (new TableClasses(config.Losses.Ephemeral, config.Losses.Durable), ExpectedLosses),
+            clock,
+            cancel
+        );
+        foreach (SnapshotId left in await Catalog.RemoveLeftoversAsync(entries, static _ => false, cancel))
         {
-            progress.Log($"removed what a killed run left of {left}");
+            progress.Done("", $"removed what a killed run left of {left}");
         }
 
         if (held.Note is { } taken)
         {
-            progress.Log(taken);
+            findings.Add(Finding.Warning(ErrorCode.LockNoted, store.Name, taken));
         }
 
         if (!entries.Any(static e => e.HasManifest || e.Unreadable is not null))
         {
-            first = $"{store.Name} ({store.Location}) held no snapshot: this is the first one there. If it should hold others, "
-                + (store is LocalStore ? "look whether its disk is mounted" : "check its address and prefix in the config");
+            findings.Add(
+                Finding.Note(
+                    ErrorCode.FirstSnapshot,
+                    store.Name,
+                    $"{store.Name} ({store.Location}) held no snapshot: this is the first one there",
+                    fix: "If it should hold others, "
+                        + (store is LocalStore ? "look whether its disk is mounted" : "check its address and prefix in the config")
+                )
+            );
         }
 
         HashSet<SnapshotId> ids = [.. entries.Select(static e => e.Id)];
@@ -80,38 +108,50 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             lockUntil = primary.LockUntil(id, entries);
             try
             {
-                return await SnapshotAsync(id, wanted, previous, complete, pin, holder, held, isLast: moment == Moments, cancel);
+                return await SnapshotAsync(id, wanted, (previous, losses), pin, (holder, held), isLast: moment == Moments, cancel);
             }
             catch (PgBackupException e) when (e.Code == ErrorCode.MomentLost && moment < Moments && !cancel.IsCancellationRequested)
             {
                 ids.Add(id);
                 Abandoned(id);
                 progress.Clear();
-                progress.Log($"{e.Message} All databases are dumped again from a new moment ({moment + 1} of {Moments}).");
+                progress.Warn("", $"{e.Message} All databases are dumped again from a new moment ({moment + 1} of {Moments}).", e.Code);
             }
         }
     }
 
     // One snapshot of one moment, or, unless it is the last attempt, MomentLost as soon as a database turns out to have lost it.
     private async Task<Manifest> SnapshotAsync(
-        SnapshotId id, IReadOnlyList<DatabaseConfig> wanted, Manifest? previous, Manifest? complete, string? pin, string holder,
-            IStoreLock held, bool isLast,
-        CancellationToken cancel)
+        SnapshotId id,
+        IReadOnlyList<DatabaseConfig> wanted,
+        (Manifest? Previous, LossSearch Losses) earlier,
+        string? pin,
+        (string Name, IStoreLock Lock) holder,
+        bool isLast,
+        CancellationToken cancel
+    )
     {
         Task<IReadOnlyList<Recipient>> checking = cipher.CheckAsync(cancel); // while the sessions are opened
         await using SourceCluster cluster = await OpenAsync(id, wanted, checking, cancel);
         IReadOnlyList<Recipient> recipients = await checking;
-        progress.Log($"{cluster.Databases.Count} database{(cluster.Databases.Count == 1 ? "" : "s")} of Postgres {cluster.Facts.Version} at one moment, within {cluster.Skew.TotalMilliseconds:0.0} ms");
+        findings.RemoveAll(static f => f.Code == ErrorCode.ClockOff); // of a moment that was given up
+        findings.AddRange(ClockReading.Judge(cluster.Clocks));
+        progress.Done(
+            "",
+            $"{Words.Count(cluster.Databases.Count, "database")} of Postgres {cluster.Facts.Version} at "
+                + $"one moment, within {cluster.Skew.TotalMilliseconds:0.0} ms"
+        );
         bool finished = false;
         try
         {
-            await PutTextAsync(id, SnapshotLayout.InProgress, holder + "\n", cancel);
-            Manifest manifest = await TakeAsync(id, cluster, recipients, previous, isLast, cancel);
+            await PutTextAsync(id, SnapshotLayout.InProgress, holder.Name + "\n", cancel);
+            Manifest manifest = await TakeAsync(id, cluster, recipients, earlier.Previous, isLast, cancel);
             manifest = manifest with { LeftOut = [.. config.Databases.Except(wanted).Select(static d => d.Name)] };
-            manifest = manifest with { Warnings = SnapshotWarnings.Of(complete, manifest) };
+            (manifest, IReadOnlyList<Finding> lost) = await earlier.Losses.CompareAsync(manifest, cancel);
             string guide = RestoreGuide.Write(manifest);
             manifest = manifest.WithDigests(guide);
-            await FinishAsync(id, manifest, guide, pin, held, cancel);
+            await FinishAsync(id, manifest, guide, pin, holder.Lock, cancel);
+            findings.AddRange(lost);
             finished = true;
             return manifest;
         }
@@ -125,36 +165,34 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         }
     }
 
-    // What warnings compare with; a run never fails for want of it.
-    private async Task<Manifest?> CompleteAsync(Manifest? newest, IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
-    {
-        if (newest is null or { IsComplete: true })
-        {
-            return newest;
-        }
+    // What is ignored is said once, at the end.
+    private Catalog Catalog => opened ??= new Catalog(store, clock) { PassedOver = findings.Add };
 
-        try
-        {
-            return (await catalog.BeforeAsync(SnapshotId.At(clock.GetUtcNow()), entries, cancel))?.Manifest;
-        }
-        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
-        {
-            progress.Log($"the last complete snapshot cannot be read, and is not compared with: {e.Message}");
-            return null;
-        }
-    }
-
-    private async Task<SourceCluster> OpenAsync(SnapshotId id, IReadOnlyList<DatabaseConfig> wanted, Task<IReadOnlyList<Recipient>> checking, CancellationToken cancel)
+    private async Task<SourceCluster> OpenAsync(
+        SnapshotId id,
+        IReadOnlyList<DatabaseConfig> wanted,
+        Task<IReadOnlyList<Recipient>> checking,
+        CancellationToken cancel
+    )
     {
-        Task<SourceCluster> opening = SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup {id}", alone: true,
-            config.Dump.LockTimeout, config.Dump.Jobs, clock, cancel);
-        await Task.WhenAll(checking, opening).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        Task<SourceCluster> opening = SourceCluster.OpenAsync(
+            config.Source,
+            wanted,
+            $"olympus-pgbackup {id}",
+            alone: true,
+            config.Dump.LockTimeout,
+            config.Dump.Jobs,
+            clock,
+            cancel
+        );
+        await Task.WhenAll(checking, opening)
+            .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         if (!checking.IsCompletedSuccessfully && opening.IsCompletedSuccessfully)
         {
             await (await opening).DisposeAsync();
         }
 
-        await checking; // a recipient that cannot be used is told first: no dump has started
+        await checking; // a recipient that cannot be used is reported first: no dump has started
         return await opening;
     }
 
@@ -171,7 +209,8 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             : throw new PgBackupException(
                 ErrorCode.Usage,
                 $"the config has no database {string.Join(", ", unknown.Select(static n => $"\"{n}\""))}.",
-                $"It has {string.Join(", ", config.Databases.Select(static d => d.Name))}.");
+                $"It has {string.Join(", ", config.Databases.Select(static d => d.Name))}."
+            );
     }
 
     private async Task<SnapshotId> FreeIdAsync(HashSet<SnapshotId> taken, CancellationToken cancel)
@@ -189,58 +228,54 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     }
 
     private async Task<Manifest> TakeAsync(
-        SnapshotId id, SourceCluster cluster, IReadOnlyList<Recipient> recipients, Manifest? previous, bool isLast, CancellationToken cancel)
+        SnapshotId id,
+        SourceCluster cluster,
+        IReadOnlyList<Recipient> recipients,
+        Manifest? previous,
+        bool isLast,
+        CancellationToken cancel
+    )
     {
         PostgresTools decoder = await DecoderAsync(cluster.Tools, cancel);
         List<string> notes = [.. cluster.Databases.SelectMany(static d => d.Notes)];
         string compression = Compression(cluster.Tools, notes);
         if (cluster.Dumps < config.Dump.Jobs)
         {
-            notes.Add($"dumped {cluster.Dumps} at a time, and not {config.Dump.Jobs} (dump.jobs): the server had no more connections left for this role");
+            notes.Add(
+                $"dumped {cluster.Dumps} at a time, and not {config.Dump.Jobs} (dump.jobs): the server had no more connections left "
+                    + $"for this role"
+            );
         }
 
         if (!cluster.Facts.ReadsPasswords)
         {
-            notes.Add($"globals: without the passwords of roles, which {cluster.Facts.Role} may not read (it needs superuser, or pg_read_all_data)");
+            notes.Add(
+                $"globals: without the passwords of roles, which {cluster.Facts.Role} may not read (it needs superuser, or "
+                    + $"pg_read_all_data)"
+            );
         }
 
-        var failures = new List<PartFailure>(cluster.Failures);
         foreach (PartFailure failure in cluster.Failures)
         {
-            progress.Log($"{failure.Part}: FAILED ({failure.Code}), see below");
+            progress.Failed(failure.Part, PgBackupException.CodeOf(failure.Code) ?? ErrorCode.Unexpected);
         }
 
         var writer = new PartWriter(id, config.Dump, store, lockUntil, cipher, clock);
-        using var slots = new SemaphoreSlim(cluster.Dumps);
-        using var attempt = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        PgBackupException? lost = null;
-        List<Task<Part?>> work = [];
-        PartProgress globals = progress.Add("globals", 0);
-        foreach (SourceDatabase database in cluster.Databases)
+        var dump = new SnapshotDump(cluster, writer, decoder, compression, progress)
         {
-            long expected = previous?.Databases.FirstOrDefault(p => p.Database == database.Name)?.Proof.Bytes ?? database.Bytes * 2 / 3;
-            PartProgress display = progress.Add(database.Name, expected);
-            // Semaphores serve in order: the largest starts first.
-            Task turn = slots.WaitAsync(attempt.Token);
-            work.Add(Task.Run(() => GuardAsync(database.Name, display, failures, turn, slots, () => StoreOneAsync(database, display), attempt.Token), CancellationToken.None));
-        }
-
-        work.Add(Task.Run(() => GuardAsync("globals", globals, failures, Task.CompletedTask, null, async () => Stored(await writer.StoreGlobalsAsync(cluster, globals, attempt.Token)), attempt.Token), CancellationToken.None));
-        Task<Part?[]> all = Task.WhenAll(work);
-        await all.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-        cancel.ThrowIfCancellationRequested();
-        if (lost is not null)
-        {
-            throw lost;
-        }
-
-        Part?[] parts = await all;
-        List<Part> stored = [.. parts.OfType<Part>().OrderBy(static p => p.Kind == Part.GlobalsKind ? 0 : 1).ThenBy(p => Order(p.Database))];
-        if (stored.All(static p => p.Kind != Part.DatabaseKind))
+            EndsWhenMomentIsLost = !isLast,
+            Stored = part => PartStored(id, part),
+        };
+        IReadOnlyList<Part> parts = await dump.RunAsync(previous, cancel);
+        List<Part> stored = [.. parts.OrderBy(static p => p.Kind == PartKind.Globals ? 0 : 1).ThenBy(p => Order(p.Database))];
+        IReadOnlyList<PartFailure> failures = dump.Failures;
+        if (stored.All(static p => p.Kind != PartKind.Database))
         {
             throw new PgBackupException(
                 ErrorCode.BackupFailed,
-                $"no database could be dumped; nothing was stored.\n{string.Join("\n", failures.Select(static f => $"  {f.Part} ({f.Code}): {f.Message}"))}");
+                "no database could be dumped; nothing was stored.\n"
+                    + string.Join("\n", failures.Select(static f => $"  {f.Part} ({f.Code}): {f.Message}"))
+            );
         }
 
         return new Manifest
@@ -264,68 +299,15 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             ServerDatabases = cluster.ServerDatabases,
             BootstrapSuperuser = cluster.Facts.Bootstrap,
         };
-
-        async Task<Part> StoreOneAsync(SourceDatabase database, PartProgress display)
-        {
-            try
-            {
-                return Stored(await writer.StoreDatabaseAsync(database, decoder, compression, display, attempt.Token));
-            }
-            catch (PgBackupException e) when (e.Code == ErrorCode.MomentLost && !isLast)
-            {
-                Interlocked.CompareExchange(ref lost, e, null);
-                await attempt.CancelAsync(); // nothing of this moment will be kept
-                throw;
-            }
-        }
-
-        Part Stored(Part part)
-        {
-            PartStored(id, part);
-            return part;
-        }
     }
 
     private int Order(string? database) => config.Databases.Select(static d => d.Name).ToList().IndexOf(database ?? "");
 
-    private async Task<Part?> GuardAsync(
-        string name, PartProgress display, List<PartFailure> failures, Task turn, SemaphoreSlim? slots, Func<Task<Part>> make, CancellationToken cancel)
-    {
-        await turn;
-        try
-        {
-            Part part = await make();
-            display.State = "done";
-            progress.Log(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{name}: {(part.Kind == Part.GlobalsKind ? $"{part.Proof.Schema.Count} statements" : $"{part.Proof.Tables.Count} tables, {part.Proof.Rows:N0} rows")}, {ByteSize.Text(part.Size)} stored in {part.Seconds:0.0} s"));
-            return part;
-        }
-        catch (PgBackupException e)
-        {
-            display.State = "failed";
-            lock (failures)
-            {
-                string? remedy = e.Remedy ?? DumpAdvice.For(e.Message);
-                failures.Add(new PartFailure { Part = name, Code = e.CodeText, Message = remedy is null ? e.Message : $"{e.Message}\n  what to do: {remedy}" });
-            }
-
-            if (!cancel.IsCancellationRequested)
-            {
-                progress.Log($"{name}: FAILED ({e.CodeText}), see below");
-            }
-
-            return null;
-        }
-        finally
-        {
-            slots?.Release();
-        }
-    }
-
     // Reading back needs no server: the tools of this host do it, if they are of the same version, without a container between.
-    private static async Task<PostgresTools> DecoderAsync(PostgresTools dumping, CancellationToken cancel) =>
-        dumping.Host is not HostTools && await PostgresTools.OnHostAsync(cancel, dumping.Major) is [PostgresTools same, ..] ? same : dumping;
+    private async Task<PostgresTools> DecoderAsync(PostgresTools dumping, CancellationToken cancel) =>
+        dumping.Host is not HostTools && await PostgresTools.OnHostAsync(clock, cancel, dumping.Major) is [PostgresTools same, ..]
+            ? same
+            : dumping;
 
     private string Compression(PostgresTools tools, List<string> notes)
     {
@@ -336,8 +318,10 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         }
 
         // Before 16, pg_dump knows only the levels of gzip.
-        string level = wanted == "none" ? "0"
-            : wanted.StartsWith("gzip:", StringComparison.Ordinal) ? wanted["gzip:".Length..].Replace("level=", "", StringComparison.Ordinal)
+        string level =
+            wanted == "none" ? "0"
+            : wanted.StartsWith("gzip:", StringComparison.Ordinal)
+                ? wanted["gzip:".Length..].Replace("level=", "", StringComparison.Ordinal)
             : "6";
         notes.Add($"compressed with gzip level {level}: pg_dump {tools.Version} does not know {wanted}");
         return level;
@@ -347,19 +331,30 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     {
         await PutTextAsync(id, SnapshotLayout.Sums, manifest.Sums, cancel);
         await PutTextAsync(id, SnapshotLayout.Guide, guide, cancel);
-        CatalogEntry stored = await catalog.ReadEntryAsync(id, cancel);
-        List<string> missing = [.. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object)];
+        CatalogEntry stored = await Catalog.ReadEntryAsync(id, cancel);
+        List<string> missing =
+        [
+            .. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object),
+        ];
         if (missing.Count > 0)
         {
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
-                $"objects that were stored in {store.Name} ({store.Location}) a moment ago are not there any more: {string.Join(", ", missing)}.",
-                "Something else removes or moves files in the store while the backup runs (a synchronisation, an unmount): keep it out of there.");
+                $"objects that were stored in {store.Name} ({store.Location}) a moment ago are not there any more: "
+                    + $"{string.Join(", ", missing)}.",
+                "Something else removes or moves files in the store while the backup runs (a synchronisation, an unmount): keep it "
+                    + "out of there."
+            );
         }
 
         if (!manifest.IsComplete)
         {
             await PutTextAsync(id, SnapshotLayout.Incomplete, manifest.Gaps, cancel);
+        }
+
+        if (manifest.HasLoss)
+        {
+            await PutTextAsync(id, SnapshotLayout.Loss, manifest.LossText, cancel);
         }
 
         if (pin is not null)
@@ -371,7 +366,10 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         await PutTextAsync(id, SnapshotLayout.ManifestSum, Encoding.UTF8.GetString(ManifestSum.Of(json)), cancel);
         held.RequireHeld();
         await PutTextAsync(id, SnapshotLayout.Manifest, Encoding.UTF8.GetString(json), cancel);
-        await TidyAsync($"the mark {SnapshotLayout.InProgress} of {id}", c => store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), c));
+        await TidyAsync(
+            $"the mark {SnapshotLayout.InProgress} of {id}",
+            c => store.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), c)
+        );
     }
 
     private async Task PutTextAsync(SnapshotId id, string name, string text, CancellationToken cancel)
@@ -382,14 +380,18 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         await store.PutAsync(SnapshotLayout.Key(id, name), content, mark ? null : lockUntil, cancel);
     }
 
-    private Task RemoveUnfinishedAsync(SnapshotId id) => TidyAsync($"the unfinished {id}", async cancel =>
-    {
-        CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
-        if (!entry.HasManifest)
-        {
-            await catalog.RemoveAsync(entry, cancel);
-        }
-    });
+    private Task RemoveUnfinishedAsync(SnapshotId id) =>
+        TidyAsync(
+            $"the unfinished {id}",
+            async cancel =>
+            {
+                CatalogEntry entry = await Catalog.ReadEntryAsync(id, cancel);
+                if (!entry.HasManifest)
+                {
+                    await Catalog.RemoveAsync(entry, cancel);
+                }
+            }
+        );
 
     private async Task TidyAsync(string what, Func<CancellationToken, Task> remove)
     {
@@ -401,7 +403,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         catch (Exception e) when (e is PgBackupException or OperationCanceledException)
         {
             string why = e is PgBackupException ? e.Message : $"not done within {TidyingTime.TotalSeconds:0} s";
-            progress.Log($"{what} could not be removed ({why}); the next run does it");
+            progress.Warn("", $"{what} could not be removed ({why}); the next run does it");
         }
     }
 }

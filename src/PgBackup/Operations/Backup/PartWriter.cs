@@ -17,8 +17,14 @@ namespace PgBackup.Operations.Backup;
 /// <param name="lockUntil">How long the store is to keep each object from being removed, or null.</param>
 /// <param name="cipher">To the recipients.</param>
 /// <param name="clock">The time.</param>
-internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStore store, DateTimeOffset? lockUntil, ICipher cipher,
-    TimeProvider clock)
+internal sealed class PartWriter(
+    SnapshotId id,
+    DumpConfig settings,
+    IObjectStore store,
+    DateTimeOffset? lockUntil,
+    ICipher cipher,
+    TimeProvider clock
+)
 {
     // A role that goes after a database was compared, and before the roles are read, would be in the dump and not in them.
     private readonly TaskCompletionSource rolesRead = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -34,10 +40,15 @@ internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStor
     /// <param name="cancel">Ends the dump; nothing is stored then.</param>
     /// <exception cref="PgBackupException">Nothing was stored; <see cref="ErrorCode.MomentLost"/> where a new moment may help.</exception>
     public async Task<Part> StoreDatabaseAsync(
-        SourceDatabase database, PostgresTools decoder, string compression, PartProgress display, CancellationToken cancel)
+        SourceDatabase database,
+        PostgresTools decoder,
+        string compression,
+        PartProgress display,
+        CancellationToken cancel
+    )
     {
         long start = clock.GetTimestamp();
-        display.State = "dumping";
+        display.State = PartState.Dumping;
         // The decoder stands ready before the dump starts; each stream owns the one before it.
         ArchiveDecoder decoding = await ArchiveDecoder.StartAsync(decoder, keepExcerpts: false, cancel);
         display.Follow(() => decoding.Script.BytesRead);
@@ -51,9 +62,14 @@ internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStor
         };
         DeferredTool? dump = null;
         var watched = new WatchedDump(
-            ending => dump = new DeferredTool(c => database.Server.DumpAsync(request, c), ending), $"pg_dump of {database.Name}",
-            c => database.Server.ConnectAsync(database.Name, TimeSpan.Zero, clock, c), $"olympus-pgbackup {id}", settings.StallTimeout,
-                clock, cancel);
+            ending => dump = new DeferredTool(c => database.Server.DumpAsync(request, c), ending),
+            $"pg_dump of {database.Name}",
+            c => database.Server.ConnectAsync(database.Name, TimeSpan.Zero, c),
+            $"olympus-pgbackup {id}",
+            settings.StallTimeout,
+            clock,
+            cancel
+        );
         // Not before it is known that the dump is that of the moment does its stream end: what is not is never stored.
         await using var proving = new ProvingStream(watched, decoding) { Confirm = ConfirmAsync };
         string name = SnapshotLayout.DatabaseName(id, database.Name, cipher.Extension);
@@ -72,7 +88,7 @@ internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStor
         await database.ReleaseAsync(cancel);
         return new Part
         {
-            Kind = Part.DatabaseKind,
+            Kind = PartKind.Database,
             Database = database.Name,
             Object = name,
             Size = size,
@@ -83,6 +99,7 @@ internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStor
             Encoding = database.Encoding,
             ExtensionOwners = database.ExtensionOwners,
             Proof = proving.Proof!,
+            Tables = decoding.Script.Shapes.ToTables(),
             Seconds = Seconds(start),
             Warnings = dump!.Errors,
         };
@@ -90,7 +107,7 @@ internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStor
         async Task ConfirmAsync(CancellationToken c)
         {
             await rolesRead.Task.WaitAsync(c);
-            await database.RequireUnchangedAsync(clock, c);
+            await database.RequireUnchangedAsync(c);
         }
     }
 
@@ -99,13 +116,20 @@ internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStor
     public async Task<Part> StoreGlobalsAsync(SourceCluster cluster, PartProgress display, CancellationToken cancel)
     {
         long start = clock.GetTimestamp();
-        display.State = "dumping";
+        display.State = PartState.Dumping;
         GlobalsStream? script = null;
         var dump = new WatchedDump(
-            ending => new DeferredStream(async c => script = await cluster.Server.OpenGlobalsAsync(cluster.Facts.ReadsPasswords,
-                settings.LockTimeout, clock, c), ending),
-            "pg_dumpall", c => cluster.Server.ConnectAsync(TimeSpan.Zero, clock, c), $"olympus-pgbackup {id}", settings.StallTimeout, clock,
-                cancel);
+            ending => new DeferredStream(
+                async c => script = await cluster.Server.OpenGlobalsAsync(cluster.Facts.ReadsPasswords, settings.LockTimeout, c),
+                ending
+            ),
+            "pg_dumpall",
+            c => cluster.Server.ConnectAsync(TimeSpan.Zero, c),
+            $"olympus-pgbackup {id}",
+            settings.StallTimeout,
+            clock,
+            cancel
+        );
         var reading = new ScriptStream(dump, cluster.Tools.Major) { Ended = () => rolesRead.TrySetResult() };
         await using var plain = new HashingStream(reading);
         string name = SnapshotLayout.GlobalsName(id, cipher.Extension);
@@ -122,7 +146,7 @@ internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStor
 
         return new Part
         {
-            Kind = Part.GlobalsKind,
+            Kind = PartKind.Globals,
             Object = name,
             Size = size,
             Sha256 = stored.Sha256,
@@ -135,21 +159,23 @@ internal sealed class PartWriter(SnapshotId id, DumpConfig settings, IObjectStor
     }
 
     // A dump that fails may do so because of what was changed under it, and then a new moment helps.
-    private async Task RequireMomentAsync(SourceDatabase database, PgBackupException failure, CancellationToken cancel)
+    private static async Task RequireMomentAsync(SourceDatabase database, PgBackupException failure, CancellationToken cancel)
     {
         if (DumpAdvice.IsLockTimeout(failure.Message))
         {
-            // All its tables are locked by the session that holds the moment; pg_dump waits only behind somebody who waits for that session.
+            // All its tables are locked by the session that holds the moment; pg_dump waits only behind somebody who waits for that
+            // session.
             throw new PgBackupException(
                 ErrorCode.MomentLost,
                 $"{database.Name}: a migration asked for a table between the moment and its dump, and the dump cannot pass it.",
                 "Run the backup again when the migration has ended, and keep migrations out of the minutes of the backup.",
-                failure);
+                failure
+            );
         }
 
         try
         {
-            await database.RequireUnchangedAsync(clock, cancel);
+            await database.RequireUnchangedAsync(cancel);
         }
         catch (PgBackupException e) when (e.Code != ErrorCode.MomentLost)
         {

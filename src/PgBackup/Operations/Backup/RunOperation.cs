@@ -1,9 +1,11 @@
 using System.Globalization;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Losses;
 using PgBackup.Operations.Keys;
 using PgBackup.Operations.Prune;
 using PgBackup.Operations.Replicate;
+using PgBackup.Records;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 
@@ -18,6 +20,10 @@ public sealed record RunRequest
     /// <summary>Why the snapshot is to be kept until it is unpinned, or null.</summary>
     public string? Pin { get; init; }
 
+    /// <summary>Losses that are to be expected of this run, and count as confirmed: <c>DATABASE</c>, <c>DATABASE.SCHEMA.TABLE</c> or
+    /// <c>DATABASE.SCHEMA.TABLE.COLUMN</c>.</summary>
+    public IReadOnlyList<string> ExpectedLosses { get; init; } = [];
+
     /// <summary>Remove afterwards what the rules no longer keep.</summary>
     public bool Prune { get; init; }
 }
@@ -28,14 +34,15 @@ public sealed record RunReport
     /// <summary>The snapshot.</summary>
     public required Manifest Manifest { get; init; }
 
-    /// <summary>The stores besides the primary.</summary>
+    /// <summary>The stores other than the primary.</summary>
     public required IReadOnlyList<ReplicaReport> Replicas { get; init; }
 
     /// <summary>What was removed, for each store where pruning was carried out.</summary>
     public required IReadOnlyList<PruneReport> Pruned { get; init; }
 
-    /// <summary>Why nothing was removed from a store, and other things worth knowing.</summary>
-    public required IReadOnlyList<string> Notes { get; init; }
+    /// <summary>What was found beside the snapshot: its losses, why nothing was removed from a store, keys that need attention, and the
+    /// like. What else is worth knowing of the snapshot is in its manifest.</summary>
+    public required IReadOnlyList<Finding> Findings { get; init; }
 
     /// <summary>Some store lacks what it should hold.</summary>
     public bool LacksReplicas => Replicas.Any(static r => r.Code is not null || r.Lacks.Count > 0);
@@ -43,29 +50,51 @@ public sealed record RunReport
 
 /// <summary>
 /// The nightly job: a snapshot into the primary store, copies of it and of what was missed earlier in the others, and last, if all of the
-/// snapshot succeeded, the removal of what each store's rules no longer keep; and a look at the keys, which changes nothing about the run's end.
+/// snapshot succeeded, the removal of what each store's rules no longer keep; and a look at the keys, which changes nothing about the run's
+/// end.
 /// </summary>
-public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore> stores, ICipher cipher, TimeProvider clock, Progress progress)
+public sealed class RunOperation(
+    BackupConfig config,
+    IReadOnlyList<BackupStore> stores,
+    ICipher cipher,
+    TimeProvider clock,
+    Progress progress
+)
 {
+    /// <summary>Records it; null to leave no record.</summary>
+    public Recorder? Recorder { get; init; }
+
+    /// <summary>A look at this host before anything is done, which takes no time: what it finds goes into the report.</summary>
+    public Func<IReadOnlyList<Finding>> Preflight { get; init; } = static () => [];
+
     /// <summary>Runs. Failures of single databases, of replicas and of pruning are in the report.</summary>
     /// <exception cref="PgBackupException">Nothing was stored; nothing was removed either.</exception>
-    public async Task<RunReport> RunAsync(RunRequest request, CancellationToken cancel)
+    public Task<RunReport> RunAsync(RunRequest request, CancellationToken cancel) =>
+        Recorder.RecordAsync(r => RunRecord.Begin(r, request), () => TakeAsync(request, cancel), RunRecord.End, cancel);
+
+    private async Task<RunReport> TakeAsync(RunRequest request, CancellationToken cancel)
     {
         string holder = string.Create(
-            CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC");
+            CultureInfo.InvariantCulture,
+            $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC"
+        );
+        IReadOnlyList<Finding> before = Preflight();
         List<Replica> replicas = [.. stores.Skip(1).Select(s => Replica.Start(stores, s, config.Cluster, holder, clock, progress, cancel))];
         Manifest manifest;
         ReplicaReport[] reports;
-        string? first;
+        IReadOnlyList<Finding> found;
         try
         {
             var backup = new BackupOperation(config, stores[0], cipher, clock, progress)
             {
                 PartStored = (id, part) => replicas.ForEach(r => r.Offer(id, part)),
+                ExpectedLosses = request.ExpectedLosses,
+                Others = [.. stores.Skip(1).Select(static s => s.Store)],
+                Confirmations = c => new ConfirmationsReader([.. stores.Select(static s => s.Store)], clock).ReadAsync(c),
                 Abandoned = id => replicas.ForEach(r => r.Abandon(id)),
             };
             manifest = await backup.RunAsync(request.Databases, request.Pin, cancel);
-            first = backup.First;
+            found = backup.Findings;
             reports = await Task.WhenAll(replicas.Select(r => r.CatchUpAsync(SnapshotId.TryParse(manifest.Id), cancel)));
         }
         finally
@@ -77,28 +106,61 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
         }
 
         IReadOnlyList<PruneReport> pruned = [];
-        List<string> notes = [.. ((string?[])[first, .. reports.Select(static r => r.Note)]).OfType<string>()];
+        List<Finding> findings = [.. before, .. found, .. reports.Select(static r => r.Note).OfType<Finding>()];
         if (request.Prune && manifest.Failures.Count > 0)
         {
-            notes.Add("nothing was removed from any store, because part of the backup failed");
+            const string What = "nothing was removed from any store, because part of the backup failed";
+            findings.Add(Finding.Warning(ErrorCode.PruneSkipped, config.Cluster, What));
         }
         else if (request.Prune)
         {
-            pruned = await PruneAsync(stores, reports, notes, clock, progress, cancel);
+            pruned = await PruneAsync(stores, reports, findings, clock, progress, cancel);
         }
 
+        await RecordExpectedAsync(manifest, cancel);
         HashSet<string> unusable = [.. reports.Where(static r => r.Code is not null).Select(static r => r.Store)];
         var keys = new KeysOperation([.. stores.Select(static s => s.Store).Where(s => !unusable.Contains(s.Name))], clock);
-        notes.AddRange(await keys.AfterRunAsync(manifest, cipher, cancel));
-        return new RunReport { Manifest = manifest, Replicas = reports, Pruned = pruned, Notes = notes };
+        findings.AddRange(await keys.AfterRunAsync(manifest, cipher, cancel));
+        return new RunReport
+        {
+            Manifest = manifest,
+            Replicas = reports,
+            Pruned = pruned,
+            Findings = findings,
+        };
+    }
+
+    // The manifests say for forty days that it was announced. A drill may compare with a snapshot that is older, and asks the records.
+    private async Task RecordExpectedAsync(Manifest manifest, CancellationToken cancel)
+    {
+        List<Loss> expected = [.. manifest.Losses.Where(static l => l.IsExpected)];
+        if (Recorder is { } recorder && expected.Count > 0)
+        {
+            await recorder.WriteAsync(
+                recorder.Begin(RecordKind.Confirm, "losses that were announced before the run") with
+                {
+                    Result = RecordResult.Ok,
+                    Snapshot = manifest.Id,
+                    Summary = $"{Words.Count(expected.Count, "loss", "losses")} of {manifest.Id} announced before the run",
+                    Confirmed = expected,
+                },
+                cancel
+            );
+        }
     }
 
     /// <summary>
     /// Prunes each store that lacks nothing, and from the primary, which is the first, nothing that another one still lacks. What cannot be
-    /// pruned is noted, and does not keep the others from it.
+    /// pruned is a finding, and does not keep the others from it.
     /// </summary>
     internal static async Task<IReadOnlyList<PruneReport>> PruneAsync(
-        IReadOnlyList<BackupStore> stores, IReadOnlyList<ReplicaReport> replicas, List<string> notes, TimeProvider clock, Progress progress, CancellationToken cancel)
+        IReadOnlyList<BackupStore> stores,
+        IReadOnlyList<ReplicaReport> replicas,
+        List<Finding> findings,
+        TimeProvider clock,
+        Progress progress,
+        CancellationToken cancel
+    )
     {
         List<PruneReport> pruned = [];
         HashSet<string> awaited = [.. replicas.SelectMany(static r => r.Lacks)];
@@ -108,13 +170,27 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
             bool isPrimary = store == stores[0];
             if (isPrimary && unknown.Count > 0)
             {
-                notes.Add($"nothing was removed from the store {store.Store.Name}, because it is not known what {string.Join(" and ", unknown)} lack{(unknown.Count == 1 ? "s" : "")}");
+                findings.Add(
+                    Finding.Warning(
+                        ErrorCode.PruneSkipped,
+                        store.Store.Name,
+                        $"kept all old snapshots in {store.Store.Name}",
+                        $"what {string.Join(" and ", unknown)} lack{(unknown.Count == 1 ? "s" : "")} is not known, and may be among them"
+                    )
+                );
                 continue;
             }
 
             if (replicas.FirstOrDefault(r => r.Store == store.Store.Name) is { Code: not null } or { Lacks.Count: > 0 })
             {
-                notes.Add($"nothing was removed from the store {store.Store.Name}, because it lacks snapshots");
+                findings.Add(
+                    Finding.Warning(
+                        ErrorCode.PruneSkipped,
+                        store.Store.Name,
+                        $"kept all old snapshots in {store.Store.Name}",
+                        "its copy failed, or it lacks snapshots"
+                    )
+                );
                 continue;
             }
 
@@ -123,20 +199,41 @@ public sealed class RunOperation(BackupConfig config, IReadOnlyList<BackupStore>
                 var prune = new PruneOperation(store, clock, progress) { Awaited = isPrimary ? awaited : [] };
                 PruneReport report = await prune.RunAsync(dryRun: false, unattended: true, cancel);
                 pruned.Add(report);
-                notes.AddRange([.. report.Problems.Select(p => $"{store.Store.Name}: {p}"), .. report.Notes]);
-                List<string> spared = [.. report.Plan.Kept.Where(static d => d.Reasons is [{ Kind: KeepReasonKind.Awaited }]).Select(static d => d.Snapshot.Id.ToString())];
-                if (spared.Count > 0)
-                {
-                    List<string> lacking = [.. replicas.Where(r => r.Lacks.Intersect(spared).Any()).Select(static r => r.Store)];
-                    notes.Add($"{string.Join(", ", spared)} stay{(spared.Count == 1 ? "s" : "")} in the store {store.Store.Name} because {string.Join(" and ", lacking)} lack{(lacking.Count == 1 ? "s" : "")} {(spared.Count == 1 ? "it" : "them")}");
-                }
+                findings.AddRange(report.Findings);
+                findings.AddRange(Awaiting(report, replicas));
             }
             catch (PgBackupException e)
             {
-                notes.Add($"{e.CodeText}: {e.Message}{(e.Remedy is { } remedy ? $" {remedy}" : "")}");
+                findings.Add(Finding.Of(Severity.Warning, store.Store.Name, e));
             }
         }
 
         return pruned;
+    }
+
+    // What stays for another store's sake alone.
+    private static IReadOnlyList<Finding> Awaiting(PruneReport report, IReadOnlyList<ReplicaReport> replicas)
+    {
+        List<string> spared =
+        [
+            .. report
+                .Plan.Kept.Where(static d => d.Reasons is [{ Kind: KeepReasonKind.Awaited }])
+                .Select(static d => d.Snapshot.Id.ToString()),
+        ];
+        if (spared.Count == 0)
+        {
+            return [];
+        }
+
+        List<string> lacking = [.. replicas.Where(r => r.Lacks.Intersect(spared).Any()).Select(static r => r.Store)];
+        return
+        [
+            Finding.Note(
+                ErrorCode.SnapshotAwaited,
+                report.Store,
+                $"{string.Join(", ", spared)} stay{(spared.Count == 1 ? "s" : "")} in the store {report.Store} because "
+                    + $"{string.Join(" and ", lacking)} lack{(lacking.Count == 1 ? "s" : "")} {(spared.Count == 1 ? "it" : "them")}"
+            ),
+        ];
     }
 }

@@ -55,7 +55,12 @@ internal sealed class CanaryCheck(IObjectStore store, Func<Manifest, ICipher> ci
     private StoreProblem Replaceable(string name, string problem) => Of(name, $"{problem} ({Remedy})") with { IsReplaceable = true };
 
     private StoreProblem Of(string name, string problem) =>
-        new() { Store = store.Name, Object = $"{SnapshotLayout.Keys}/{name}", Problem = problem };
+        new()
+        {
+            Store = store.Name,
+            Object = $"{SnapshotLayout.Keys}/{name}",
+            Problem = problem,
+        };
 
     private async Task<string?> ProblemAsync(string name, IReadOnlyCollection<Manifest> seen, CheckDepth depth, CancellationToken cancel)
     {
@@ -72,31 +77,21 @@ internal sealed class CanaryCheck(IObjectStore store, Func<Manifest, ICipher> ci
 
         foreach (Manifest manifest in seen)
         {
-            ICipher cipher = cipherFor(manifest);
-            try
+            await using ICipher cipher = cipherFor(manifest);
+            if (KeysFolder.CanaryName(manifest.Recipients, cipher.Extension) != name)
             {
-                if (KeysFolder.CanaryName(manifest.Recipients, cipher.Extension) != name)
-                {
-                    continue;
-                }
-
-                // A run of this version writes a canary with its digest; earlier ones wrote none.
-                if (sum is null && manifest.GuideSha256 is not null)
-                {
-                    return "it has no digest beside it";
-                }
-
-                if (depth == CheckDepth.Decode || await CheckOperation.HasIdentityAsync(cipher, cancel))
-                {
-                    return await DecryptAsync(cipher, stored, KeysFolder.CanaryText(manifest.Cluster), depth, cancel);
-                }
+                continue;
             }
-            finally
+
+            // A run of this version writes a canary with its digest; earlier ones wrote none.
+            if (sum is null && manifest.GuideSha256 is not null)
             {
-                if (cipher is IAsyncDisposable disposable)
-                {
-                    await disposable.DisposeAsync();
-                }
+                return "it has no digest beside it";
+            }
+
+            if (depth == CheckDepth.Decode || await CheckOperation.HasIdentityAsync(cipher, cancel))
+            {
+                return await DecryptAsync(cipher, stored, KeysFolder.CanaryText(manifest.Cluster), depth, cancel);
             }
         }
 

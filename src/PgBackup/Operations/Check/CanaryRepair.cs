@@ -38,7 +38,10 @@ public sealed class CanaryRepair(IReadOnlyList<BackupStore> stores)
                 }
             }
 
-            return problem with { Mended = "removed, with its digest" };
+            return problem with
+            {
+                Mended = "removed, with its digest",
+            };
         }
         catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled)
         {

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace PgBackup.Operations.Check;
 
 /// <summary>
-/// What a long check has read and found right, so that it can be gone on with after an interruption. A file of lines; losing it loses
+/// What a long check has read and found right, so that it can resume after an interruption. A file of lines; losing it loses
 /// nothing but time.
 /// </summary>
 public sealed class CheckJournal : IDisposable
@@ -36,8 +36,8 @@ public sealed class CheckJournal : IDisposable
     /// <summary>How much it remembers from before.</summary>
     public int Remembered => done.Count;
 
-    /// <summary>Begins one in a file, or goes on with the one that is there.</summary>
-    /// <returns>Null where no file can be written: then a check cannot be gone on with, and works all the same.</returns>
+    /// <summary>Begins one in a file, or continues the one that exists.</summary>
+    /// <returns>Null where no file can be written: then a check cannot resume, and works all the same.</returns>
     public static CheckJournal? Open(string path, bool resume)
     {
         try
@@ -70,7 +70,7 @@ public sealed class CheckJournal : IDisposable
         }
     }
 
-    /// <summary>The check came to its end: there is nothing to go on with.</summary>
+    /// <summary>The check has ended: there is nothing to resume.</summary>
     public void Finish()
     {
         Dispose();
@@ -80,7 +80,7 @@ public sealed class CheckJournal : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // It stays, and only --resume looks at it: what it says was right is told by its digest.
+            // It stays, and only --resume reads it: it names what was right by digest.
         }
     }
 

@@ -15,14 +15,20 @@ namespace PgBackup.Operations.Check;
 /// <param name="store">The store.</param>
 /// <param name="cipherFor">The cipher for a snapshot.</param>
 /// <param name="toolsFor">Tools that can read an archive of this major version.</param>
+/// <param name="clock">The time.</param>
 /// <param name="progress">For a display.</param>
 public sealed class CheckOperation(
-    IObjectStore store, Func<Manifest, ICipher> cipherFor, Func<int, CancellationToken, Task<PostgresTools>> toolsFor, Progress progress)
+    IObjectStore store,
+    Func<Manifest, ICipher> cipherFor,
+    Func<int, CancellationToken, Task<PostgresTools>> toolsFor,
+    TimeProvider clock,
+    Progress progress
+)
 {
     // Newer than the latest one, and incomplete by their names, of which the manifests are read.
     private const int MostHidden = 30;
 
-    private readonly Catalog catalog = new(store);
+    private readonly Catalog catalog = new(store, clock);
 
     // For each set of recipients of what was checked, a manifest without its parts.
     private readonly Dictionary<string, Manifest> seen = new(StringComparer.Ordinal);
@@ -33,31 +39,33 @@ public sealed class CheckOperation(
     /// <summary>How many objects are read at the same time.</summary>
     public int AtOnce { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 8);
 
-    /// <summary>Checks one snapshot (an id or <c>latest</c>), or with null all of them. Nothing is thrown for damage: it is in the report.</summary>
-    /// <param name="idOrLatest">Which.</param>
+    /// <summary>Checks one snapshot (an id or <c>latest</c>), or with null all of them. Nothing is thrown for damage: it is in the
+    /// report.</summary>
+    /// <param name="wanted">Which.</param>
     /// <param name="depth">How deep to look.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="PgBackupException">
     /// <see cref="ErrorCode.IdentityUnusable"/> when decoding was demanded and the key is wrong; <see cref="ErrorCode.SnapshotMissing"/>.
     /// </exception>
-    public async Task<IReadOnlyList<SnapshotCheck>> RunAsync(string? idOrLatest, CheckDepth depth, CancellationToken cancel)
+    public async Task<IReadOnlyList<SnapshotCheck>> RunAsync(SnapshotRef? wanted, CheckDepth depth, CancellationToken cancel)
     {
         List<CatalogEntry> entries = [];
-        if (idOrLatest is null or "latest")
+        if (wanted is null or { IsLatest: true })
         {
             entries.AddRange((await catalog.ListAsync(cancel)).Where(static e => !e.IsLeftover));
         }
 
-        if (idOrLatest == "latest")
+        if (wanted is { IsLatest: true })
         {
             entries = await LatestAsync(entries, cancel);
         }
-        else if (idOrLatest is not null)
+        else if (wanted is not null)
         {
-            SnapshotId? named = SnapshotId.TryParse(idOrLatest);
-            CatalogEntry? entry = named is { } given ? await catalog.ReadEntryAsync(given, cancel) : null;
+            CatalogEntry? entry = wanted.Id is { } given ? await catalog.ReadEntryAsync(given, cancel) : null;
             // A damaged manifest is a finding; an id that is not there at all is a mistake, which FindAsync explains.
-            entries.Add(entry is { IsLeftover: false } ? entry : await catalog.ReadEntryAsync((await catalog.FindAsync(idOrLatest, cancel)).Id, cancel));
+            entries.Add(
+                entry is { IsLeftover: false } ? entry : await catalog.ReadEntryAsync((await catalog.FindAsync(wanted, cancel)).Id, cancel)
+            );
         }
 
         List<SnapshotCheck> checkedOnes = [];
@@ -83,87 +91,37 @@ public sealed class CheckOperation(
             }
         }
 
-        CatalogEntry? found = latest >= 0 ? entries[latest] : hidden.Count > 0 ? null
+        CatalogEntry? found =
+            latest >= 0 ? entries[latest]
+            : hidden.Count > 0 ? null
             : await catalog.ReadEntryAsync((await catalog.LatestAsync(cancel)).Id, cancel);
         return found is null ? hidden : [found, .. hidden];
     }
 
     private async Task<SnapshotCheck> CheckAsync(CatalogEntry entry, CheckDepth depth, CancellationToken cancel)
     {
-        ConcurrentBag<ObjectProblem> problems = [];
         (Manifest? read, PgBackupException? error, string? digest) = await ReadManifestAsync(entry, cancel);
-        ObjectProblem? unsealed = digest is null ? null : await SealProblemAsync(entry, read!, digest, cancel);
         if (read is not { } manifest)
         {
-            problems.Add(new ObjectProblem { Object = SnapshotLayout.Manifest, Problem = error?.Message ?? entry.Unreadable ?? "it has no manifest" });
-            return new SnapshotCheck { Store = store.Name, Id = entry.Id.ToString(), Problems = [.. problems], BytesRead = 0, Decoded = false, IsComplete = false, IsOfNewerVersion = error is { Code: ErrorCode.ManifestTooNew } };
+            return Unreadable(entry, error);
         }
 
-        if (manifest.Recipients.Count > 0)
-        {
-            // Of an earlier version only where there is no other: what it wrote beside the canary it does not tell.
-            string canary = KeysFolder.CanaryName(manifest.Recipients, manifest.Encryption);
-            if (manifest.GuideSha256 is not null || !seen.ContainsKey(canary))
-            {
-                seen[canary] = manifest with { Parts = [] };
-            }
-        }
-
-        foreach (string name in SnapshotLayout.Texts)
-        {
-            if (!entry.Objects.ContainsKey(name))
-            {
-                problems.Add(new ObjectProblem { Object = name, Problem = "it is missing (the dumps can be restored without it)" });
-            }
-        }
-
+        ConcurrentBag<ObjectProblem> problems = [];
+        ObjectProblem? unsealed = await SealProblemAsync(entry, manifest, digest!, cancel);
+        Remember(manifest);
         if (unsealed is not null)
         {
             problems.Add(unsealed);
         }
 
-        foreach (string name in SnapshotLayout.Texts.Where(name => depth != CheckDepth.Present && entry.Objects.ContainsKey(name)))
-        {
-            if (manifest.DigestOf(name) is { } right && await TextProblemAsync(entry, name, right, cancel) is { } differs)
-            {
-                problems.Add(new ObjectProblem { Object = name, Problem = differs });
-            }
-        }
-
+        await CheckTextsAsync(entry, manifest, depth, problems, cancel);
         MarksCheck marks = await MarksCheck.OfAsync(catalog, entry, manifest, depth, cancel);
         foreach (ObjectProblem wrong in marks.Problems)
         {
             problems.Add(wrong);
         }
 
-        ICipher cipher = cipherFor(manifest);
-        bool decode = depth == CheckDepth.Decode || (depth == CheckDepth.ReadData && await HasIdentityAsync(cipher, cancel));
-        long bytes = 0;
-        int decoded = 0;
-        try
-        {
-            await Parallel.ForEachAsync(
-                manifest.Parts.OrderByDescending(static p => p.Size),
-                new ParallelOptions { MaxDegreeOfParallelism = depth == CheckDepth.Present ? 1 : AtOnce, CancellationToken = cancel },
-                async (part, c) =>
-                {
-                    PartCheck found = await CheckPartAsync(entry, manifest, part, cipher, depth, decode, c);
-                    Interlocked.Add(ref bytes, found.BytesRead);
-                    Interlocked.Add(ref decoded, found.Decoded ? 1 : 0);
-                    if (found.Problem is not null)
-                    {
-                        problems.Add(new ObjectProblem { Object = part.Object, Problem = found.Problem });
-                    }
-                });
-        }
-        finally
-        {
-            if (cipher is IAsyncDisposable disposable)
-            {
-                await disposable.DisposeAsync();
-            }
-        }
-
+        (long bytes, int decoded) = await CheckPartsAsync(entry, manifest, depth, problems, cancel);
         return new SnapshotCheck
         {
             Store = store.Name,
@@ -172,16 +130,110 @@ public sealed class CheckOperation(
             BytesRead = bytes,
             Decoded = decoded == manifest.Parts.Count && decoded > 0,
             IsComplete = manifest.IsComplete,
-            Notes = marks.Notes,
+            Findings = marks.Findings,
             Recipients = manifest.Recipients,
+            Lossy = manifest.Losses.Count > 0 ? manifest with { Parts = [] } : null,
+            IsMarkedConfirmed = entry.Objects.ContainsKey(SnapshotLayout.Confirmed),
             ManifestSha256 = digest,
             IsSealed = unsealed is null && entry.Objects.ContainsKey(SnapshotLayout.ManifestSum),
         };
     }
 
+    private SnapshotCheck Unreadable(CatalogEntry entry, PgBackupException? error) =>
+        new()
+        {
+            Store = store.Name,
+            Id = entry.Id.ToString(),
+            Problems =
+            [
+                new ObjectProblem
+                {
+                    Object = SnapshotLayout.Manifest,
+                    Problem = error?.Message ?? entry.Unreadable ?? "it has no manifest",
+                },
+            ],
+            BytesRead = 0,
+            Decoded = false,
+            IsComplete = false,
+            IsOfNewerVersion = error is { Code: ErrorCode.ManifestTooNew },
+        };
+
+    // A manifest of an earlier version only where there is no other: it does not say what was written beside the canary.
+    private void Remember(Manifest manifest)
+    {
+        if (manifest.Recipients.Count == 0)
+        {
+            return;
+        }
+
+        string canary = KeysFolder.CanaryName(manifest.Recipients, manifest.Encryption);
+        if (manifest.GuideSha256 is not null || !seen.ContainsKey(canary))
+        {
+            seen[canary] = manifest with { Parts = [] };
+        }
+    }
+
+    private async Task CheckTextsAsync(
+        CatalogEntry entry,
+        Manifest manifest,
+        CheckDepth depth,
+        ConcurrentBag<ObjectProblem> problems,
+        CancellationToken cancel
+    )
+    {
+        foreach (string name in SnapshotLayout.Texts)
+        {
+            if (!entry.Objects.ContainsKey(name))
+            {
+                problems.Add(new ObjectProblem { Object = name, Problem = "it is missing (the dumps can be restored without it)" });
+            }
+            else if (
+                depth != CheckDepth.Present
+                && manifest.DigestOf(name) is { } right
+                && await TextProblemAsync(entry, name, right, cancel) is { } differs
+            )
+            {
+                problems.Add(new ObjectProblem { Object = name, Problem = differs });
+            }
+        }
+    }
+
+    // Several at a time, the largest first.
+    private async Task<(long BytesRead, int Decoded)> CheckPartsAsync(
+        CatalogEntry entry,
+        Manifest manifest,
+        CheckDepth depth,
+        ConcurrentBag<ObjectProblem> problems,
+        CancellationToken cancel
+    )
+    {
+        await using ICipher cipher = cipherFor(manifest);
+        bool decode = depth == CheckDepth.Decode || (depth == CheckDepth.ReadData && await HasIdentityAsync(cipher, cancel));
+        long bytes = 0;
+        int decoded = 0;
+        await Parallel.ForEachAsync(
+            manifest.Parts.OrderByDescending(static p => p.Size),
+            new ParallelOptions { MaxDegreeOfParallelism = depth == CheckDepth.Present ? 1 : AtOnce, CancellationToken = cancel },
+            async (part, c) =>
+            {
+                PartCheck found = await CheckPartAsync(entry, manifest, part, cipher, depth, decode, c);
+                Interlocked.Add(ref bytes, found.BytesRead);
+                Interlocked.Add(ref decoded, found.Decoded ? 1 : 0);
+                if (found.Problem is not null)
+                {
+                    problems.Add(new ObjectProblem { Object = part.Object, Problem = found.Problem });
+                }
+            }
+        );
+
+        return (bytes, decoded);
+    }
+
     // A manifest on a bad sector is one finding of many; a store that is not there at all has failed before, when it was listed.
-    private async Task<(Manifest? Manifest, PgBackupException? Error, string? Sha256)> ReadManifestAsync(CatalogEntry entry,
-        CancellationToken cancel)
+    private async Task<(Manifest? Manifest, PgBackupException? Error, string? Sha256)> ReadManifestAsync(
+        CatalogEntry entry,
+        CancellationToken cancel
+    )
     {
         if (!entry.HasManifest)
         {
@@ -193,13 +245,19 @@ public sealed class CheckOperation(
             byte[] json = await catalog.ReadManifestBytesAsync(entry, cancel);
             return (Catalog.ParseManifest(entry.Id, json), null, ManifestSum.Digest(json));
         }
-        catch (PgBackupException e) when (e.Code is ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew or ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
+        catch (PgBackupException e)
+            when (e.Code
+                    is ErrorCode.ManifestUnreadable
+                        or ErrorCode.ManifestTooNew
+                        or ErrorCode.ObjectDamaged
+                        or ErrorCode.StoreUnavailable
+            )
         {
             return (null, e, null);
         }
     }
 
-    // Is the manifest the one whose digest was written beside it? Of two that differ, nobody can tell here which was changed; other
+    // Is the manifest the one whose digest was written beside it? If the two differ, it is not known here which was changed; other
     // stores can. Snapshots of earlier versions have no such digest.
     private async Task<ObjectProblem?> SealProblemAsync(CatalogEntry entry, Manifest manifest, string digest, CancellationToken cancel)
     {
@@ -213,12 +271,29 @@ public sealed class CheckOperation(
             return new ObjectProblem { Object = SnapshotLayout.ManifestSum, Problem = e.Message };
         }
 
-        string? named = sum is null ? null : ManifestSum.Read(sum);
-        return sum is null && manifest.GuideSha256 is null ? null
-            : sum is null ? new ObjectProblem { Object = SnapshotLayout.ManifestSum, Problem = "it is missing, so that a changed manifest is not noticed" }
-            : named is null ? new ObjectProblem { Object = SnapshotLayout.ManifestSum, Problem = "it is no digest of a manifest" }
-            : named == digest ? null
-            : new ObjectProblem { Object = SnapshotLayout.Manifest, Problem = $"its SHA-256 is not the one in {SnapshotLayout.ManifestSum}: one of the two was changed" };
+        if (sum is null)
+        {
+            return manifest.GuideSha256 is null
+                ? null
+                : new ObjectProblem
+                {
+                    Object = SnapshotLayout.ManifestSum,
+                    Problem = "it is missing, so that a changed manifest is not noticed",
+                };
+        }
+
+        if (ManifestSum.Read(sum) is not { } named)
+        {
+            return new ObjectProblem { Object = SnapshotLayout.ManifestSum, Problem = "it is not the digest of a manifest" };
+        }
+
+        return named == digest
+            ? null
+            : new ObjectProblem
+            {
+                Object = SnapshotLayout.Manifest,
+                Problem = $"its SHA-256 is not the one in {SnapshotLayout.ManifestSum}: one of the two was changed",
+            };
     }
 
     private async Task<string?> TextProblemAsync(CatalogEntry entry, string name, string right, CancellationToken cancel)
@@ -232,16 +307,24 @@ public sealed class CheckOperation(
         catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
         {
             return e.Code == ErrorCode.ObjectDamaged
-                ? "it is not the one that the manifest names by its SHA-256 (the dumps can be restored without it)" : e.Message;
+                ? "it is not the one that the manifest names by its SHA-256 (the dumps can be restored without it)"
+                : e.Message;
         }
     }
 
     private async Task<PartCheck> CheckPartAsync(
-        CatalogEntry entry, Manifest manifest, Part part, ICipher cipher, CheckDepth depth, bool decode, CancellationToken cancel)
+        CatalogEntry entry,
+        Manifest manifest,
+        Part part,
+        ICipher cipher,
+        CheckDepth depth,
+        bool decode,
+        CancellationToken cancel
+    )
     {
         var stored = new StoredPart(store, entry.Id, part);
-        PartProgress display = progress.Add($"{store.Name} {entry.Id} {part.Database ?? part.Kind}", decode ? part.Proof.Bytes : part.Size);
-        display.State = "checking";
+        PartProgress display = progress.Add($"{store.Name} {entry.Id} {part.Name}", decode ? part.Proof.Bytes : part.Size);
+        display.State = PartState.Checking;
         string? problem = stored.Compare(entry.Objects) ?? await EncryptionProblemAsync(manifest, stored, cancel);
         long bytes = 0;
         bool wasRead = depth != CheckDepth.Present && Journal?.Has(store.Name, stored.Key, part.Sha256, CheckDepth.ReadData) == true;
@@ -265,17 +348,22 @@ public sealed class CheckOperation(
             }
         }
 
-        display.State = problem is null ? "done" : "failed";
-        return new PartCheck { Problem = problem, BytesRead = bytes, Decoded = decoded && problem is null };
+        display.State = problem is null ? PartState.Done : PartState.Failed;
+        return new PartCheck
+        {
+            Problem = problem,
+            BytesRead = bytes,
+            Decoded = decoded && problem is null,
+        };
     }
 
     /// <summary>Reads the canaries of the store too, after <see cref="RunAsync"/>.</summary>
-    internal Task<IReadOnlyList<StoreProblem>> CheckCanariesAsync(CheckDepth depth, TimeProvider clock, CancellationToken cancel) =>
+    internal Task<IReadOnlyList<StoreProblem>> CheckCanariesAsync(CheckDepth depth, CancellationToken cancel) =>
         new CanaryCheck(store, cipherFor, clock).RunAsync(seen.Values, depth, cancel);
 
     private async Task<string?> EncryptionProblemAsync(Manifest manifest, StoredPart stored, CancellationToken cancel) =>
-        manifest.Encryption == NoCipher.Provider && (await store.FindAsync(stored.Key, cancel))?.ProviderEncryption is null
-            ? "the store does not encrypt it, and nobody else did"
+        manifest.EncryptedBy() == EncryptionKind.Provider && (await store.FindAsync(stored.Key, cancel))?.ProviderEncryption is null
+            ? "the store does not encrypt it, and it was stored unencrypted"
             : null;
 
     /// <summary>A private key is at hand.</summary>
@@ -304,18 +392,27 @@ public sealed class CheckOperation(
     }
 
     private async Task<(string? Problem, bool Decoded)> DecodeAsync(
-        StoredPart stored, ICipher cipher, CheckDepth depth, PartProgress display, CancellationToken cancel)
+        StoredPart stored,
+        ICipher cipher,
+        CheckDepth depth,
+        PartProgress display,
+        CancellationToken cancel
+    )
     {
         try
         {
             PostgresTools tools = await toolsFor(stored.Part.Proof.DumpMajor, cancel);
             return (await stored.DecodeAsync(cipher, tools, display, cancel), true);
         }
-        catch (PgBackupException e) when (depth == CheckDepth.ReadData && e.Code is ErrorCode.IdentityUnusable or ErrorCode.ToolMissing or ErrorCode.ContainerUnavailable)
+        catch (PgBackupException e)
+            when (depth == CheckDepth.ReadData
+                && e.Code is ErrorCode.IdentityUnusable or ErrorCode.ToolMissing or ErrorCode.ContainerUnavailable
+            )
         {
             return (null, false); // no passphrase, or no tools, on this host: the digests were compared all the same
         }
-        catch (PgBackupException e) when (e.Code is ErrorCode.ToolFailed or ErrorCode.DumpUnreadable or ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
+        catch (PgBackupException e)
+            when (e.Code is ErrorCode.ToolFailed or ErrorCode.DumpUnreadable or ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
         {
             return (e.Message, true);
         }
@@ -329,73 +426,4 @@ public sealed class CheckOperation(
 
         public bool Decoded { get; init; }
     }
-}
-
-/// <summary>How deep a check looks.</summary>
-public enum CheckDepth
-{
-    /// <summary>Presence and sizes, from a listing.</summary>
-    Present,
-
-    /// <summary>Every stored byte against its digest; decrypted and decoded too where a private key is at hand.</summary>
-    ReadData,
-
-    /// <summary>Every byte, decrypted and decoded; without a key that fits, the check fails.</summary>
-    Decode,
-}
-
-/// <summary>What a check of one snapshot in one store found.</summary>
-public sealed record SnapshotCheck
-{
-    /// <summary>The store.</summary>
-    public required string Store { get; init; }
-
-    /// <summary>The snapshot.</summary>
-    public required string Id { get; init; }
-
-    /// <summary>Everything that is wrong; empty when all is well.</summary>
-    public required IReadOnlyList<ObjectProblem> Problems { get; init; }
-
-    /// <summary>Stored bytes that were read.</summary>
-    public required long BytesRead { get; init; }
-
-    /// <summary>Every part was decrypted and decoded too.</summary>
-    public required bool Decoded { get; init; }
-
-    /// <summary>It holds everything that was asked for when it was taken.</summary>
-    public required bool IsComplete { get; init; }
-
-    /// <summary>It was made by a newer version, which alone can check it. It is no damage, and never mended.</summary>
-    public bool IsOfNewerVersion { get; init; }
-
-    /// <summary>What is odd and no damage, a sentence each.</summary>
-    public IReadOnlyList<string> Notes { get; init; } = [];
-
-    /// <summary>Who can decrypt it; empty too where its manifest cannot be read.</summary>
-    internal IReadOnlyList<Recipient> Recipients { get; init; } = [];
-
-    /// <summary>The digest of its manifest, which is the same in every store; null where it cannot be read.</summary>
-    internal string? ManifestSha256 { get; init; }
-
-    /// <summary>That digest also stands beside the manifest.</summary>
-    internal bool IsSealed { get; init; }
-}
-
-/// <summary>One object that is not as it should be.</summary>
-public sealed record ObjectProblem
-{
-    /// <summary>Its name in the snapshot's folder.</summary>
-    public required string Object { get; init; }
-
-    /// <summary>What is wrong with it.</summary>
-    public required string Problem { get; init; }
-
-    /// <summary>The stores whose copy was looked at in the same check and is right.</summary>
-    public IReadOnlyList<string> GoodCopies { get; init; } = [];
-
-    /// <summary>The store from which it was copied again, or null.</summary>
-    public string? RepairedFrom { get; init; }
-
-    /// <summary>What was done about it without another store, for people; or null.</summary>
-    public string? Mended { get; init; }
 }

@@ -12,48 +12,104 @@ internal sealed record MarksCheck
     public required IReadOnlyList<ObjectProblem> Problems { get; init; }
 
     /// <summary>What is odd, and no damage.</summary>
-    public required IReadOnlyList<string> Notes { get; init; }
+    public required IReadOnlyList<Finding> Findings { get; init; }
 
     /// <summary>Looks at the names; deeper than that also at the reason of a pin.</summary>
-    public static async Task<MarksCheck> OfAsync(Catalog catalog, CatalogEntry entry, Manifest manifest, CheckDepth depth,
-        CancellationToken cancel)
+    public static async Task<MarksCheck> OfAsync(
+        Catalog catalog,
+        CatalogEntry entry,
+        Manifest manifest,
+        CheckDepth depth,
+        CancellationToken cancel
+    )
     {
         List<ObjectProblem> problems = [];
-        List<string> notes = [];
         bool marked = entry.Objects.ContainsKey(SnapshotLayout.Incomplete);
         if (!manifest.IsComplete && !marked)
         {
-            problems.Add(new ObjectProblem { Object = SnapshotLayout.Incomplete, Problem = "it is missing, so that listings take an incomplete snapshot for a complete one" });
+            problems.Add(
+                new ObjectProblem
+                {
+                    Object = SnapshotLayout.Incomplete,
+                    Problem = "it is missing, so that listings take an incomplete snapshot for a complete one",
+                }
+            );
         }
         else if (manifest.IsComplete && marked)
         {
-            problems.Add(new ObjectProblem { Object = SnapshotLayout.Incomplete, Problem = "the manifest is complete; this mark hides the snapshot from `latest`, and retention takes it for an incomplete one" });
+            problems.Add(
+                new ObjectProblem
+                {
+                    Object = SnapshotLayout.Incomplete,
+                    Problem =
+                        "the manifest is complete; this mark hides the snapshot from `latest`, and retention takes it for an "
+                        + "incomplete one",
+                }
+            );
+        }
+
+        if (manifest.HasLoss && !entry.Objects.ContainsKey(SnapshotLayout.Loss))
+        {
+            problems.Add(
+                new ObjectProblem
+                {
+                    Object = SnapshotLayout.Loss,
+                    Problem = "it is missing, so that listings and retention do not see what the snapshot lost",
+                }
+            );
         }
 
         if (!manifest.IsComplete && entry.Objects.ContainsKey(SnapshotLayout.Proven))
         {
-            problems.Add(new ObjectProblem { Object = SnapshotLayout.Proven, Problem = "no drill proves an incomplete snapshot; somebody else set this mark: remove it" });
+            problems.Add(
+                new ObjectProblem
+                {
+                    Object = SnapshotLayout.Proven,
+                    Problem = "no drill proves an incomplete snapshot; somebody else set this mark: remove it",
+                }
+            );
         }
 
-        if (entry.Objects.ContainsKey(SnapshotLayout.Pinned) && depth != CheckDepth.Present
-            && await PinProblemAsync(catalog, entry, cancel) is { } unreadable)
+        if (
+            entry.Objects.ContainsKey(SnapshotLayout.Pinned)
+            && depth != CheckDepth.Present
+            && await PinProblemAsync(catalog, entry, cancel) is { } unreadable
+        )
         {
             problems.Add(new ObjectProblem { Object = SnapshotLayout.Pinned, Problem = unreadable });
         }
 
+        return new MarksCheck { Problems = problems, Findings = [.. Odd(entry, manifest)] };
+    }
+
+    private static IEnumerable<Finding> Odd(CatalogEntry entry, Manifest manifest)
+    {
+        string id = entry.Id.ToString();
         if (entry.Objects.ContainsKey(SnapshotLayout.InProgress))
         {
-            notes.Add($"{SnapshotLayout.InProgress} stands beside the manifest: somebody works there now, or was killed there, and the next run removes it");
+            yield return Finding.Note(
+                ErrorCode.SnapshotNoted,
+                id,
+                $"{SnapshotLayout.InProgress} is beside the manifest: a run works there now or was killed, and the next run removes it"
+            );
+        }
+
+        if (entry.Objects.ContainsKey(SnapshotLayout.Loss) && !manifest.HasLoss)
+        {
+            yield return Finding.Note(
+                ErrorCode.SnapshotNoted,
+                id,
+                $"the mark {SnapshotLayout.Loss} is beside a manifest that has no such loss: somebody else set it"
+            );
         }
 
         HashSet<string> known = [.. SnapshotLayout.Own, .. manifest.Parts.Select(static p => p.Object)];
         List<string> strangers = [.. entry.Objects.Keys.Where(n => !known.Contains(n)).Order(StringComparer.Ordinal)];
         if (strangers.Count > 0)
         {
-            notes.Add($"not of this snapshot: {string.Join(", ", strangers.Take(5))}{(strangers.Count > 5 ? $" and {strangers.Count - 5} more" : "")}");
+            string more = strangers.Count > 5 ? $" and {strangers.Count - 5} more" : "";
+            yield return Finding.Note(ErrorCode.SnapshotNoted, id, $"not of this snapshot: {string.Join(", ", strangers.Take(5))}{more}");
         }
-
-        return new MarksCheck { Problems = problems, Notes = notes };
     }
 
     private static async Task<string?> PinProblemAsync(Catalog catalog, CatalogEntry entry, CancellationToken cancel)
@@ -65,7 +121,7 @@ internal sealed record MarksCheck
         }
         catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable)
         {
-            return $"why it is pinned cannot be read ({e.Message}); it is kept all the same. Remove the file, and pin it again";
+            return $"why it is pinned cannot be read ({e.Message}); it is kept anyway. Remove the file, and pin it again";
         }
     }
 }

@@ -10,9 +10,10 @@ namespace PgBackup.Operations.Check;
 /// the manifest while it is copied, so that a second damaged copy never replaces a first; and a manifest is put back last, when the parts
 /// beside it are those that it names.
 /// </summary>
-public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress progress)
+public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, TimeProvider clock, Progress progress)
 {
-    /// <summary>Mends what checks found. A store that cannot be mended now (another run works there) does not keep the others from it.</summary>
+    /// <summary>Mends what checks found. A store that cannot be mended now (another run works there) does not keep the others from
+    /// it.</summary>
     /// <returns>The same findings, with the store from which each object was copied where one had it.</returns>
     public async Task<IReadOnlyList<SnapshotCheck>> RunAsync(IReadOnlyList<SnapshotCheck> found, string holder, CancellationToken cancel)
     {
@@ -26,7 +27,12 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
     }
 
     private async Task<List<SnapshotCheck>> MendStoreAsync(
-        BackupStore damaged, List<SnapshotCheck> checks, IReadOnlyList<SnapshotCheck> found, string holder, CancellationToken cancel)
+        BackupStore damaged,
+        List<SnapshotCheck> checks,
+        IReadOnlyList<SnapshotCheck> found,
+        string holder,
+        CancellationToken cancel
+    )
     {
         if (checks.All(static c => c.Problems.Count == 0 || c.IsOfNewerVersion))
         {
@@ -37,7 +43,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
         try
         {
             await using IStoreLock held = await damaged.Store.LockAsync(holder, cancel);
-            var catalog = new Catalog(damaged.Store);
+            var catalog = new Catalog(damaged.Store, clock);
             IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
             for (; next < checks.Count; next++)
             {
@@ -49,15 +55,26 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
 
                 SnapshotId id = SnapshotId.TryParse(check.Id)!.Value;
                 // Those whose copy was found bad in the same check need not be asked.
-                List<IObjectStore> Good(string name) => [.. stores.Select(static s => s.Store).Where(s => s.Name != damaged.Store.Name &&
-                    !found.Any(f => f.Store == s.Name && f.Id == check.Id && f.Problems.Any(p => p.Object == name || p.Object == SnapshotLayout.Manifest)))];
-                var mend = new Mend(damaged.Store, catalog, id, damaged.LockUntil(id, entries), held, Good, progress);
+                List<IObjectStore> Good(string name) =>
+                    [
+                        .. stores
+                            .Select(static s => s.Store)
+                            .Where(s =>
+                                s.Name != damaged.Store.Name
+                                && !found.Any(f =>
+                                    f.Store == s.Name
+                                    && f.Id == check.Id
+                                    && f.Problems.Any(p => p.Object == name || p.Object == SnapshotLayout.Manifest)
+                                )
+                            ),
+                    ];
+                var mend = new Mend(catalog, id, damaged.LockUntil(id, entries), held, Good, clock, progress);
                 checks[next] = check with { Problems = await MendAsync(mend, check, damaged.Store.Name, cancel) };
             }
         }
         catch (PgBackupException e)
         {
-            progress.Log($"{damaged.Store.Name}: not mended ({e.CodeText}): {e.Message}");
+            progress.Warn(damaged.Store.Name, $"not repaired ({e.CodeText}): {e.Message}", e.Code);
         }
 
         return checks;
@@ -70,18 +87,27 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
         {
             return await mend.RunAsync(check.Problems, cancel);
         }
-        catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable && !e.IsFull
-            && !cancel.IsCancellationRequested)
+        catch (PgBackupException e)
+            when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable && !e.IsFull && !cancel.IsCancellationRequested)
         {
-            progress.Log($"{store}: {check.Id} is not mended ({e.CodeText}): {e.Message}");
+            progress.Warn(store, $"{check.Id} was not repaired ({e.CodeText}): {e.Message}", e.Code);
             return check.Problems;
         }
     }
 
     // One snapshot in one store.
     private sealed class Mend(
-        IObjectStore damaged, Catalog catalog, SnapshotId id, DateTimeOffset? lockedUntil, IStoreLock held, Func<string, List<IObjectStore>> good, Progress progress)
+        Catalog catalog,
+        SnapshotId id,
+        DateTimeOffset? lockedUntil,
+        IStoreLock held,
+        Func<string, List<IObjectStore>> good,
+        TimeProvider clock,
+        Progress progress
+    )
     {
+        private readonly IObjectStore damaged = catalog.Store;
+
         // The manifest first: what the parts should be stands in it.
         public async Task<IReadOnlyList<ObjectProblem>> RunAsync(IReadOnlyList<ObjectProblem> found, CancellationToken cancel)
         {
@@ -130,13 +156,28 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
             if (name == SnapshotLayout.Incomplete && manifest.IsComplete)
             {
                 // Only for a manifest that is known to be the one that was written.
-                return await catalog.ReadManifestSumAsync(entry, cancel) is { } sum
-                    && sum.AsSpan().SequenceEqual(ManifestSum.Of(json)) ? (null, await RemoveAsync(name, cancel)) : default;
+                return await IsSealedAsync(entry, json, cancel) ? (null, await RemoveAsync(name, cancel)) : default;
             }
 
-            string? from = await CopyAsync(manifest, name, cancel,
-                name == SnapshotLayout.ManifestSum ? ManifestSum.Digest(ManifestSum.Of(json)) : null);
+            string? from = await CopyAsync(
+                manifest,
+                name,
+                cancel,
+                name == SnapshotLayout.ManifestSum ? ManifestSum.Digest(ManifestSum.Of(json)) : null
+            );
             return from is not null ? (from, null) : (null, await WriteAnewAsync(manifest, name, cancel));
+        }
+
+        private async Task<bool> IsSealedAsync(CatalogEntry entry, byte[] json, CancellationToken cancel)
+        {
+            try
+            {
+                return await catalog.ReadManifestSumAsync(entry, cancel) is { } sum && sum.AsSpan().SequenceEqual(ManifestSum.Of(json));
+            }
+            catch (PgBackupException e) when (e.Code == ErrorCode.ObjectDamaged)
+            {
+                return false; // far too large
+            }
         }
 
         private async Task<string?> MendManifestAsync(CancellationToken cancel)
@@ -148,7 +189,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
                 bool isSealed;
                 try
                 {
-                    var source = new Catalog(from);
+                    var source = new Catalog(from, clock);
                     CatalogEntry there = await source.ReadEntryAsync(id, cancel);
                     if (!there.HasManifest)
                     {
@@ -196,25 +237,33 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
 
             foreach (string name in SnapshotLayout.Texts)
             {
-                if (!entry.Objects.ContainsKey(name) || (manifest.DigestOf(name) is { } right && !await HasDigestAsync(name, right, cancel)))
+                if (
+                    !entry.Objects.ContainsKey(name) || (manifest.DigestOf(name) is { } right && !await HasDigestAsync(name, right, cancel))
+                )
                 {
                     await CopyAsync(manifest, name, cancel);
                 }
             }
 
-            if (!manifest.IsComplete && !entry.Objects.ContainsKey(SnapshotLayout.Incomplete) && await CopyAsync(manifest, SnapshotLayout.Incomplete, cancel) is null)
-            {
-                await PutAsync(SnapshotLayout.Incomplete, Encoding.UTF8.GetBytes(manifest.Gaps), cancel);
-            }
+            await MarkAsync(!manifest.IsComplete, SnapshotLayout.Incomplete, manifest.Gaps);
+            await MarkAsync(manifest.HasLoss, SnapshotLayout.Loss, manifest.LossText);
 
             return whole;
+
+            async Task MarkAsync(bool holds, string name, string text)
+            {
+                if (holds && !entry.Objects.ContainsKey(name) && await CopyAsync(manifest, name, cancel) is null)
+                {
+                    await PutAsync(name, Encoding.UTF8.GetBytes(text), cancel);
+                }
+            }
         }
 
         private async Task<string> RemoveAsync(string name, CancellationToken cancel)
         {
             held.RequireHeld();
             await damaged.DeleteAsync(SnapshotLayout.Key(id, name), cancel);
-            progress.Log($"{damaged.Name}: {id}/{name} was removed");
+            progress.Done(damaged.Name, $"{id}/{name} was removed");
             return "removed";
         }
 
@@ -224,28 +273,36 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
             string? text = name switch
             {
                 SnapshotLayout.Incomplete => manifest.Gaps,
+                SnapshotLayout.Loss => manifest.LossText,
                 SnapshotLayout.Sums => manifest.Sums,
                 SnapshotLayout.Guide => RestoreGuide.Write(manifest),
                 _ => null,
             };
-            if (text is null || (name != SnapshotLayout.Incomplete
-                && ManifestSum.Digest(Encoding.UTF8.GetBytes(text)) != manifest.DigestOf(name)))
+            if (
+                text is null
+                || (
+                    name is not (SnapshotLayout.Incomplete or SnapshotLayout.Loss)
+                    && ManifestSum.Digest(Encoding.UTF8.GetBytes(text)) != manifest.DigestOf(name)
+                )
+            )
             {
                 return null;
             }
 
             held.RequireHeld();
             await PutAsync(name, Encoding.UTF8.GetBytes(text), cancel);
-            progress.Log($"{damaged.Name}: {id}/{name} was written anew, from the manifest");
-            return "written anew, from the manifest";
+            progress.Done(damaged.Name, $"{id}/{name} was rewritten from the manifest");
+            return "rewritten from the manifest";
         }
 
         // Before the manifest, as in a run: where there was none, the snapshot exists when all of it does.
         private async Task SealAsync(CatalogEntry entry, byte[] json, CancellationToken cancel)
         {
             byte[] sum = ManifestSum.Of(json);
-            if (!entry.Objects.ContainsKey(SnapshotLayout.ManifestSum)
-                || !await HasDigestAsync(SnapshotLayout.ManifestSum, ManifestSum.Digest(sum), cancel))
+            if (
+                !entry.Objects.ContainsKey(SnapshotLayout.ManifestSum)
+                || !await HasDigestAsync(SnapshotLayout.ManifestSum, ManifestSum.Digest(sum), cancel)
+            )
             {
                 await PutAsync(SnapshotLayout.ManifestSum, sum, cancel);
             }
@@ -255,7 +312,12 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
         {
             try
             {
-                await using var content = new ExpectedStream(await damaged.OpenAsync(SnapshotLayout.Key(id, name), cancel), null, right, name);
+                await using var content = new ExpectedStream(
+                    await damaged.OpenAsync(SnapshotLayout.Key(id, name), cancel),
+                    null,
+                    right,
+                    name
+                );
                 await content.CopyToAsync(Stream.Null, cancel);
                 return true;
             }
@@ -267,8 +329,8 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
 
         private async Task<string?> ReadAsync(StoredPart stored, CancellationToken cancel)
         {
-            PartProgress display = progress.Add($"{damaged.Name} {id} {stored.Part.Database ?? stored.Part.Kind}", stored.Part.Size);
-            display.State = "checking";
+            PartProgress display = progress.Add($"{damaged.Name} {id} {stored.Part.Name}", stored.Part.Size);
+            display.State = PartState.Checking;
             try
             {
                 return await stored.ReadThroughAsync(display, cancel);
@@ -279,7 +341,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
             }
             finally
             {
-                display.State = "done";
+                display.State = PartState.Done;
             }
         }
 
@@ -300,7 +362,9 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
                 }
 
                 string what = $"{key} in the store {from.Name}";
-                await using Stream safe = manifest.Parts.FirstOrDefault(p => p.Object == name) is { } part ? new ExpectedStream(content, part.Size, part.Sha256, what)
+                await using Stream safe =
+                    manifest.Parts.FirstOrDefault(p => p.Object == name) is { } part
+                        ? new ExpectedStream(content, part.Size, part.Sha256, what)
                     : (sha256 ?? manifest.DigestOf(name)) is { } right ? new ExpectedStream(content, null, right, what)
                     : content;
                 try
@@ -310,7 +374,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
                 }
                 catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable && !e.IsFull)
                 {
-                    progress.Log($"{damaged.Name}: {key} could not be copied from {from.Name}: {e.Message}");
+                    progress.Warn(damaged.Name, $"{key} could not be copied from {from.Name}: {e.Message}", e.Code);
                 }
             }
 
@@ -325,7 +389,7 @@ public sealed class RepairOperation(IReadOnlyList<BackupStore> stores, Progress 
 
         private string Log(string name, IObjectStore from)
         {
-            progress.Log($"{damaged.Name}: {id}/{name} was copied again from {from.Name}");
+            progress.Done(damaged.Name, $"{id}/{name} was copied again from {from.Name}");
             return from.Name;
         }
     }

@@ -3,7 +3,7 @@ using PgBackup.Proofs;
 
 namespace PgBackup.Operations.Diff;
 
-/// <summary>What changed between two snapshots, or between a snapshot and the living databases.</summary>
+/// <summary>What changed between two snapshots, or between a snapshot and the live databases.</summary>
 public sealed record DiffReport
 {
     /// <summary>What is compared.</summary>
@@ -15,7 +15,8 @@ public sealed record DiffReport
     /// <summary>Each database of either, in the order of their names.</summary>
     public required IReadOnlyList<DatabaseDiff> Databases { get; init; }
 
-    /// <summary>Roles, memberships or tablespaces differ; null when one side has none, or other major versions word them differently.</summary>
+    /// <summary>Roles, memberships or tablespaces differ; null when one side has none, or other major versions word them
+    /// differently.</summary>
     public bool? RolesChanged { get; init; }
 
     /// <summary>Why tables may look changed that are not; null for no reason.</summary>
@@ -32,32 +33,52 @@ public sealed record DiffReport
     /// <param name="to">The other.</param>
     /// <param name="only">The databases that are asked for; empty for all, and the roles.</param>
     /// <param name="all">With the tables that are the same.</param>
-    internal static DiffReport Of(DiffContent from, DiffContent to, IReadOnlyList<string> only, bool all) => new()
-    {
-        From = from.Side,
-        To = to.Side,
-        Databases =
-        [
-            .. from.Proofs.Keys.Concat(from.Missing.Keys).Concat(to.Proofs.Keys).Concat(to.Missing.Keys).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)
-                .Where(name => only.Count == 0 || only.Contains(name, StringComparer.Ordinal))
-                .Select(name => Compare(name, from, to, all)),
-        ],
-        RolesChanged = only.Count > 0 || from.Globals is not { } before || to.Globals is not { } after || before.DumpMajor != after.DumpMajor ? null : before.Schema != after.Schema,
-        Note = DumpSettings.Options(from.Settings) == DumpSettings.Options(to.Settings) ? null
-            : "the two were not dumped with the same settings (an older version set none): tables with times, bytes or money may look changed that are not.",
-    };
+    internal static DiffReport Of(DiffContent from, DiffContent to, IReadOnlyList<string> only, bool all) =>
+        new()
+        {
+            From = from.Side,
+            To = to.Side,
+            Databases =
+            [
+                .. from
+                    .Proofs.Keys.Concat(from.Missing.Keys)
+                    .Concat(to.Proofs.Keys)
+                    .Concat(to.Missing.Keys)
+                    .Distinct(StringComparer.Ordinal)
+                    .Order(StringComparer.Ordinal)
+                    .Where(name => only.Count == 0 || only.Contains(name, StringComparer.Ordinal))
+                    .Select(name => Compare(name, from, to, all)),
+            ],
+            RolesChanged =
+                only.Count > 0 || from.Globals is not { } before || to.Globals is not { } after || before.DumpMajor != after.DumpMajor
+                    ? null
+                    : before.Schema != after.Schema,
+            Note =
+                DumpSettings.Options(from.Settings) == DumpSettings.Options(to.Settings)
+                    ? null
+                    : "the two were not dumped with the same settings (an older version set none): tables with times, bytes or money "
+                        + "may look changed that are not.",
+        };
 
     private static DatabaseDiff Compare(string name, DiffContent from, DiffContent to, bool all)
     {
         Proof? before = from.Proofs.GetValueOrDefault(name);
         Proof? after = to.Proofs.GetValueOrDefault(name);
-        string? absent = (before is null ? from.Missing.GetValueOrDefault(name) : null) ?? (after is null ? to.Missing.GetValueOrDefault(name) : null);
+        string? absent =
+            (before is null ? from.Missing.GetValueOrDefault(name) : null) ?? (after is null ? to.Missing.GetValueOrDefault(name) : null);
         ProofDiff? diff = before is null || after is null ? null : ProofDiff.Between(before, after);
         return new DatabaseDiff
         {
             Database = name,
-            Change = diff is null ? (absent is not null || (before is null && after is null) ? DatabaseDiff.Unknown : before is null ? DatabaseDiff.New : DatabaseDiff.Gone)
-                : diff.IsSame ? DatabaseDiff.Same : DatabaseDiff.Changed,
+            Change =
+                diff is null
+                    ? (
+                        absent is not null || (before is null && after is null) ? DatabaseDiff.Unknown
+                        : before is null ? DatabaseDiff.New
+                        : DatabaseDiff.Gone
+                    )
+                : diff.IsSame ? DatabaseDiff.Same
+                : DatabaseDiff.Changed,
             Why = absent,
             Problem = from.Problems.GetValueOrDefault(name) ?? to.Problems.GetValueOrDefault(name),
             TablesBefore = before?.Tables.Count,
@@ -106,7 +127,7 @@ public sealed record DatabaseDiff
     /// <summary>Only the earlier one has it.</summary>
     public const string Gone = "gone";
 
-    /// <summary>One of the two does not tell: <see cref="Why"/>.</summary>
+    /// <summary>One of the two does not say: <see cref="Why"/>.</summary>
     public const string Unknown = "unknown";
 
     /// <summary>The database.</summary>
@@ -115,10 +136,10 @@ public sealed record DatabaseDiff
     /// <summary>One of the constants.</summary>
     public required string Change { get; init; }
 
-    /// <summary>Why one of the two does not tell.</summary>
+    /// <summary>Why one of the two does not say.</summary>
     public string? Why { get; init; }
 
-    /// <summary>The error of reading the living database, or null.</summary>
+    /// <summary>The error of reading the live database, or null.</summary>
     public string? Problem { get; init; }
 
     /// <summary>Tables before; null where the database was not there.</summary>
@@ -148,10 +169,10 @@ public sealed record DatabaseDiff
     /// <summary>The large objects, if they differ, or on demand.</summary>
     public TableDiff? LargeObjects { get; init; }
 
-    /// <summary>Definitions, owners, privileges or comments differ; null when that cannot be told.</summary>
+    /// <summary>Definitions, owners, privileges or comments differ; null when that is not known.</summary>
     public bool? SchemaChanged { get; init; }
 
-    /// <summary>Owner, privileges, settings or comment of the database itself differ; null when that cannot be told.</summary>
+    /// <summary>Owner, privileges, settings or comment of the database itself differ; null when that is not known.</summary>
     public bool? SettingsChanged { get; init; }
 }
 

@@ -8,53 +8,51 @@ using PgBackup.Tools;
 namespace PgBackup.Operations.Diff;
 
 /// <summary>The proofs of the databases as they are now: dumped at one moment, read as they come, and kept nowhere.</summary>
-internal static class LiveProofs
+/// <param name="config">The source and its databases.</param>
+/// <param name="settings">Those that the other side was dumped with.</param>
+/// <param name="clock">The time.</param>
+/// <param name="progress">For a display.</param>
+internal sealed class LiveProofs(BackupConfig config, IReadOnlyDictionary<string, string>? settings, TimeProvider clock, Progress progress)
 {
+    private readonly Dictionary<string, string> problems = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Proof> proofs = new(StringComparer.Ordinal);
+
     /// <summary>
     /// Reads the databases of the config, several at a time as a backup does; with none in particular, also the roles. A backup may run
-    /// at the same time. A database that cannot be read is among the missing ones, with its error.
+    /// at the same time. A database that cannot be read is among the missing ones, with its error. To be called once.
     /// </summary>
-    /// <param name="config">The source and its databases.</param>
     /// <param name="only">The databases that are asked for; empty for all.</param>
     /// <param name="others">
     /// What the other side has. One of these that the config does not name may be there and is not read: it is missing, unless the server
     /// is known not to have it.
     /// </param>
-    /// <param name="settings">Those that the other side was dumped with.</param>
-    /// <param name="clock">The time.</param>
-    /// <param name="progress">For a display.</param>
     /// <param name="cancel">Gives up; the server's backends are ended.</param>
     /// <exception cref="PgBackupException">None of them could be opened.</exception>
-    public static async Task<DiffContent> ReadAsync(
-        BackupConfig config, IReadOnlyList<string> only, IReadOnlyList<string> others, IReadOnlyDictionary<string, string>? settings,
-            TimeProvider clock, Progress progress, CancellationToken cancel)
+    public async Task<DiffContent> ReadAsync(IReadOnlyList<string> only, IReadOnlyList<string> others, CancellationToken cancel)
     {
         var now = SnapshotId.At(clock.GetUtcNow());
         List<DatabaseConfig> wanted = [.. config.Databases.Where(d => only.Count == 0 || only.Contains(d.Name, StringComparer.Ordinal))];
-        Dictionary<string, string> problems = new(StringComparer.Ordinal);
-        Dictionary<string, Proof> proofs = new(StringComparer.Ordinal);
-        await using SourceCluster cluster = await SourceCluster.OpenAsync(config.Source, wanted, $"olympus-pgbackup diff {now}",
-            alone: false, config.Dump.LockTimeout, config.Dump.Jobs, clock, cancel);
+        await using SourceCluster cluster = await SourceCluster.OpenAsync(
+            config.Source,
+            wanted,
+            $"olympus-pgbackup diff {now}",
+            alone: false,
+            config.Dump.LockTimeout,
+            config.Dump.Jobs,
+            clock,
+            cancel
+        );
         foreach (PartFailure failure in cluster.Failures)
         {
             problems[failure.Part] = $"{failure.Code}: {failure.Message}";
         }
 
-        using var slots = new SemaphoreSlim(cluster.Dumps);
         Proof? globals = null;
         bool finished = false;
         try
         {
-            List<Task> reading = [];
-            foreach (SourceDatabase database in cluster.Databases)
-            {
-                PartProgress display = progress.Add(database.Name, database.Bytes * 2 / 3);
-                Task turn = slots.WaitAsync(cancel); // served in order: the largest first
-                reading.Add(Task.Run(() => ReadOneAsync(database, display, turn), CancellationToken.None));
-            }
-
-            await Task.WhenAll(reading);
-            globals = only.Count == 0 ? await TryReadGlobalsAsync(cluster, config.Dump.LockTimeout, clock, progress, cancel) : null;
+            await ReadDatabasesAsync(cluster, cancel);
+            globals = only.Count == 0 ? await TryReadGlobalsAsync(cluster, cancel) : null;
             cancel.ThrowIfCancellationRequested();
             finished = true;
         }
@@ -66,44 +64,42 @@ internal static class LiveProofs
             }
         }
 
-        Dictionary<string, string> missing = problems.Keys.ToDictionary(static name => name, static _ => "it cannot be read now", StringComparer.Ordinal);
-        foreach (string name in others.Where(o => config.Databases.All(d => d.Name != o) && cluster.ServerDatabases?.Contains(o, StringComparer.Ordinal) is not false))
-        {
-            missing[name] = "the config does not name it";
-        }
-
         return new DiffContent
         {
-            Side = new DiffSide { Name = DiffRequest.Live, Place = cluster.Server.Description, Time = now.Time, ServerVersion = cluster.Facts.Version },
+            Side = new DiffSide
+            {
+                Name = SnapshotRef.Live.ToString(),
+                Place = cluster.Server.Description,
+                Time = now.Time,
+                ServerVersion = cluster.Facts.Version,
+            },
             Proofs = proofs,
-            Missing = missing,
+            Missing = Missing(cluster, others),
             Problems = problems,
             Globals = globals,
             Settings = settings,
         };
+    }
 
-        async Task ReadOneAsync(SourceDatabase database, PartProgress display, Task turn)
+    private async Task ReadDatabasesAsync(SourceCluster cluster, CancellationToken cancel)
+    {
+        using var slots = new SemaphoreSlim(cluster.Dumps);
+        List<Task> reading = [];
+        foreach (SourceDatabase database in cluster.Databases)
+        {
+            PartProgress display = progress.Add(database.Name, database.Bytes * 2 / 3);
+            Task turn = slots.WaitAsync(cancel); // served in order: the largest first
+            reading.Add(Task.Run(() => ReadInTurnAsync(database, display, turn), CancellationToken.None));
+        }
+
+        await Task.WhenAll(reading);
+
+        async Task ReadInTurnAsync(SourceDatabase database, PartProgress display, Task turn)
         {
             await turn;
             try
             {
-                display.State = "reading";
-                Proof proof = await ProofAsync(database, cluster.Tools.Major, settings, config.Dump.LockTimeout, display, cancel);
-                await database.RequireUnchangedAsync(clock, cancel);
-                await database.ReleaseAsync(cancel);
-                display.State = "done";
-                lock (proofs)
-                {
-                    proofs[database.Name] = proof;
-                }
-            }
-            catch (PgBackupException e) when (!cancel.IsCancellationRequested)
-            {
-                display.State = "failed";
-                lock (proofs)
-                {
-                    problems[database.Name] = $"{e.CodeText}: {e.Message}";
-                }
+                await ReadOneAsync(database, cluster.Tools.Major, display, cancel);
             }
             finally
             {
@@ -112,14 +108,61 @@ internal static class LiveProofs
         }
     }
 
-    private static async Task<Proof> ProofAsync(
-        SourceDatabase database, int major, IReadOnlyDictionary<string, string>? settings, TimeSpan lockTimeout, PartProgress display,
-            CancellationToken cancel)
+    private async Task ReadOneAsync(SourceDatabase database, int major, PartProgress display, CancellationToken cancel)
+    {
+        try
+        {
+            display.State = PartState.Reading;
+            Proof proof = await ProofAsync(database, major, display, cancel);
+            await database.RequireUnchangedAsync(cancel);
+            await database.ReleaseAsync(cancel);
+            display.State = PartState.Done;
+            lock (proofs)
+            {
+                proofs[database.Name] = proof;
+            }
+        }
+        catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+        {
+            display.State = PartState.Failed;
+            lock (proofs)
+            {
+                problems[database.Name] = $"{e.CodeText}: {e.Message}";
+            }
+        }
+    }
+
+    private Dictionary<string, string> Missing(SourceCluster cluster, IReadOnlyList<string> others)
+    {
+        Dictionary<string, string> missing = problems.Keys.ToDictionary(
+            static name => name,
+            static _ => "it cannot be read now",
+            StringComparer.Ordinal
+        );
+        foreach (string name in others.Where(o => config.Databases.All(d => d.Name != o)))
+        {
+            if (cluster.ServerDatabases?.Contains(name, StringComparer.Ordinal) is not false)
+            {
+                missing[name] = "the config does not name it";
+            }
+        }
+
+        return missing;
+    }
+
+    private async Task<Proof> ProofAsync(SourceDatabase database, int major, PartProgress display, CancellationToken cancel)
     {
         using var script = new ScriptReader { DatabaseTablespace = database.Tablespace };
         display.Follow(() => script.BytesRead);
-        ToolProcess dump = await database.Server.DumpScriptAsync(database.Name, database.Encoding, standardStrings: true, settings, cancel,
-            database.SnapshotName, lockTimeout);
+        ToolProcess dump = await database.Server.DumpScriptAsync(
+            database.Name,
+            database.Encoding,
+            standardStrings: true,
+            settings,
+            cancel,
+            database.SnapshotName,
+            config.Dump.LockTimeout
+        );
         await using (ToolStream text = ToolStream.From(dump, cancel))
         {
             await ArchiveDecoder.ReadAsync(text, script, cancel);
@@ -128,13 +171,13 @@ internal static class LiveProofs
         return script.Finish(major);
     }
 
-    private static async Task<Proof?> TryReadGlobalsAsync(SourceCluster cluster, TimeSpan lockTimeout, TimeProvider clock,
-        Progress progress, CancellationToken cancel)
+    private async Task<Proof?> TryReadGlobalsAsync(SourceCluster cluster, CancellationToken cancel)
     {
         try
         {
             using var script = new ScriptReader();
-            await using (Stream text = await cluster.Server.OpenGlobalsAsync(cluster.Facts.ReadsPasswords, lockTimeout, clock, cancel))
+            bool passwords = cluster.Facts.ReadsPasswords;
+            await using (Stream text = await cluster.Server.OpenGlobalsAsync(passwords, config.Dump.LockTimeout, cancel))
             {
                 await ArchiveDecoder.ReadAsync(text, script, cancel);
             }
@@ -143,7 +186,7 @@ internal static class LiveProofs
         }
         catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {
-            progress.Log($"the roles cannot be read, and are not compared: {e.CodeText}: {e.Message}");
+            progress.Warn("", $"the roles cannot be read, and are not compared: {e.CodeText}: {e.Message}", e.Code);
             return null;
         }
     }

@@ -5,17 +5,15 @@ using PgBackup.Postgres;
 namespace PgBackup.Operations.Drill;
 
 /// <summary>
-/// Removes what a drill made in a server that the config names: databases, tablespaces, roles, settings of all roles. Only what the snapshot
-/// names was made by a drill; whatever else is new there is somebody's who works on it at the same time. What cannot be removed stops
-/// nothing of the rest; it is told with the statements that remove it.
+/// Removes what a drill made in a server that the config names: databases, tablespaces, roles, settings of all roles. Only what the
+/// snapshot names was made by a drill; anything else new is from somebody who works there at the same time. What cannot be removed
+/// does not stop the rest; it is reported with the statements that remove it.
 /// </summary>
 /// <param name="server">The server.</param>
 /// <param name="databases">Those that the drill makes; none of them was there before.</param>
 /// <param name="made">The other things that the snapshot names.</param>
 /// <param name="before">What was there before.</param>
-/// <param name="clock">The time.</param>
-internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> databases, GlobalNames made, ServerBelongings before,
-    TimeProvider clock)
+internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> databases, GlobalNames made, ServerBelongings before)
 {
     private readonly List<string> left = [];
     private CancellationToken end;
@@ -28,7 +26,7 @@ internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> 
     /// <exception cref="PgBackupException">The connection was lost.</exception>
     public async Task<IReadOnlyList<string>> RunAsync()
     {
-        using var limit = new CancellationTokenSource(Limit, clock);
+        using var limit = new CancellationTokenSource(Limit, server.Clock);
         end = limit.Token;
         try
         {
@@ -42,9 +40,13 @@ internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> 
                 .. made.Tablespaces.Except(before.Tablespaces).Select(static t => $"DROP TABLESPACE IF EXISTS {Sql.Name(t)}"),
                 .. made.Roles.Except(before.Roles.Keys).Select(static r => $"DROP ROLE IF EXISTS {Sql.Name(r)}"),
             ];
-            left.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"the clean-up of {server.Description} was given up after {Limit.TotalSeconds:0} s; some of what the drill made may be left there. To remove it: {Join(drop)}"));
+            left.Add(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the clean-up of {server.Description} was given up after {Limit.TotalSeconds:0} s; some of what the drill made "
+                        + $"may be left there. To remove it: {Join(drop)}"
+                )
+            );
         }
 
         return left;
@@ -52,7 +54,7 @@ internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> 
 
     private async Task RemoveAsync()
     {
-        await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(30), clock, end);
+        await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(30), end);
         // What somebody else holds keeps nothing else from being removed.
         await session.ExecuteAsync("SET lock_timeout = '60s'", end);
         foreach (string database in databases)
@@ -66,32 +68,54 @@ internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> 
             await TryAsync(session, $"the tablespace {tablespace}", [$"DROP TABLESPACE {Sql.Name(tablespace)}"]);
         }
 
-        await DropRolesAsync(session, [.. now.Roles.Keys.Except(before.Roles.Keys).Where(made.Roles.Contains).Order(StringComparer.Ordinal)]);
-        foreach (string setting in now.Settings.Keys.Where(s => made.Settings.Contains(s)
-            && now.Settings[s] != before.Settings.GetValueOrDefault(s)))
+        await DropRolesAsync(
+            session,
+            [.. now.Roles.Keys.Except(before.Roles.Keys).Where(made.Roles.Contains).Order(StringComparer.Ordinal)]
+        );
+        foreach (
+            string setting in now.Settings.Keys.Where(s =>
+                made.Settings.Contains(s) && now.Settings[s] != before.Settings.GetValueOrDefault(s)
+            )
+        )
         {
             await TryAsync(
-                session, $"the setting {setting} of all roles",
-                [before.Settings.TryGetValue(setting, out string? old) ? GlobalsSupplement.Setting(old)
-                    : $"ALTER ROLE ALL RESET {Sql.Name(setting)}"]);
+                session,
+                $"the setting {setting} of all roles",
+                [
+                    before.Settings.TryGetValue(setting, out string? old)
+                        ? GlobalsSupplement.Setting(old)
+                        : $"ALTER ROLE ALL RESET {Sql.Name(setting)}",
+                ]
+            );
         }
 
         now = await ServerBelongings.ReadAsync(session, end);
-        List<string> changed = [.. before.Roles.Where(r => made.Roles.Contains(r.Key) && now.Roles.TryGetValue(r.Key, out string? digest)
-            && digest != r.Value).Select(static r => r.Key)];
+        List<string> changed =
+        [
+            .. before
+                .Roles.Where(r => made.Roles.Contains(r.Key) && now.Roles.TryGetValue(r.Key, out string? digest) && digest != r.Value)
+                .Select(static r => r.Key),
+        ];
         if (changed.Count > 0)
         {
-            left.Add($"these roles were in {server.Description} before, and have the attributes and passwords of the snapshot now: {string.Join(", ", changed)}");
+            left.Add(
+                $"these roles were in {server.Description} before, and have the attributes and passwords of the snapshot now: "
+                    + $"{string.Join(", ", changed)}"
+            );
         }
 
-        List<string> others = [.. now.Roles.Keys.Except(before.Roles.Keys).Where(r => !made.Roles.Contains(r)).Order(StringComparer.Ordinal)];
+        List<string> others =
+        [
+            .. now.Roles.Keys.Except(before.Roles.Keys).Where(r => !made.Roles.Contains(r)).Order(StringComparer.Ordinal),
+        ];
         if (others.Count > 0)
         {
             left.Add($"these roles are new in {server.Description}, and no roles of the snapshot: they stay: {string.Join(", ", others)}");
         }
     }
 
-    // A restore that was stopped may have left backends: FORCE ends them. Neither a template nor a database with subscriptions can be dropped.
+    // A restore that was stopped may have left backends: FORCE ends them. Neither a template nor a database with subscriptions can be
+    // dropped.
     private async Task DropDatabaseAsync(PsqlSession session, string database)
     {
         string name = Sql.Name(database);
@@ -109,16 +133,25 @@ internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> 
         }
 
         HashSet<string> subscriptions = await RoleLimits.NamesAsync(
-            session, $"SELECT s.subname AS name FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = {quoted}",
-                end);
+            session,
+            $"SELECT s.subname AS name FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = {quoted}",
+            end
+        );
         if (subscriptions.Count > 0)
         {
             // The slot is the publisher's, whom a drill does not know.
-            string[] inside = [.. subscriptions.Select(Sql.Name).SelectMany(static s => (string[])
-                [$"ALTER SUBSCRIPTION {s} DISABLE", $"ALTER SUBSCRIPTION {s} SET (slot_name = NONE)", $"DROP SUBSCRIPTION {s}"])];
+            string[] inside =
+            [
+                .. subscriptions
+                    .Select(Sql.Name)
+                    .SelectMany(static s =>
+                        (string[])
+                            [$"ALTER SUBSCRIPTION {s} DISABLE", $"ALTER SUBSCRIPTION {s} SET (slot_name = NONE)", $"DROP SUBSCRIPTION {s}"]
+                    ),
+            ];
             try
             {
-                await using PsqlSession within = await server.ConnectAsync(database, TimeSpan.Zero, clock, end);
+                await using PsqlSession within = await server.ConnectAsync(database, TimeSpan.Zero, end);
                 foreach (string statement in inside)
                 {
                     await within.ExecuteAsync(statement, end);
@@ -137,14 +170,17 @@ internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> 
     // other.
     private async Task DropRolesAsync(PsqlSession session, string[] roles)
     {
-        if (roles.Length == 0 || (await session.TryAsync(Owned(roles), end)).Succeeded && (await session.TryAsync(Drop(roles), end)).Succeeded)
+        if (
+            roles.Length == 0
+            || (await session.TryAsync(Owned(roles), end)).Succeeded && (await session.TryAsync(Drop(roles), end)).Succeeded
+        )
         {
             return;
         }
 
         // One by one then; as long as one goes, another may become free.
         List<string> staying = [.. roles];
-        for (int count = 0; count != staying.Count;)
+        for (int count = 0; count != staying.Count; )
         {
             count = staying.Count;
             foreach (string role in roles.Where(staying.Contains))
@@ -172,7 +208,9 @@ internal sealed class DrillCleanup(PostgresServer server, IReadOnlyList<string> 
             PsqlReply reply = await session.TryAsync(statement, end);
             if (!reply.Succeeded)
             {
-                left.Add($"{what} is left in {server.Description}: {reply.Message} (SQLSTATE {reply.SqlState}). To remove it: {Join(statements)}");
+                left.Add(
+                    $"{what} is left in {server.Description}: {reply.Message} (SQLSTATE {reply.SqlState}). To remove it: {Join(statements)}"
+                );
                 return;
             }
         }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using PgBackup.Encryption;
+using PgBackup.Operations.Restore;
 
 namespace PgBackup.Operations.Drill;
 
@@ -46,11 +47,19 @@ public sealed record DrillReport
     /// <summary>Who could have decrypted it; one of them did.</summary>
     public required IReadOnlyList<Recipient> Recipients { get; init; }
 
-    /// <summary>The fingerprints of those whose private key did; none when it was not restored, or cannot be told.</summary>
-    public IReadOnlyList<string> DecryptedBy { get; init => field = value ?? []; } = [];
+    /// <summary>The fingerprints of those whose private key did; none when it was not restored, or it is not known.</summary>
+    public IReadOnlyList<string> DecryptedBy
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 
     /// <summary>When the private key of each fingerprint was tested last, this drill included; one that is not here never was.</summary>
-    public IReadOnlyDictionary<string, DateTimeOffset> KeysTested { get; init => field = value ?? new Dictionary<string, DateTimeOffset>(); } = new Dictionary<string, DateTimeOffset>();
+    public IReadOnlyDictionary<string, DateTimeOffset> KeysTested
+    {
+        get;
+        init => field = value ?? new Dictionary<string, DateTimeOffset>();
+    } = new Dictionary<string, DateTimeOffset>();
 
     /// <summary>When it began.</summary>
     public required DateTimeOffset Started { get; init; }
@@ -80,17 +89,47 @@ public sealed record DrillReport
     public required IReadOnlyList<DrillDatabase> Databases { get; init; }
 
     /// <summary>The questions that were asked.</summary>
-    public required IReadOnlyList<DrillCheck> Checks { get; init; }
+    [JsonPropertyName("checks")]
+    public required IReadOnlyList<DrillQuestion> Questions { get; init; }
 
     /// <summary>Whether the applications' own keys decrypt what they stored encrypted.</summary>
     /// <remarks>A report from before there was this has none; the generated reader then sets null.</remarks>
-    public IReadOnlyList<DrillKey> ApplicationKeys { get; init => field = value ?? []; } = [];
+    public IReadOnlyList<SecretTest> ApplicationKeys
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 
-    /// <summary>Things worth knowing.</summary>
-    public required IReadOnlyList<string> Notes { get; init; }
+    /// <summary>What is wrong (<see cref="Severity.Error"/>: then the drill failed), and what is worth knowing.</summary>
+    public IReadOnlyList<Finding> Findings
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 
-    /// <summary>Everything that is wrong, a sentence each; empty when the drill passed.</summary>
-    public required IReadOnlyList<string> Failures { get; init; }
+    /// <summary>What is wrong, as sentences, in reports that were written before there were findings; null in others.</summary>
+    [JsonPropertyName("failures")]
+    public IReadOnlyList<string>? EarlierFailures { get; init; }
+
+    /// <summary>What is worth knowing, in the same reports.</summary>
+    [JsonPropertyName("notes")]
+    public IReadOnlyList<string>? EarlierNotes { get; init; }
+
+    /// <summary>Everything that is wrong; empty when the drill passed.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<Finding> Failures =>
+        [
+            .. Findings.Where(static f => f.Severity == Severity.Error),
+            .. (EarlierFailures ?? []).Select(static f => Finding.Earlier(Severity.Error, f)),
+        ];
+
+    /// <summary>Everything else.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<Finding> Notes =>
+        [
+            .. Findings.Where(static f => f.Severity != Severity.Error),
+            .. (EarlierNotes ?? []).Select(static n => Finding.Earlier(Severity.Note, n)),
+        ];
 
     /// <summary>Restored, equal, in time, every check passed, and no key was wrong.</summary>
     public bool Passed => Failures.Count == 0;
@@ -107,13 +146,45 @@ public sealed record DrillReport
         try
         {
             DrillReport? report = JsonSerializer.Deserialize(json, DrillJson.Default.DrillReport);
-            return report is { Format: > 0 and <= CurrentFormat } ? report : null;
+            return report is { Format: > 0 and <= CurrentFormat } && !HasNull(report) && Times(report).All(IsTime) ? report : null;
         }
         catch (JsonException)
         {
             return null;
         }
     }
+
+    // Thirty years: whoever can write into the store could put anything there.
+    private static bool IsTime(double seconds) => seconds is >= -1e9 and <= 1e9;
+
+    private static IEnumerable<double> Times(DrillReport report) =>
+        [
+            report.RestoreSeconds,
+            report.RtoSeconds,
+            report.DataAgeSeconds,
+            report.RpoSeconds,
+            report.RedeploySeconds,
+            .. report.Phases.Select(static p => p.Seconds),
+            .. report.Databases.SelectMany(static d => (double[])[d.RestoreSeconds, d.CompareSeconds]),
+        ];
+
+    // The reader of JSON lets an empty entry of a list pass.
+    private static bool HasNull(DrillReport report) =>
+        (
+            (IEnumerable<object?>)
+                [
+                    .. report.Findings,
+                    .. report.EarlierFailures ?? [],
+                    .. report.EarlierNotes ?? [],
+                    .. report.Databases,
+                    .. report.Databases.SelectMany(static d => d?.Problems ?? []),
+                    .. report.Questions,
+                    .. report.ApplicationKeys,
+                    .. report.Phases,
+                    .. report.Recipients,
+                    .. report.DecryptedBy,
+                ]
+        ).Any(static e => e is null);
 }
 
 /// <summary>One phase of a drill.</summary>
@@ -144,15 +215,19 @@ public sealed record DrillDatabase
     /// <summary>Seconds for comparing.</summary>
     public required double CompareSeconds { get; init; }
 
-    /// <summary><c>equal</c>, <c>rows equal</c> (another major version words the schema otherwise), or <c>FAILED</c>.</summary>
-    public required string Verdict { get; init; }
+    /// <summary>Whether it equals its proof.</summary>
+    public required RestoreVerdict Verdict { get; init; }
+
+    /// <summary>The code of its failure; null where it did not fail, and in reports that were written before there was this.</summary>
+    [JsonConverter(typeof(CodeTextConverter))]
+    public ErrorCode? Code { get; init; }
 
     /// <summary>The first errors and differences.</summary>
     public required IReadOnlyList<string> Problems { get; init; }
 }
 
 /// <summary>One question to a restored database.</summary>
-public sealed record DrillCheck
+public sealed record DrillQuestion
 {
     /// <summary>The database.</summary>
     public required string Database { get; init; }
@@ -174,26 +249,8 @@ public sealed record DrillCheck
 }
 
 /// <summary>The values that one service stored encrypted, and its key.</summary>
-public sealed record DrillKey
+public sealed record SecretTest
 {
-    /// <summary>Every value that was tried decrypts.</summary>
-    public const string Decrypts = "decrypts";
-
-    /// <summary>At least one of them does not.</summary>
-    public const string WrongKey = "WRONG KEY";
-
-    /// <summary>There is none.</summary>
-    public const string NothingEncrypted = "nothing encrypted";
-
-    /// <summary>They are encrypted in a way that this program has no cryptography for.</summary>
-    public const string NotTestable = "not testable";
-
-    /// <summary>The config has no key for them.</summary>
-    public const string NotTested = "not tested";
-
-    /// <summary>The test could not be made, or a value is damaged.</summary>
-    public const string Failed = "FAILED";
-
     /// <summary><c>hydra</c>, <c>kratos</c> or <c>settings</c>.</summary>
     public required string Service { get; init; }
 
@@ -203,22 +260,26 @@ public sealed record DrillKey
     /// <summary>The table.</summary>
     public required string Table { get; init; }
 
-    /// <summary>How many encrypted values are stored; null where nobody could tell.</summary>
+    /// <summary>How many encrypted values are stored; null where it is not known.</summary>
     public long? Values { get; init; }
 
-    /// <summary>One of the words above.</summary>
-    public required string Verdict { get; init; }
+    /// <summary>Whether the key decrypts them.</summary>
+    public required SecretVerdict Verdict { get; init; }
 
     /// <summary>How many were tried and with which of the secrets, or why not; never a value or a secret.</summary>
     public required string Detail { get; init; }
 
     /// <summary>It is no reason to fail a drill.</summary>
     [JsonIgnore]
-    public bool Passed => Verdict is not (WrongKey or Failed);
+    public bool Passed => Verdict is not (SecretVerdict.WrongKey or SecretVerdict.Failed);
 }
 
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    WriteIndented = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true
+)]
 [JsonSerializable(typeof(DrillReport))]
 internal sealed partial class DrillJson : JsonSerializerContext;

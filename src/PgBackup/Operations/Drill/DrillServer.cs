@@ -11,9 +11,7 @@ namespace PgBackup.Operations.Drill;
 /// <summary>The server that a drill restores into: one that is started and thrown away, or one that the config names.</summary>
 internal sealed class DrillServer
 {
-    private readonly TimeProvider clock;
-
-    private DrillServer(TimeProvider clock) => this.clock = clock;
+    private DrillServer() { }
 
     /// <summary>For messages and the report.</summary>
     public required string Description { get; init; }
@@ -39,10 +37,16 @@ internal sealed class DrillServer
     /// <summary>Starts one as the config says, which may still be coming up then (<see cref="Ready"/>), or connects to the one that it
     /// names.</summary>
     /// <exception cref="PgBackupException">
-    /// <see cref="ErrorCode.ScratchFailed"/>, <see cref="ErrorCode.ToolMissing"/>; <see cref="ErrorCode.TargetNotEmpty"/> when the server that the
-    /// config names has one of the databases. Nothing is left then.
+    /// <see cref="ErrorCode.ScratchFailed"/>, <see cref="ErrorCode.ToolMissing"/>; <see cref="ErrorCode.TargetNotEmpty"/> when the server
+    /// that the config names has one of the databases. Nothing is left then.
     /// </exception>
-    public static async Task<DrillServer> StartAsync(DrillConfig config, Manifest manifest, bool keep, TimeProvider clock, CancellationToken cancel)
+    public static async Task<DrillServer> StartAsync(
+        DrillConfig config,
+        Manifest manifest,
+        bool keep,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
         if (config.Target is { } connection)
         {
@@ -54,13 +58,18 @@ internal sealed class DrillServer
         long locks = manifest.Databases.Sum(static p => LockTable.AtMost(p.Proof));
         // A server lets only its first superuser grant as the first superuser: one of the same name has the grants as they were.
         string superuser = manifest.BootstrapSuperuser ?? "postgres";
-        ScratchServer started = config.Scratch == "host"
-            ? await ScratchServer.OnHostAsync(locks, clock, cancel, major, superuser)
-            : await ScratchServer.InContainerAsync(
-                new ContainerEngine(config.Scratch ?? "podman"), config.Image
-                    ?? string.Create(CultureInfo.InvariantCulture, $"docker.io/library/postgres:{major}"), locks, keep, clock, cancel,
-                    superuser);
-        return new DrillServer(clock)
+        ScratchServer started =
+            config.Scratch == "host"
+                ? await ScratchServer.OnHostAsync(locks, clock, cancel, major, superuser)
+                : await ScratchServer.InContainerAsync(
+                    new ContainerEngine(config.Scratch ?? "podman", clock),
+                    config.Image ?? string.Create(CultureInfo.InvariantCulture, $"docker.io/library/postgres:{major}"),
+                    locks,
+                    keep,
+                    cancel,
+                    superuser
+                );
+        return new DrillServer
         {
             Description = started.Description,
             Server = started.Server.ForSuperuser(major),
@@ -78,11 +87,12 @@ internal sealed class DrillServer
         };
     }
 
-    /// <summary>Removes the server, or what the drill made in it. With <paramref name="keep"/>, returns how to reach it and to remove it instead.</summary>
+    /// <summary>Removes the server, or what the drill made in it. With <paramref name="keep"/>, returns how to reach it and to remove it
+    /// instead.</summary>
     /// <param name="keep">Leave it.</param>
     /// <param name="made">What the restore was to make; null where it was never begun.</param>
-    /// <param name="notes">What could not be removed, or is not as it was, is added here.</param>
-    public async Task<string?> EndAsync(bool keep, GlobalNames? made, List<string> notes)
+    /// <param name="findings">What could not be removed, or is not as it was, is added here.</param>
+    public async Task<string?> EndAsync(bool keep, GlobalNames? made, List<Finding> findings)
     {
         if (Started is { } started)
         {
@@ -90,7 +100,9 @@ internal sealed class DrillServer
             {
                 string engine = started.Tools.Container!.EngineProgram;
                 await started.LeaveAsync();
-                return $"The scratch server is still there: {engine} exec -it {container} psql -U {ShellText.Word(started.Server.Connection.User!)} -d postgres\nRemove it: {engine} rm --force --volumes {container}";
+                return $"The scratch server is still there: {engine} exec -it {container} psql -U "
+                    + $"{ShellText.Word(started.Server.Connection.User!)} -d postgres\nRemove it: {engine} rm --force --volumes "
+                    + $"{container}";
             }
 
             await started.DisposeAsync();
@@ -101,17 +113,20 @@ internal sealed class DrillServer
         {
             if (keep)
             {
-                return $"The databases and roles are still in {Description}; drop them when you are done: the next drill there is refused while a database is there.";
+                return $"The databases and roles are still in {Description}; drop them when you are done: the next drill there is "
+                    + $"refused while a database is there.";
             }
 
             if (made is not null)
             {
-                notes.AddRange(await new DrillCleanup(Server, Databases, made, Before!, clock).RunAsync());
+                IReadOnlyList<string> left = await new DrillCleanup(Server, Databases, made, Before!).RunAsync();
+                findings.AddRange(left.Select(l => Finding.Warning(ErrorCode.DrillLeftover, Description, l)));
             }
         }
         catch (PgBackupException e)
         {
-            notes.Add($"not everything could be removed from {Description}: {e.Message}");
+            string what = $"not everything could be removed from {Description}";
+            findings.Add(Finding.Warning(ErrorCode.DrillLeftover, Description, what, e.Message, e.Remedy));
         }
         finally
         {
@@ -126,13 +141,13 @@ internal sealed class DrillServer
         (FoundTools found, PostgresServer server) = await target.OpenAsync([], clock, cancel);
         try
         {
-            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(30), clock, cancel);
+            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(30), cancel);
             server = server.For(await PostgresServer.ReadFactsAsync(session, cancel));
-            HashSet<string> there = await RoleLimits.NamesAsync(session, "SELECT datname AS name FROM pg_database", cancel);
+            HashSet<string> there = await ServerCatalog.DatabasesAsync(session, cancel);
             IReadOnlyList<string> databases = [.. manifest.Databases.Select(static p => p.Database!)];
             List<string> inTheWay = [.. databases.Where(there.Contains)];
             return inTheWay.Count == 0
-                ? new DrillServer(clock)
+                ? new DrillServer
                 {
                     Description = server.Description,
                     Target = target,
@@ -143,8 +158,10 @@ internal sealed class DrillServer
                 }
                 : throw new PgBackupException(
                     ErrorCode.TargetNotEmpty,
-                    $"{server.Description} has {string.Join(", ", inTheWay)} already; a drill makes the databases and removes them again, and touches no others.",
-                    "Name a server in drill.scratch that has none of the databases, or write scratch: podman.");
+                    $"{server.Description} has {string.Join(", ", inTheWay)} already; a drill makes the databases and removes them "
+                        + $"again, and touches no others.",
+                    "Name a server in drill.scratch that has none of the databases, or write scratch: podman."
+                );
         }
         catch
         {

@@ -3,7 +3,8 @@ using System.Text.Json.Serialization;
 
 namespace PgBackup.Operations.Keys;
 
-/// <summary>A private key decrypted a real part of a snapshot: the evidence, <c>keys/tested-FINGERPRINT-TIME.json</c> in every store.</summary>
+/// <summary>A private key decrypted a real part of a snapshot: the evidence, <c>keys/tested-FINGERPRINT-TIME.json</c> in every
+/// store.</summary>
 public sealed record KeyTest
 {
     /// <summary>The format that this version writes.</summary>
@@ -61,7 +62,11 @@ public sealed record KeyTest
 }
 
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    WriteIndented = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true
+)]
 [JsonSerializable(typeof(KeyTest))]
 internal sealed partial class KeyTestJson : JsonSerializerContext;

@@ -6,20 +6,28 @@ using PgBackup.Streams;
 
 namespace PgBackup.Operations.Keys;
 
-/// <summary>Decrypts a store's canary and one real part of a snapshot, with each private key of an identity, and tells whose keys these are.</summary>
+/// <summary>Decrypts a store's canary and one real part of a snapshot, with each private key of an identity, and says whose keys these
+/// are.</summary>
 internal sealed class KeyTrial(IObjectStore store, SnapshotId id, Manifest manifest, ICipher cipher)
 {
     private readonly KeysFolder folder = new(store);
 
     /// <summary>The part that is decrypted: the roles, or else the smallest database.</summary>
-    public Part Part { get; } = manifest.Globals ?? manifest.Databases.MinBy(static p => p.Size)
-        ?? throw new PgBackupException(ErrorCode.PartMissing, $"the snapshot {id} has no part that could be decrypted.", "Name another one (`olympus-pgbackup list`).");
+    public Part Part { get; } =
+        manifest.Globals
+        ?? manifest.Databases.MinBy(static p => p.Size)
+        ?? throw new PgBackupException(
+            ErrorCode.PartMissing,
+            $"the snapshot {id} has no part that could be decrypted.",
+            "Name another one (`olympus-pgbackup list`)."
+        );
 
     /// <summary>The store has a canary for these recipients, and it was decrypted too.</summary>
     public bool HadCanary { get; private set; }
 
-    /// <summary>Decrypts both to their ends with every key, and compares the part with the manifest. Keys of nobody concerned are passed over.</summary>
-    /// <returns>The recipients whose private keys did it; none where nobody can tell whose it was.</returns>
+    /// <summary>Decrypts both to their ends with every key, and compares the part with the manifest. Keys of nobody concerned are passed
+    /// over.</summary>
+    /// <returns>The recipients whose private keys did it; none where it is not known whose it was.</returns>
     /// <exception cref="PgBackupException">
     /// <see cref="ErrorCode.IdentityUnusable"/> when no key fits; <see cref="ErrorCode.KeyTestFailed"/> when what comes out is not what
     /// was encrypted; <see cref="ErrorCode.ObjectDamaged"/> when the part is not there.
@@ -54,7 +62,12 @@ internal sealed class KeyTrial(IObjectStore store, SnapshotId id, Manifest manif
             await DecryptAsync(cipher, canary, cancel); // all of them at once: says what is wrong, of the file that was named
         }
 
-        return [.. worked.Distinct(StringComparer.Ordinal).Select(f => manifest.Recipients.FirstOrDefault(r => r.Fingerprint == f) ?? new Recipient { Name = f, Fingerprint = f })];
+        return
+        [
+            .. worked
+                .Distinct(StringComparer.Ordinal)
+                .Select(f => manifest.Recipients.FirstOrDefault(r => r.Fingerprint == f) ?? new Recipient { Name = f, Fingerprint = f }),
+        ];
     }
 
     private async Task DecryptAsync(ICipher with, string canary, CancellationToken cancel)
@@ -77,19 +90,26 @@ internal sealed class KeyTrial(IObjectStore store, SnapshotId id, Manifest manif
         {
             throw new PgBackupException(
                 ErrorCode.KeyTestFailed,
-                $"the key decrypts the snapshot {id}, and not the canary {SnapshotLayout.Keys}/{canary} in the store {store.Name}, which is not encrypted to it: the key is right, and the canary was exchanged.",
+                $"the key decrypts the snapshot {id}, and not the canary {SnapshotLayout.Keys}/{canary} in the store {store.Name}, "
+                    + $"which is not encrypted to it: the key is right, and the canary was exchanged.",
                 "Remove this canary, which no restore needs (the next run writes it anew), and find out who wrote it.",
-                canaryRefused);
+                canaryRefused
+            );
         }
     }
 
     private async Task DecryptCanaryAsync(ICipher with, string canary, CancellationToken cancel)
     {
-        await DecryptAsync($"{SnapshotLayout.Keys}/{canary}", "test in another store by --store; if that goes well, remove this canary, which no restore needs, and the next run writes it anew", async () =>
-        {
-            await using Stream plain = await OpenAsync(with, c => folder.OpenAsync(canary, c), cancel);
-            return await IsCanaryAsync(plain, cancel);
-        });
+        await DecryptAsync(
+            $"{SnapshotLayout.Keys}/{canary}",
+            "test in another store by --store; if that goes well, remove this canary, which no restore needs, and the next run writes "
+                + "it anew",
+            async () =>
+            {
+                await using Stream plain = await OpenAsync(with, c => folder.OpenAsync(canary, c), cancel);
+                return await IsCanaryAsync(plain, cancel);
+            }
+        );
     }
 
     /// <summary>Decrypts the part to its end with whatever key fits, and compares it with the manifest.</summary>
@@ -99,12 +119,17 @@ internal sealed class KeyTrial(IObjectStore store, SnapshotId id, Manifest manif
     private async Task DecryptPartAsync(ICipher with, CancellationToken cancel)
     {
         var part = new StoredPart(store, id, Part);
-        await DecryptAsync(part.Key, "`olympus-pgbackup check --read-data` tells whether it is damaged; test with another snapshot, or from another store by --store", async () =>
-        {
-            await using var plain = new HashingStream(await OpenAsync(with, c => store.OpenAsync(part.Key, c), cancel));
-            await plain.CopyToAsync(Stream.Null, 1 << 20, cancel);
-            return plain.BytesRead == Part.PlainSize && plain.Sha256 == Part.PlainSha256;
-        });
+        await DecryptAsync(
+            part.Key,
+            "`olympus-pgbackup check --read-data` shows whether it is damaged; test with another snapshot, or from another store by "
+                + "--store",
+            async () =>
+            {
+                await using var plain = new HashingStream(await OpenAsync(with, c => store.OpenAsync(part.Key, c), cancel));
+                await plain.CopyToAsync(Stream.Null, 1 << 20, cancel);
+                return plain.BytesRead == Part.PlainSize && plain.Sha256 == Part.PlainSha256;
+            }
+        );
     }
 
     private static async Task DecryptAsync(string key, string remedy, Func<Task<bool>> decrypt)

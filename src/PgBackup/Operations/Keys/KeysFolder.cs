@@ -7,8 +7,9 @@ using PgBackup.Storage;
 namespace PgBackup.Operations.Keys;
 
 /// <summary>
-/// What a store knows of keys, in its folder <c>keys/</c>: a canary for each set of recipients, and a record of each test that a key passed.
-/// One listing tells when each key was tested last. No object here is ever locked or removed; none is needed for a restore.
+/// What a store knows of keys, in its folder <c>keys/</c>: a canary for each set of recipients, and a record of each test that a key
+/// passed.
+/// One listing shows when each key was tested last. No object here is ever locked or removed; none is needed for a restore.
 /// </summary>
 internal sealed class KeysFolder(IObjectStore store)
 {
@@ -30,23 +31,31 @@ internal sealed class KeysFolder(IObjectStore store)
     /// <summary>The canary's name for recipients: the same whatever their order.</summary>
     public static string CanaryName(IEnumerable<Recipient> recipients, string extension)
     {
-        IEnumerable<string> keys = recipients.Select(static r => AgeKeys.WithoutComment(r.Fingerprint)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+        IEnumerable<string> keys = recipients
+            .Select(static r => AgeKeys.WithoutComment(r.Fingerprint))
+            .Distinct(StringComparer.Ordinal)
+            .Order(StringComparer.Ordinal);
         return $"{Canary}{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', keys))))[..12]}{extension}";
     }
 
     /// <summary>What a canary says.</summary>
     public static string CanaryText(string cluster) =>
-        $"This is the canary of olympus-pgbackup for the cluster {cluster}: whoever can read this sentence holds a private key that decrypts its backups.\n";
+        $"This is the canary of olympus-pgbackup for the cluster {cluster}: whoever can read this sentence holds a private key that "
+        + $"decrypts its backups.\n";
 
     /// <summary>What the folder holds, from one listing, without tests that are later than now.</summary>
-    public async Task<KeysListing> ListAsync(DateTimeOffset now, CancellationToken cancel)
+    public async Task<KeysListing> ListAsync(DateTimeOffset now, CancellationToken cancel) =>
+        ListingOf(await store.ListAsync(SnapshotLayout.Keys, cancel).ToListAsync(cancel), now);
+
+    /// <summary>The same of a listing of the whole store.</summary>
+    public static KeysListing ListingOf(IEnumerable<StoredObject> listing, DateTimeOffset now)
     {
-        HashSet<string> names = new(StringComparer.Ordinal);
+        Dictionary<string, DateTimeOffset> names = new(StringComparer.Ordinal);
         Dictionary<string, DateTimeOffset> tests = new(StringComparer.Ordinal);
-        await foreach (StoredObject one in store.ListAsync(SnapshotLayout.Keys, cancel))
+        foreach (StoredObject one in listing.Where(static o => o.Key.StartsWith(SnapshotLayout.Keys + "/", StringComparison.Ordinal)))
         {
             string name = one.Key[(one.Key.LastIndexOf('/') + 1)..];
-            names.Add(name);
+            names[name] = one.Modified;
             if (ParseTest(name) is ({ } key, var time) && time <= now + ClockTolerance && time > tests.GetValueOrDefault(key))
             {
                 tests[key] = time;
@@ -85,15 +94,18 @@ internal sealed class KeysFolder(IObjectStore store)
     public Task<byte[]?> ReadCanaryAsync(string name, CancellationToken cancel) => ReadAsync(name, LargestRecord, cancel);
 
     /// <summary>What stands beside a canary; null where it has nothing beside it, as those of earlier versions.</summary>
-    public async Task<string?> ReadCanarySumAsync(string name, CancellationToken cancel) =>
-        await store.FindAsync(KeyOf(SumName(name)), cancel) is null ? null
-            : Encoding.UTF8.GetString(await ReadAsync(SumName(name), LargestRecord, cancel) ?? []);
+    public async Task<string?> ReadCanarySumAsync(string name, CancellationToken cancel)
+    {
+        await using Stream? sum = await store.TryOpenAsync(KeyOf(SumName(name)), cancel);
+        return sum is null ? null : Encoding.UTF8.GetString(await sum.TryReadBytesAsync(LargestRecord, cancel) ?? []);
+    }
 
     /// <summary>Opens a canary.</summary>
     public Task<Stream> OpenAsync(string name, CancellationToken cancel) => store.OpenAsync(KeyOf(name), cancel);
 
     /// <summary>Writes the record of a test.</summary>
-    /// <exception cref="PgBackupException">Also when the store is not there at all: no record makes the folder of a disk that is not mounted.</exception>
+    /// <exception cref="PgBackupException">Also when the store is not there at all: no record makes the folder of a disk that is not
+    /// mounted.</exception>
     public async Task RecordAsync(KeyTest test, CancellationToken cancel)
     {
         await ListAsync(test.Time, cancel);
@@ -119,7 +131,11 @@ internal sealed class KeysFolder(IObjectStore store)
     private static (string? Key, DateTimeOffset Time) ParseTest(string name)
     {
         int time = name.Length - Json.Length - TimeLength;
-        return name.StartsWith(Tested, StringComparison.Ordinal) && name.EndsWith(Json, StringComparison.Ordinal) && time - 1 > Tested.Length && name[time - 1] == '-'
+        return
+            name.StartsWith(Tested, StringComparison.Ordinal)
+            && name.EndsWith(Json, StringComparison.Ordinal)
+            && time - 1 > Tested.Length
+            && name[time - 1] == '-'
             && SnapshotId.TryParse(name[time..^Json.Length]) is { } id
             ? (name[Tested.Length..(time - 1)], id.Time)
             : (null, default);
@@ -131,9 +147,7 @@ internal sealed class KeysFolder(IObjectStore store)
     private async Task<byte[]?> ReadAsync(string name, int most, CancellationToken cancel)
     {
         await using Stream stream = await OpenAsync(name, cancel);
-        byte[] bytes = new byte[most + 1];
-        int length = await stream.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancel);
-        return length > most ? null : bytes[..length];
+        return await stream.TryReadBytesAsync(most, cancel);
     }
 
     private async Task PutAsync(string name, byte[] bytes, CancellationToken cancel)
@@ -144,18 +158,30 @@ internal sealed class KeysFolder(IObjectStore store)
 }
 
 /// <summary>What one store knows of keys.</summary>
-internal sealed class KeysListing(IReadOnlySet<string> names, IReadOnlyDictionary<string, DateTimeOffset> tests)
+/// <param name="written">The names of its objects, and when each was written.</param>
+/// <param name="tests">When each key was tested last, by its name.</param>
+internal sealed class KeysListing(IReadOnlyDictionary<string, DateTimeOffset> written, IReadOnlyDictionary<string, DateTimeOffset> tests)
 {
     /// <summary>The names of its objects.</summary>
-    public IReadOnlySet<string> Names => names;
+    public IEnumerable<string> Names => written.Keys;
 
     /// <summary>The digests of canaries that are not there.</summary>
-    public IEnumerable<string> SumsAlone => names.Where(n => KeysFolder.CanaryOf(n) is { } canary && !names.Contains(canary))
-        .Order(StringComparer.Ordinal);
+    public IEnumerable<string> SumsAlone =>
+        Names.Where(n => KeysFolder.CanaryOf(n) is { } canary && !written.ContainsKey(canary)).Order(StringComparer.Ordinal);
 
     /// <summary>It holds a canary and its digest. Those of earlier versions have none.</summary>
-    public bool HasCanary(string name) => names.Contains(name) && names.Contains(KeysFolder.SumName(name));
+    public bool HasCanary(string name) => written.ContainsKey(name) && written.ContainsKey(KeysFolder.SumName(name));
+
+    /// <summary>When the canary for recipients was written: so long at least they can decrypt. Null where there is none.</summary>
+    public DateTimeOffset? CanaryWritten(IEnumerable<Recipient> recipients)
+    {
+        string begin = KeysFolder.CanaryName(recipients, "");
+        return written
+            .Where(w => w.Key.StartsWith(begin, StringComparison.Ordinal) && KeysFolder.IsCanary(w.Key))
+            .Min(static w => (DateTimeOffset?)w.Value);
+    }
 
     /// <summary>When a key was tested last; null for never, as far as this store knows.</summary>
-    public DateTimeOffset? LastTestOf(string fingerprint) => tests.TryGetValue(KeysFolder.NameOf(fingerprint), out DateTimeOffset time) ? time : null;
+    public DateTimeOffset? LastTestOf(string fingerprint) =>
+        tests.TryGetValue(KeysFolder.NameOf(fingerprint), out DateTimeOffset time) ? time : null;
 }

@@ -9,8 +9,8 @@ public sealed record KeysReport
     /// <summary>The newest complete snapshot of all stores; null when there is none.</summary>
     public string? Snapshot { get; init; }
 
-    /// <summary>What may keep somebody from decrypting one day, a sentence each.</summary>
-    public required IReadOnlyList<string> Warnings { get; init; }
+    /// <summary>What may keep somebody from decrypting one day.</summary>
+    public required IReadOnlyList<Finding> Findings { get; init; }
 }
 
 /// <summary>One recipient.</summary>
@@ -72,5 +72,5 @@ public sealed record KeyTestReport
     public required IReadOnlyList<string> RecordedIn { get; init; }
 
     /// <summary>What is left to worry about, and stores that could not be written to.</summary>
-    public required IReadOnlyList<string> Warnings { get; init; }
+    public required IReadOnlyList<Finding> Findings { get; init; }
 }

@@ -1,14 +1,18 @@
 using System.Text;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
 namespace PgBackup.Operations.Prune;
 
 /// <summary>Keeps a snapshot in the stores that hold it until it is unpinned: a mark beside its manifest, which is never edited.</summary>
-public sealed class PinOperation(IReadOnlyList<BackupStore> stores)
+public sealed class PinOperation(IReadOnlyList<BackupStore> stores, TimeProvider clock)
 {
+    /// <summary>Records it; null to leave no record.</summary>
+    public Recorder? Recorder { get; init; }
+
     /// <summary>
-    /// Pins, or with a null note unpins, in every store that can be used. Stores that do not hold the snapshot are passed over. May be
+    /// Pins, or with a null note unpins, in every store that can be used. Stores that do not hold the snapshot are skipped. May be
     /// called again, with the same end.
     /// </summary>
     /// <returns>The snapshot, and the stores in which it is pinned (or not pinned) now.</returns>
@@ -16,10 +20,30 @@ public sealed class PinOperation(IReadOnlyList<BackupStore> stores)
     /// <see cref="ErrorCode.SnapshotMissing"/> when no store has it; the error of a store that cannot be used, once the others are done;
     /// <see cref="ErrorCode.AlreadyRunning"/> where it is being removed at this moment.
     /// </exception>
-    public async Task<PinReport> RunAsync(string idOrLatest, string? note, CancellationToken cancel)
+    public Task<PinReport> RunAsync(SnapshotRef wanted, string? note, CancellationToken cancel) =>
+        Recorder.RecordAsync(
+            r =>
+                r.Begin(note is null ? RecordKind.Unpin : RecordKind.Pin, $"{(note is null ? "unpin" : "pin")} {wanted}") with
+                {
+                    Snapshot = wanted.ToString(),
+                    Store = stores is [var only] ? only.Store.Name : null,
+                    Note = note,
+                },
+            () => SetAsync(wanted, note, cancel),
+            static (begun, report) =>
+                begun with
+                {
+                    Result = RecordResult.Ok,
+                    Snapshot = report.Id,
+                    Summary = $"{report.Id} {(report.IsPinned ? "pinned" : "unpinned")} in {string.Join(", ", report.Stores)}",
+                },
+            cancel
+        );
+
+    private async Task<PinReport> SetAsync(SnapshotRef wanted, string? note, CancellationToken cancel)
     {
-        SnapshotId id = idOrLatest == "latest" ? (await new Catalog(stores[0].Store).LatestAsync(cancel)).Id
-            : SnapshotId.TryParse(idOrLatest) ?? (await new Catalog(stores[0].Store).FindAsync(idOrLatest, cancel)).Id; // which says what an id is
+        // An id is looked for in every store below, and a word in the first one.
+        SnapshotId id = wanted.Id ?? (await new Catalog(stores[0].Store, clock).FindAsync(wanted, cancel)).Id;
         List<string> done = [];
         PgBackupException? failed = null;
         foreach (IObjectStore store in stores.Select(static s => s.Store))
@@ -27,7 +51,10 @@ public sealed class PinOperation(IReadOnlyList<BackupStore> stores)
             try
             {
                 // By its names: one whose manifest cannot be read may be the one to keep.
-                if ((await new Catalog(store).ReadEntryAsync(id, cancel)).HasManifest && await (note is null ? UnpinAsync(store, id, cancel) : PinAsync(store, id, note, cancel)))
+                if (
+                    (await new Catalog(store, clock).ReadEntryAsync(id, cancel)).HasManifest
+                    && await (note is null ? UnpinAsync(store, id, cancel) : PinAsync(store, id, note, cancel))
+                )
                 {
                     done.Add(store.Name);
                 }
@@ -40,12 +67,29 @@ public sealed class PinOperation(IReadOnlyList<BackupStore> stores)
 
         if (failed is not null)
         {
-            throw done.Count == 0 ? failed : new PgBackupException(
-                failed.Code, $"{id} is {(note is null ? "unpinned" : "pinned")} in {string.Join(", ", done)} only: {failed.Message}", failed.Remedy, failed);
+            throw done.Count == 0
+                ? failed
+                : new PgBackupException(
+                    failed.Code,
+                    $"{id} is {(note is null ? "unpinned" : "pinned")} in {string.Join(", ", done)} only: {failed.Message}",
+                    failed.Remedy,
+                    failed
+                );
         }
 
-        return done.Count > 0 ? new PinReport { Id = id.ToString(), IsPinned = note is not null, Note = note, Stores = done } : throw new PgBackupException(
-            ErrorCode.SnapshotMissing, $"there is no snapshot {id} in {string.Join(", ", stores.Select(static s => $"{s.Store.Name} ({s.Store.Location})"))}.", "`olympus-pgbackup list` shows those there are.");
+        return done.Count > 0
+            ? new PinReport
+            {
+                Id = id.ToString(),
+                IsPinned = note is not null,
+                Note = note,
+                Stores = done,
+            }
+            : throw new PgBackupException(
+                ErrorCode.SnapshotMissing,
+                $"there is no snapshot {id} in {string.Join(", ", stores.Select(static s => $"{s.Store.Name} ({s.Store.Location})"))}.",
+                "`olympus-pgbackup list` shows those there are."
+            );
     }
 
     private static async Task<bool> UnpinAsync(IObjectStore store, SnapshotId id, CancellationToken cancel)
@@ -56,12 +100,12 @@ public sealed class PinOperation(IReadOnlyList<BackupStore> stores)
 
     // Without the store's lock, which a backup holds for hours. So what may have begun to remove it is looked for afterwards: see
     // Catalog.RemoveAsync, which looks for the pin after its mark.
-    private static async Task<bool> PinAsync(IObjectStore store, SnapshotId id, string note, CancellationToken cancel)
+    private async Task<bool> PinAsync(IObjectStore store, SnapshotId id, string note, CancellationToken cancel)
     {
         string key = SnapshotLayout.Key(id, SnapshotLayout.Pinned);
         using var content = new MemoryStream(Encoding.UTF8.GetBytes(note + "\n"));
         await store.PutAsync(key, content, cancel);
-        var catalog = new Catalog(store);
+        var catalog = new Catalog(store, clock);
         CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
         if (entry.HasManifest && entry.Objects.ContainsKey(SnapshotLayout.InProgress))
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 using PgBackup.Host;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
@@ -18,9 +19,10 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
     // More than this apart, one of the two clocks is wrong, and nobody knows how old a snapshot is.
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromHours(1);
 
-    private readonly Catalog catalog = new(target.Store);
-    // Told once, by whoever gets the report.
-    private readonly List<string> problems = [];
+    private readonly Catalog catalog = new(target.Store, clock);
+
+    // Printed once, by the caller that gets the report.
+    private readonly List<Finding> problems = [];
 
     /// <summary>Snapshots that stay for now, because another store should have them and lacks them.</summary>
     public IReadOnlySet<string> Awaited { get; init; } = new HashSet<string>();
@@ -41,7 +43,9 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         }
 
         string holder = string.Create(
-            CultureInfo.InvariantCulture, $"prune, process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC");
+            CultureInfo.InvariantCulture,
+            $"prune, process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC"
+        );
         await using IStoreLock held = await target.Store.LockAsync(holder, cancel);
         IReadOnlyList<CatalogEntry> entries = await catalog.ListAsync(cancel);
         RetentionPlan plan = await PlanAsync(entries, cancel);
@@ -69,20 +73,20 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.StoreUnavailable && !cancel.IsCancellationRequested)
         {
-            problems.Add($"what interrupted runs left could not be removed: {e.Message}");
+            Found("what interrupted runs left could not be removed", e);
         }
 
         return Report(plan, removed, swept);
     }
 
-    // What is gone is told, whatever comes after it; and one that cannot be removed keeps no other from it.
+    // What was removed is reported, whatever happens later; one that cannot be removed does not stop the others.
     private async Task<bool> RemoveAsync(CatalogEntry entry, CancellationToken cancel)
     {
         try
         {
             if (!await catalog.RemoveAsync(entry, cancel))
             {
-                progress.Log($"{target.Store.Name}: {entry.Id} stays, it was pinned a moment ago");
+                progress.Done(target.Store.Name, $"{entry.Id} stays, it was pinned a moment ago");
                 return false;
             }
         }
@@ -90,33 +94,38 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         {
             if ((await catalog.ReadEntryAsync(entry.Id, cancel)).HasManifest)
             {
-                problems.Add($"{entry.Id} could not be removed: {e.Message}");
+                Found($"{entry.Id} could not be removed", e);
                 return false;
             }
 
-            problems.Add($"{entry.Id} is removed, and some of its objects are left; the next run removes them: {e.Message}");
+            Found($"{entry.Id} is removed, and some of its objects are left; the next run removes them", e);
         }
 
-        progress.Log($"{target.Store.Name}: removed {entry.Id} ({ByteSize.Text(entry.Bytes)})");
+        progress.Done(target.Store.Name, $"removed {entry.Id} ({ByteSize.Text(entry.Bytes)})");
         return true;
     }
 
-    private PruneReport Report(RetentionPlan plan, IReadOnlyList<string> removed, int swept) => new()
-    {
-        Store = target.Store.Name,
-        Location = target.Store.Location,
-        Plan = plan,
-        Removed = removed,
-        Swept = swept,
-        Problems = [.. problems],
-        Notes = target.Store.Notes,
-    };
+    private void Found(string what, PgBackupException e) =>
+        problems.Add(Finding.Of(Severity.Warning, ErrorCode.NotRemoved, target.Store.Name, $"{target.Store.Name}: {what}", e));
+
+    private PruneReport Report(RetentionPlan plan, IReadOnlyList<string> removed, int swept) =>
+        new()
+        {
+            Store = target.Store.Name,
+            Location = target.Store.Location,
+            Plan = plan,
+            Removed = removed,
+            Swept = swept,
+            Findings = [.. problems, .. target.Store.Notes.Select(n => Finding.Note(ErrorCode.StoreLimited, target.Store.Name, n))],
+        };
 
     // The names say which would go; only of those the manifests are read, and the locks asked for. What turns out to be unreadable or
     // locked stays, which can only make others stay as well: then those that are left are looked at again.
     private async Task<RetentionPlan> PlanAsync(IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
     {
-        Dictionary<SnapshotId, RetainedSnapshot> facts = BackupStore.Facts(entries).ToDictionary(static f => f.Id, f => f with { IsAwaited = Awaited.Contains(f.Id.ToString()) });
+        Dictionary<SnapshotId, RetainedSnapshot> facts = BackupStore
+            .Facts(entries)
+            .ToDictionary(static f => f.Id, f => f with { IsAwaited = Awaited.Contains(f.Id.ToString()) });
         HashSet<SnapshotId> looked = [];
         DateTimeOffset now = clock.GetUtcNow();
         while (true)
@@ -151,26 +160,37 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
         if (unattended && going > 3 && going * 2 > all)
         {
             throw Withheld(
-                $"{going} of {all} snapshots would go at once, and nobody has looked at that plan",
-                "`olympus-pgbackup prune --dry-run` shows it with its reasons, `olympus-pgbackup prune` carries it out.");
+                $"{going} of {all} snapshots would be removed at once, and nobody has confirmed that plan",
+                "`olympus-pgbackup prune --dry-run` shows it with its reasons, `olympus-pgbackup prune` carries it out."
+            );
         }
 
         foreach (CatalogEntry newest in entries.Reverse().Where(static e => e.IsComplete).Take(1))
         {
             (Manifest? manifest, PgBackupException? error) = await catalog.TryReadSealedAsync(newest, cancel);
-            string? problem = error?.Message
+            string? problem =
+                error?.Message
                 ?? (manifest!.IsComplete ? null : $"by its manifest it is incomplete, and it lacks the mark {SnapshotLayout.Incomplete}")
-                ?? manifest.Parts.Select(p => new StoredPart(target.Store, newest.Id, p)).Select(p => p.Compare(newest.Objects) is { } wrong ? $"{p.Key}: {wrong}" : null).FirstOrDefault(static p => p is not null);
+                ?? manifest
+                    .Parts.Select(p => new StoredPart(target.Store, newest.Id, p))
+                    .Select(p => p.Compare(newest.Objects) is { } wrong ? $"{p.Key}: {wrong}" : null)
+                    .FirstOrDefault(static p => p is not null);
             if (problem is not null)
             {
-                throw Withheld($"its newest complete snapshot is damaged ({problem})", "Mend it first (`olympus-pgbackup check --repair`), or take a new one: older ones may be all there is.");
+                throw Withheld(
+                    $"its newest complete snapshot is damaged ({problem})",
+                    "Repair it first (`olympus-pgbackup check --repair`), or take a new snapshot: the older ones may be the only good ones."
+                );
             }
         }
 
         TimeSpan apart = await ClockDifferenceAsync(cancel);
         if (apart > ClockTolerance)
         {
-            throw Withheld($"the clock of this host and that of the store are {apart.TotalHours:0.0} hours apart", "Set the clock (chrony, systemd-timesyncd); ages are not known until then.");
+            throw Withheld(
+                $"the clock of this host and that of the store are {apart.TotalHours:0.0} hours apart",
+                "Set the clock (chrony, systemd-timesyncd); ages are not known until then."
+            );
         }
     }
 
@@ -186,17 +206,21 @@ public sealed class PruneOperation(BackupStore target, TimeProvider clock, Progr
     }
 
     // Folders whose removal or copying was interrupted, and the store's own half-written things. A copy of an old snapshot that was begun
-    // a moment ago is young; where nothing but the mark is left, there is nothing to go on with.
+    // a moment ago is young; where only the mark is left, there is nothing to resume.
     private async Task<int> SweepAsync(IReadOnlyList<CatalogEntry> entries, IStoreLock held, CancellationToken cancel)
     {
         DateTimeOffset before = clock.GetUtcNow() - Grace;
         held.RequireHeld();
-        IReadOnlyList<SnapshotId> folders = await catalog.RemoveLeftoversAsync(entries, e => e.Id.Time >= before || e.Written >= before, cancel);
+        IReadOnlyList<SnapshotId> folders = await catalog.RemoveLeftoversAsync(
+            entries,
+            e => e.Id.Time >= before || e.Written >= before,
+            cancel
+        );
         return folders.Count + await target.Store.SweepAsync(before, cancel);
     }
 
-    private PgBackupException Withheld(string why, string remedy) => new(
-        ErrorCode.PruneWithheld, $"nothing was removed from the store {target.Store.Name} ({target.Store.Location}): {why}.", remedy);
+    private PgBackupException Withheld(string why, string remedy) =>
+        new(ErrorCode.PruneWithheld, $"nothing was removed from the store {target.Store.Name} ({target.Store.Location}): {why}.", remedy);
 }
 
 /// <summary>What was, or is to be, removed from a store.</summary>
@@ -217,9 +241,11 @@ public sealed record PruneReport
     /// <summary>Rests of interrupted runs that were removed.</summary>
     public required int Swept { get; init; }
 
-    /// <summary>What could not be removed, a sentence each.</summary>
-    public IReadOnlyList<string> Problems { get; init; } = [];
+    /// <summary>What could not be removed (<see cref="ErrorCode.NotRemoved"/>), and what the store cannot do
+    /// (<see cref="ErrorCode.StoreLimited"/>).</summary>
+    public required IReadOnlyList<Finding> Findings { get; init; }
 
-    /// <summary>What the store cannot do and nothing depends on, a sentence each.</summary>
-    public IReadOnlyList<string> Notes { get; init; } = [];
+    /// <summary>All that was to go is gone.</summary>
+    [JsonIgnore]
+    public bool Succeeded => Findings.All(static f => f.Code != ErrorCode.NotRemoved);
 }

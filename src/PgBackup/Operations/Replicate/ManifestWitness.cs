@@ -4,25 +4,31 @@ using PgBackup.Storage;
 namespace PgBackup.Operations.Replicate;
 
 /// <summary>
-/// A manifest is never edited, so it is the same wherever the snapshot lies. Before one is copied into yet another store, those that have it
-/// are asked: an edited one is not to be spread.
+/// A manifest is never edited, so it is the same wherever the snapshot lies. Before one is copied into yet another store, those that have
+/// it are asked: an edited one is not to be spread.
 /// </summary>
 internal static class ManifestWitness
 {
     /// <summary>How the stores disagree about a snapshot's manifest; null when all that have it and can be asked have the same.</summary>
-    public static async Task<string?> DisagreementAsync(SnapshotId id, IEnumerable<IObjectStore> stores, CancellationToken cancel)
+    public static async Task<string?> DisagreementAsync(
+        SnapshotId id,
+        IEnumerable<IObjectStore> stores,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
         (IObjectStore Store, byte[] Json)? first = null;
         foreach (IObjectStore store in stores)
         {
-            if (await ReadAsync(id, store, cancel) is not { } json)
+            if (await ReadAsync(id, new Catalog(store, clock), cancel) is not { } json)
             {
                 continue;
             }
 
             if (first is { } known && !known.Json.AsSpan().SequenceEqual(json))
             {
-                return $"its manifests in {known.Store.Name} and {store.Name} differ, and one of them was changed; `olympus-pgbackup check {id} --identity FILE` tells which is right";
+                return $"its manifests in {known.Store.Name} and {store.Name} differ, and one of them was changed; `olympus-pgbackup "
+                    + $"check {id} --identity FILE` shows which is right";
             }
 
             first ??= (store, json);
@@ -32,11 +38,10 @@ internal static class ManifestWitness
     }
 
     // A store that is down, or whose copy is unreadable or not the one that its digest names, says nothing; its own check does.
-    private static async Task<byte[]?> ReadAsync(SnapshotId id, IObjectStore store, CancellationToken cancel)
+    private static async Task<byte[]?> ReadAsync(SnapshotId id, Catalog catalog, CancellationToken cancel)
     {
         try
         {
-            var catalog = new Catalog(store);
             CatalogEntry entry = await catalog.ReadEntryAsync(id, cancel);
             if (!entry.HasManifest)
             {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json.Serialization;
 using System.Threading.Channels;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
@@ -30,7 +31,15 @@ public sealed class Replica : IAsyncDisposable
     private IReadOnlyList<CatalogEntry> there = [];
 
     private Replica(
-        BackupStore primary, BackupStore replica, IReadOnlyList<IObjectStore> witnesses, string cluster, string holder, TimeProvider clock, Progress progress, CancellationToken cancel)
+        BackupStore primary,
+        BackupStore replica,
+        IReadOnlyList<IObjectStore> witnesses,
+        string cluster,
+        string holder,
+        TimeProvider clock,
+        Progress progress,
+        CancellationToken cancel
+    )
     {
         this.witnesses = witnesses;
         this.primary = primary;
@@ -39,7 +48,7 @@ public sealed class Replica : IAsyncDisposable
         this.clock = clock;
         this.progress = progress;
         copy = new SnapshotCopy(primary.Store, replica.Store, clock, progress);
-        catalog = new Catalog(replica.Store);
+        catalog = new Catalog(replica.Store, clock);
         stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         copying = Task.Run(() => WorkAsync(holder), CancellationToken.None);
     }
@@ -53,13 +62,29 @@ public sealed class Replica : IAsyncDisposable
     /// <param name="progress">For a display.</param>
     /// <param name="cancel">Ends it.</param>
     public static Replica Start(
-        IReadOnlyList<BackupStore> stores, BackupStore replica, string cluster, string holder, TimeProvider clock, Progress progress, CancellationToken cancel) =>
-        new(stores[0], replica, [.. stores.Select(static s => s.Store).Where(s => s != replica.Store)], cluster, holder, clock, progress, cancel);
+        IReadOnlyList<BackupStore> stores,
+        BackupStore replica,
+        string cluster,
+        string holder,
+        TimeProvider clock,
+        Progress progress,
+        CancellationToken cancel
+    ) =>
+        new(
+            stores[0],
+            replica,
+            [.. stores.Select(static s => s.Store).Where(s => s != replica.Store)],
+            cluster,
+            holder,
+            clock,
+            progress,
+            cancel
+        );
 
-    /// <summary>Tells it of a part that the primary has now.</summary>
+    /// <summary>Announces a part that the primary has now.</summary>
     public void Offer(SnapshotId id, Part part) => ahead.Writer.TryWrite((id, part));
 
-    /// <summary>Tells it that a snapshot was given up: what the store has of it is no use, and is removed in the end.</summary>
+    /// <summary>Announces that a snapshot was given up: what the store has of it is useless, and is removed at the end.</summary>
     public void Abandon(SnapshotId id) => abandoned[id] = true;
 
     /// <summary>Copies the snapshot of this run to its end, and whatever else the store lacks.</summary>
@@ -86,6 +111,8 @@ public sealed class Replica : IAsyncDisposable
                         gaps.Remove(gap);
                     }
                 }
+
+                await new LossMarks(clock, progress).LevelAsync((primary, there), (replica, entries), cancel);
             }
             catch (Exception e) when (e is not OperationCanceledException || !cancel.IsCancellationRequested)
             {
@@ -95,7 +122,7 @@ public sealed class Replica : IAsyncDisposable
 
         if (errors.Count > 0)
         {
-            progress.Log($"{replica.Store.Name}: FAILED ({errors[0].CodeText}), see below");
+            progress.Failed(replica.Store.Name, errors[0].Code);
         }
 
         return new ReplicaReport
@@ -104,14 +131,17 @@ public sealed class Replica : IAsyncDisposable
             Location = replica.Store.Location,
             Copied = copied,
             LacksAreKnown = known,
-            Lacks = !known && newest is { } id && !copied.Contains(id.ToString()) ? [id.ToString()] : [.. gaps.Select(static g => g.ToString())],
-            Code = errors.FirstOrDefault()?.CodeText,
-            Problem = errors.Count == 0 ? null : string.Join('\n', errors.Select(static e => e.Remedy is { } remedy ? $"{e.Message}\n  what to do: {remedy}" : e.Message)),
-            Note = held?.Note,
+            Lacks =
+                !known && newest is { } id && !copied.Contains(id.ToString())
+                    ? [id.ToString()]
+                    : [.. gaps.Select(static g => g.ToString())],
+            Errors = [.. errors.Select(e => Finding.Of(Severity.Warning, replica.Store.Name, e))],
+            Note = held?.Note is { } taken ? Finding.Warning(ErrorCode.LockNoted, replica.Store.Name, taken) : null,
         };
     }
 
-    /// <summary>Ends it: nothing more is copied, and the lock is given back. What was begun, and never became a snapshot, is removed by the next run.</summary>
+    /// <summary>Ends it: nothing more is copied, and the lock is given back. What was begun, and never became a snapshot, is removed by the
+    /// next run.</summary>
     public async ValueTask DisposeAsync()
     {
         ahead.Writer.TryComplete();
@@ -129,7 +159,7 @@ public sealed class Replica : IAsyncDisposable
             }
             catch (PgBackupException e)
             {
-                progress.Log($"{replica.Store.Name}: the lock could not be given back ({e.Message})");
+                progress.Warn(replica.Store.Name, $"the lock could not be given back ({e.Message})", e.Code);
             }
         }
 
@@ -144,14 +174,14 @@ public sealed class Replica : IAsyncDisposable
             await copy.RunAsync(gap, replica.LockUntil(gap, entries), holding, cancel);
             copied.Add(gap.ToString());
             entries = [.. entries, .. there.Where(e => e.Id == gap)]; // those after it are not the first of its month any more
-            progress.Log($"{replica.Store.Name}: has {gap} now");
+            progress.Done(replica.Store.Name, $"has {gap} now");
             return true;
         }
         catch (PgBackupException e) when (IsDamage(e))
         {
-            if (!(await new Catalog(primary.Store).ReadEntryAsync(gap, cancel)).HasManifest)
+            if (!(await new Catalog(primary.Store, clock).ReadEntryAsync(gap, cancel)).HasManifest)
             {
-                progress.Log($"{replica.Store.Name}: {gap} was removed from {primary.Store.Name} before it was copied");
+                progress.Done(replica.Store.Name, $"{gap} was removed from {primary.Store.Name} before it was copied");
                 return true;
             }
 
@@ -168,13 +198,19 @@ public sealed class Replica : IAsyncDisposable
 
     private async Task<bool> IsUndisputedAsync(SnapshotId gap, CancellationToken cancel)
     {
-        if (await ManifestWitness.DisagreementAsync(gap, witnesses, cancel) is not { } disagreement)
+        if (await ManifestWitness.DisagreementAsync(gap, witnesses, clock, cancel) is not { } disagreement)
         {
             return true;
         }
 
-        errors.Add(new PgBackupException(
-            ErrorCode.ObjectDamaged, $"the snapshot {gap} is not copied to {replica.Store.Name}: {disagreement}.", "Put the right manifest in the place of the other, or `check --all --read-data --repair` where it can tell."));
+        errors.Add(
+            new PgBackupException(
+                ErrorCode.ObjectDamaged,
+                $"the snapshot {gap} is not copied to {replica.Store.Name}: {disagreement}.",
+                "Replace the wrong manifest by the right one. `check --all --read-data --repair` does that if it can find out which is "
+                    + "right."
+            )
+        );
         return false;
     }
 
@@ -202,7 +238,7 @@ public sealed class Replica : IAsyncDisposable
         }
     }
 
-    // What does not work now, and may well a little later, is tried once more at the end, as a gap; what is damaged is told of then.
+    // What fails now but may work later is tried again at the end, as a gap; damage is reported then.
     private async Task<bool> CopyAheadAsync(SnapshotId id, Part part)
     {
         try
@@ -216,28 +252,38 @@ public sealed class Replica : IAsyncDisposable
         }
         catch (PgBackupException e) when (e.IsTransient || IsDamage(e))
         {
-            progress.Log($"{replica.Store.Name}: {e.Message}");
+            progress.Warn(replica.Store.Name, e.Message, e.Code);
             return !e.IsTransient;
         }
     }
 
-    private static bool IsDamage(PgBackupException e) => e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew;
+    private static bool IsDamage(PgBackupException e) =>
+        e.Code is ErrorCode.ObjectDamaged or ErrorCode.ManifestUnreadable or ErrorCode.ManifestTooNew;
 
-    private PgBackupException Known(Exception e) => e as PgBackupException
-        ?? new PgBackupException(ErrorCode.Unexpected, $"the store {replica.Store.Name} ({replica.Store.Location}) failed in a way nobody foresaw: {e.Message}", null, e);
+    private PgBackupException Known(Exception e) =>
+        e as PgBackupException
+        ?? new PgBackupException(
+            ErrorCode.Unexpected,
+            $"the store {replica.Store.Name} ({replica.Store.Location}) failed unexpectedly: {e.Message}",
+            null,
+            e
+        );
 
     // Tonight's first, of which nearly everything is there; then the oldest.
     private async Task<List<SnapshotId>> GapsAsync(SnapshotId? newest, IStoreLock holding, CancellationToken cancel)
     {
-        there = await new Catalog(primary.Store).ListAsync(cancel);
+        there = await new Catalog(primary.Store, clock).ListAsync(cancel);
         entries = await catalog.ListAsync(cancel);
-        List<SnapshotId> gaps = [.. replica.Lacks(entries, there, clock.GetUtcNow()).OrderBy(id => id == newest ? 0 : 1).ThenBy(static id => id)];
+        List<SnapshotId> gaps =
+        [
+            .. replica.Lacks(entries, there, clock.GetUtcNow()).OrderBy(id => id == newest ? 0 : 1).ThenBy(static id => id),
+        ];
         holding.RequireHeld();
         foreach (SnapshotId left in await catalog.RemoveLeftoversAsync(entries, e => gaps.Contains(e.Id), cancel))
         {
             if (!abandoned.ContainsKey(left))
             {
-                progress.Log($"{replica.Store.Name}: removed what a killed run left of {left}");
+                progress.Done(replica.Store.Name, $"removed what a killed run left of {left}");
             }
         }
 
@@ -263,12 +309,20 @@ public sealed record ReplicaReport
     /// <summary>It could be compared with the primary. Where it could not, it may lack more than <see cref="Lacks"/>.</summary>
     public required bool LacksAreKnown { get; init; }
 
-    /// <summary>The code of what went wrong, or null.</summary>
-    public string? Code { get; init; }
+    /// <summary>What went wrong; empty when nothing did.</summary>
+    public IReadOnlyList<Finding> Errors { get; init; } = [];
 
-    /// <summary>What went wrong, and what to do, or null.</summary>
-    public string? Problem { get; init; }
+    /// <summary>The code of the first of them as it is printed, or null.</summary>
+    [JsonIgnore]
+    public string? Code => Errors is [var first, ..] ? PgBackupException.CodeTextOf(first.Code) : null;
 
-    /// <summary>Something worth knowing, or null.</summary>
-    public string? Note { get; init; }
+    /// <summary>All of them, with what to do, a line each; null for none.</summary>
+    [JsonIgnore]
+    public string? Problem =>
+        Errors.Count == 0
+            ? null
+            : string.Join('\n', Errors.Select(static e => e.Fix is { } fix ? $"{e.What}\n  what to do: {fix}" : e.What));
+
+    /// <summary>What is worth knowing of its lock, or null.</summary>
+    public Finding? Note { get; init; }
 }

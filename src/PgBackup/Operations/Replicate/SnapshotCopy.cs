@@ -9,17 +9,17 @@ namespace PgBackup.Operations.Replicate;
 /// <summary>
 /// Copies snapshots from one store into another, as they are: ciphertext is never opened. Each part is compared with the manifest on its
 /// way, and nothing that differs appears. The manifest comes last, so that a snapshot exists in the other store when all of it does; what
-/// an interrupted copy left is gone on with.
+/// an interrupted copy left is reused.
 /// </summary>
 internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvider clock, Progress progress)
 {
     private const int Attempts = 3;
 
-    // SHA256SUMS of a thousand databases comes to some 300 KB.
+    // SHA256SUMS of a thousand databases has some 300 KB.
     private const int LargestText = 16 << 20;
 
-    private readonly Catalog source = new(from);
-    private readonly Catalog target = new(to);
+    private readonly Catalog source = new(from, clock);
+    private readonly Catalog target = new(to, clock);
     private SnapshotId? begun;
 
     private static ReadOnlySpan<byte> CopyMark => "being copied\n"u8;
@@ -28,7 +28,7 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
     /// <param name="id">The snapshot in the source.</param>
     /// <param name="lockedUntil">For stores with object lock.</param>
     /// <param name="held">The target's lock.</param>
-    /// <param name="cancel">Gives up; what was copied whole stays, marked, and is gone on with.</param>
+    /// <param name="cancel">Gives up; what was copied whole stays, marked; the next copy resumes.</param>
     /// <exception cref="PgBackupException">Of either store; <see cref="ErrorCode.ObjectDamaged"/> where the source is damaged.</exception>
     public async Task RunAsync(SnapshotId id, DateTimeOffset? lockedUntil, IStoreLock held, CancellationToken cancel)
     {
@@ -46,24 +46,43 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         }
 
         HashSet<string> parts = [.. manifest.Parts.Select(static p => p.Object)];
-        foreach (string name in entry.Objects.Keys.Where(n => n is not (SnapshotLayout.Manifest or SnapshotLayout.InProgress) && !parts.Contains(n)))
+        foreach (
+            string name in entry.Objects.Keys.Where(n =>
+                n is not (SnapshotLayout.Manifest or SnapshotLayout.InProgress) && !parts.Contains(n)
+            )
+        )
         {
             await RetryAsync(() => CopySmallAsync(manifest, id, name, lockedUntil, cancel), cancel);
         }
 
         if (!manifest.IsComplete && !entry.Objects.ContainsKey(SnapshotLayout.Incomplete))
         {
-            await RetryAsync(() => PutAsync(id, SnapshotLayout.Incomplete, Encoding.UTF8.GetBytes(manifest.Gaps), lockedUntil, cancel), cancel);
+            await RetryAsync(
+                () => PutAsync(id, SnapshotLayout.Incomplete, Encoding.UTF8.GetBytes(manifest.Gaps), lockedUntil, cancel),
+                cancel
+            );
+        }
+
+        if (manifest.HasLoss && !entry.Objects.ContainsKey(SnapshotLayout.Loss))
+        {
+            await RetryAsync(
+                () => PutAsync(id, SnapshotLayout.Loss, Encoding.UTF8.GetBytes(manifest.LossText), lockedUntil, cancel),
+                cancel
+            );
         }
 
         CatalogEntry stored = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
-        List<string> missing = [.. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object)];
+        List<string> missing =
+        [
+            .. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object),
+        ];
         if (missing.Count > 0)
         {
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
                 $"objects that were copied to {to.Name} ({to.Location}) a moment ago are not there any more: {string.Join(", ", missing)}.",
-                "Something else removes objects in that store: keep it out of there.");
+                "Something else removes objects in that store: keep it out of there."
+            );
         }
 
         await RetryAsync(
@@ -72,7 +91,8 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
                 held.RequireHeld(); // each time: the pause before may have been a long one
                 return PutAsync(id, SnapshotLayout.Manifest, json, lockedUntil, cancel);
             },
-            cancel);
+            cancel
+        );
         await UnmarkAsync(id, cancel);
     }
 
@@ -90,8 +110,10 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
             {
                 throw new PgBackupException(
                     ErrorCode.StoreUnavailable,
-                    $"the store {to.Name} ({to.Location}) has something under {id} already, before anything was copied: it is the same place as {from.Name}, or another run has made a snapshot in the same second.",
-                    "Give each store a place of its own, and each config its own stores; nothing was changed there.");
+                    $"the store {to.Name} ({to.Location}) has something under {id} already, before anything was copied: it is the "
+                        + $"same place as {from.Name}, or another run has made a snapshot in the same second.",
+                    "Give each store a place of its own, and each config its own stores; nothing was changed there."
+                );
             }
 
             begun = id;
@@ -129,13 +151,13 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
 
     // A snapshot that lost its manifest. A mark would make it the rest of a killed run, which the next one removes; it may hold the last
     // good parts.
-    private static bool IsWithoutMark(CatalogEntry there) => !there.HasManifest && there.Objects.Count > 0
-        && !there.Objects.ContainsKey(SnapshotLayout.InProgress);
+    private static bool IsWithoutMark(CatalogEntry there) =>
+        !there.HasManifest && there.Objects.Count > 0 && !there.Objects.ContainsKey(SnapshotLayout.InProgress);
 
     private async Task<string?> ReadAsync(SnapshotId id, Part part, CancellationToken cancel)
     {
-        PartProgress display = progress.Add($"{to.Name}: {part.Database ?? part.Kind}", part.Size);
-        display.State = "checking";
+        PartProgress display = progress.Add($"{to.Name}: {part.Name}", part.Size);
+        display.State = PartState.Checking;
         try
         {
             return await new StoredPart(to, id, part).ReadThroughAsync(display, cancel);
@@ -161,47 +183,60 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
     private async Task CopyPartAsync(SnapshotId id, Part part, DateTimeOffset? lockedUntil, CancellationToken cancel)
     {
         string key = SnapshotLayout.Key(id, part.Object);
-        PartProgress display = progress.Add($"{to.Name}: {part.Database ?? part.Kind}", part.Size);
-        display.State = "copying";
+        PartProgress display = progress.Add($"{to.Name}: {part.Name}", part.Size);
+        display.State = PartState.Copying;
         try
         {
             await RetryAsync(
                 async () =>
                 {
-                    await using var content = new ExpectedStream(await from.OpenAsync(key, cancel), part.Size, part.Sha256, $"{key} in the store {from.Name}");
+                    await using var content = new ExpectedStream(
+                        await from.OpenAsync(key, cancel),
+                        part.Size,
+                        part.Sha256,
+                        $"{key} in the store {from.Name}"
+                    );
                     display.Follow(() => content.BytesRead);
                     return await to.PutAsync(key, content, lockedUntil, cancel);
                 },
-                cancel);
-            display.State = "done";
+                cancel
+            );
+            display.State = PartState.Done;
         }
         catch
         {
-            display.State = "failed";
+            display.State = PartState.Failed;
             throw;
         }
     }
 
-    private async Task<long> CopySmallAsync(Manifest manifest, SnapshotId id, string name, DateTimeOffset? lockedUntil,
-        CancellationToken cancel)
+    private async Task<long> CopySmallAsync(
+        Manifest manifest,
+        SnapshotId id,
+        string name,
+        DateTimeOffset? lockedUntil,
+        CancellationToken cancel
+    )
     {
         string key = SnapshotLayout.Key(id, name);
         bool pin = name == SnapshotLayout.Pinned;
-        if (pin && await from.FindAsync(key, cancel) is null)
-        {
-            return 0; // unpinned a moment ago
-        }
-
         string? right = manifest.DigestOf(name);
         byte[] text;
         try
         {
-            text = await ReadTextAsync(key, right, cancel);
+            await using Stream? content = await from.TryOpenAsync(key, cancel);
+            if (content is null && pin)
+            {
+                return 0; // unpinned a moment ago
+            }
+
+            text = await ReadTextAsync(content, key, right, cancel);
         }
-        catch (PgBackupException e) when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable && !e.IsTransient
-            && !cancel.IsCancellationRequested)
+        catch (PgBackupException e)
+            when (e.Code is ErrorCode.ObjectDamaged or ErrorCode.StoreUnavailable && !e.IsTransient && !cancel.IsCancellationRequested)
         {
-            return right is null ? await PutMarkAsync(manifest, id, name, e, pin ? null : lockedUntil, cancel)
+            return right is null
+                ? await PutMarkAsync(manifest, id, name, e, pin ? null : lockedUntil, cancel)
                 : await PutAnewAsync(manifest, id, name, right, e, lockedUntil, cancel);
         }
 
@@ -209,48 +244,59 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
     }
 
     // To its end, before anything of it is written: an error is then the source's for certain.
-    private async Task<byte[]> ReadTextAsync(string key, string? right, CancellationToken cancel)
+    private async Task<byte[]> ReadTextAsync(Stream? content, string key, string? right, CancellationToken cancel)
     {
-        await using Stream content = await from.OpenAsync(key, cancel);
-        await using Stream whole = right is null ? content : new ExpectedStream(content, null, right, $"{key} in the store {from.Name}");
-        using var text = new MemoryStream();
-        byte[] buffer = new byte[64 << 10];
-        int count;
-        while ((count = await whole.ReadAsync(buffer, cancel)) > 0)
+        string what = $"{key} in the store {from.Name}";
+        if (content is null)
         {
-            if (text.Length + count > LargestText)
-            {
-                throw new PgBackupException(ErrorCode.ObjectDamaged, $"{key} in the store {from.Name} is larger than any text of a snapshot.");
-            }
-
-            await text.WriteAsync(buffer.AsMemory(0, count), cancel);
+            throw new PgBackupException(ErrorCode.ObjectDamaged, $"{what} is not there any more.");
         }
 
-        return text.ToArray();
+        await using Stream whole = right is null ? content : new ExpectedStream(content, null, right, what);
+        return await whole.ReadBytesAsync(LargestText, what, cancel);
     }
 
-    // A mark tells by its name; one whose text cannot be read keeps nothing else from being copied. What is not ours is left out then.
-    private async Task<long> PutMarkAsync(Manifest manifest, SnapshotId id, string name, PgBackupException damage,
-        DateTimeOffset? lockedUntil, CancellationToken cancel)
+    // A mark counts by its name; one whose text cannot be read does not stop the other copies. What is not ours is left out then.
+    private async Task<long> PutMarkAsync(
+        Manifest manifest,
+        SnapshotId id,
+        string name,
+        PgBackupException damage,
+        DateTimeOffset? lockedUntil,
+        CancellationToken cancel
+    )
     {
-        progress.Log($"{to.Name}: {SnapshotLayout.Key(id, name)} cannot be read in {from.Name}, and is copied without its text or not at all: {damage.Message}");
+        progress.Warn(
+            to.Name,
+            $"{SnapshotLayout.Key(id, name)} cannot be read in {from.Name}, and is copied without its text or not at all: {damage.Message}",
+            damage.Code
+        );
         string? text = name switch
         {
             SnapshotLayout.Incomplete => manifest.Gaps,
+            SnapshotLayout.Loss => manifest.LossText,
+            SnapshotLayout.Confirmed => "who confirmed it could not be read when it was copied\n",
             SnapshotLayout.Pinned => "the reason could not be read when it was copied\n",
             _ => null,
         };
         return text is null ? 0 : await PutAsync(id, name, Encoding.UTF8.GetBytes(text), lockedUntil, cancel);
     }
 
-    // A damaged text is not copied, and keeps nothing else from being copied: it can be written from the manifest, as this version writes it.
+    // A damaged text is not copied, and keeps nothing else from being copied: it can be written from the manifest, as this version writes
+    // it.
     private async Task<long> PutAnewAsync(
-        Manifest manifest, SnapshotId id, string name, string right, PgBackupException damage, DateTimeOffset? lockedUntil,
-            CancellationToken cancel)
+        Manifest manifest,
+        SnapshotId id,
+        string name,
+        string right,
+        PgBackupException damage,
+        DateTimeOffset? lockedUntil,
+        CancellationToken cancel
+    )
     {
         byte[] text = Encoding.UTF8.GetBytes(name == SnapshotLayout.Sums ? manifest.Sums : RestoreGuide.Write(manifest));
         bool same = ManifestSum.Digest(text) == right;
-        progress.Log($"{to.Name}: {id}/{name} was {(same ? "written anew, from the manifest" : "left out")}: {damage.Message}");
+        progress.Warn(to.Name, $"{id}/{name} was {(same ? "rewritten from the manifest" : "left out")}: {damage.Message}", damage.Code);
         return same ? await PutAsync(id, name, text, lockedUntil, cancel) : 0;
     }
 
@@ -264,11 +310,16 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
                     await to.DeleteAsync(SnapshotLayout.Key(id, SnapshotLayout.InProgress), cancel);
                     return true;
                 },
-                cancel);
+                cancel
+            );
         }
         catch (PgBackupException e)
         {
-            progress.Log($"{to.Name}: {id} is whole, and the mark of its copying could not be removed ({e.Message}); the next run does it");
+            progress.Warn(
+                to.Name,
+                $"{id} is whole, and the mark of its copying could not be removed ({e.Message}); the next run does it",
+                e.Code
+            );
         }
     }
 

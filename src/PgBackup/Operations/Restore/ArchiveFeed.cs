@@ -27,7 +27,7 @@ internal static class ArchiveFeed
                 }
                 catch (IOException)
                 {
-                    refused = true; // its exit code tells whether that was right
+                    refused = true; // its exit code shows whether that was right
                 }
             }
         }

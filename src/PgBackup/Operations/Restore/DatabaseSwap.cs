@@ -6,7 +6,7 @@ namespace PgBackup.Operations.Restore;
 
 /// <summary>
 /// Lets restored databases take the names of the present ones, all in one transaction: PostgreSQL renames a database inside of one, and
-/// whoever connects to it meanwhile waits for its end, and is then told that the database was renamed. So there is no moment with half
+/// new connections wait for its end, and then learn that the database was renamed. So there is no moment with half
 /// of the names exchanged, nothing to switch off and on again, and nothing to repair after a crash.
 /// </summary>
 internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<DatabaseRestore> swaps, TimeProvider clock)
@@ -16,7 +16,8 @@ internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<Database
 
     private readonly SortedSet<string> staying = new(StringComparer.Ordinal);
 
-    /// <summary>Ends the sessions in the databases and renames. It is not to be cancelled, and ends by itself within a minute or two.</summary>
+    /// <summary>Ends the sessions in the databases and renames. It is not to be cancelled, and ends by itself within a minute or
+    /// two.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SwapFailed"/>; its message says how it stands.</exception>
     public async Task RunAsync()
     {
@@ -24,8 +25,8 @@ internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<Database
         string why;
         try
         {
-            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(10), clock, patience.Token);
-            await using PsqlSession ender = await server.ConnectAsync(TimeSpan.FromSeconds(10), clock, patience.Token);
+            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(10), patience.Token);
+            await using PsqlSession ender = await server.ConnectAsync(TimeSpan.FromSeconds(10), patience.Token);
             Dictionary<string, long> copies = await NumbersAsync(session, patience.Token);
             string? refusal = null;
             for (int attempt = 0; attempt < Attempts; attempt++)
@@ -36,7 +37,9 @@ internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<Database
                     return;
                 }
 
-                refusal = $"{refused.Message} (SQLSTATE {refused.SqlState}){(staying.Count > 0 ? "; sessions that cannot be ended: " + string.Join(", ", staying) : "")}";
+                refusal =
+                    $"{refused.Message} (SQLSTATE "
+                    + $"{refused.SqlState}){(staying.Count > 0 ? "; sessions that cannot be ended: " + string.Join(", ", staying) : "")}";
                 if (refused.SqlState != InUse)
                 {
                     break;
@@ -55,7 +58,12 @@ internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<Database
     }
 
     // Returns the refusal, or null when all are renamed.
-    private async Task<PsqlReply?> TryAsync(PsqlSession session, PsqlSession ender, Dictionary<string, long> copies, CancellationToken cancel)
+    private async Task<PsqlReply?> TryAsync(
+        PsqlSession session,
+        PsqlSession ender,
+        Dictionary<string, long> copies,
+        CancellationToken cancel
+    )
     {
         await session.ExecuteAsync("BEGIN", cancel);
         foreach (DatabaseRestore swap in swaps)
@@ -75,7 +83,13 @@ internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<Database
         if (!await StandsAsync(session, copies, cancel))
         {
             await session.ExecuteAsync("ROLLBACK", cancel);
-            return new PsqlReply { Succeeded = false, SqlState = "", Message = "the present databases are not those for which the restore was prepared", Lines = [] };
+            return new PsqlReply
+            {
+                Succeeded = false,
+                SqlState = "",
+                Message = "the present databases are not those for which the restore was prepared",
+                Lines = [],
+            };
         }
 
         PsqlReply commit = await session.TryAsync("COMMIT", cancel);
@@ -101,67 +115,76 @@ internal sealed class DatabaseSwap(PostgresServer server, IReadOnlyList<Database
         IReadOnlyList<JsonElement> sessions = await ender.QueryAsync(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"SELECT pid, coalesce(usename, '?') AS role, coalesce(application_name, '') AS application FROM pg_stat_activity WHERE datid = {oid} AND backend_type IS DISTINCT FROM 'autovacuum worker'"),
-            cancel);
+                $"SELECT pid, coalesce(usename, '?') AS role, coalesce(application_name, '') AS application FROM pg_stat_activity "
+                    + $"WHERE datid = {oid} AND backend_type IS DISTINCT FROM 'autovacuum worker'"
+            ),
+            cancel
+        );
         foreach (JsonElement row in sessions)
         {
             int pid = row.GetProperty("pid").GetInt32();
-            PsqlReply reply = await ender.TryAsync(string.Create(CultureInfo.InvariantCulture, $"SELECT pg_terminate_backend({pid})"), cancel);
+            PsqlReply reply = await ender.TryAsync(
+                string.Create(CultureInfo.InvariantCulture, $"SELECT pg_terminate_backend({pid})"),
+                cancel
+            );
             if (!reply.Succeeded)
             {
-                staying.Add(string.Create(CultureInfo.InvariantCulture, $"{pid} of {row.GetProperty("role").GetString()} ({row.GetProperty("application").GetString()}): {reply.Message}"));
+                staying.Add(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{pid} of {row.GetProperty("role").GetString()} ({row.GetProperty("application").GetString()}): {reply.Message}"
+                    )
+                );
             }
         }
     }
 
     private async Task<Dictionary<string, long>> NumbersAsync(PsqlSession session, CancellationToken cancel)
     {
-        Dictionary<string, long> numbers = new(StringComparer.Ordinal);
-        foreach (JsonElement row in await session.QueryAsync("SELECT datname, oid::bigint AS oid FROM pg_database", cancel))
-        {
-            numbers[row.GetProperty("datname").GetString()!] = row.GetProperty("oid").GetInt64();
-        }
-
+        Dictionary<string, long> numbers = await ServerCatalog.OidsAsync(session, cancel);
         string[] gone = [.. swaps.Select(static s => s.Name).Where(n => !numbers.ContainsKey(n))];
-        return gone.Length == 0 ? numbers : throw new PgBackupException(ErrorCode.SwapFailed, $"not there any more: {string.Join(", ", gone)}");
+        return gone.Length == 0
+            ? numbers
+            : throw new PgBackupException(ErrorCode.SwapFailed, $"not there any more: {string.Join(", ", gone)}");
     }
 
     private async Task<bool> StandsAsync(PsqlSession session, Dictionary<string, long> copies, CancellationToken cancel)
     {
-        Dictionary<string, long> now = new(StringComparer.Ordinal);
-        foreach (JsonElement row in await session.QueryAsync("SELECT datname, oid::bigint AS oid FROM pg_database", cancel))
-        {
-            now[row.GetProperty("datname").GetString()!] = row.GetProperty("oid").GetInt64();
-        }
-
-        return swaps.All(s => now.GetValueOrDefault(s.Step.Name) == copies[s.Name] && now.GetValueOrDefault(s.Step.KeptAs!) == s.Found!.Oid);
+        Dictionary<string, long> now = await ServerCatalog.OidsAsync(session, cancel);
+        return swaps.All(s =>
+            now.GetValueOrDefault(s.Step.Name) == copies[s.Name] && now.GetValueOrDefault(s.Step.KeptAs!) == s.Found!.Oid
+        );
     }
 
     private async Task RequireNothingChangedAsync(string why)
     {
         const string Remedy = "SELECT oid, datname FROM pg_database ORDER BY datname;";
-        List<string> names;
+        HashSet<string> names;
         try
         {
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60), clock);
-            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(45), clock, patience.Token);
-            names = [.. (await session.QueryAsync("SELECT datname FROM pg_database", patience.Token)).Select(static r => r.GetProperty("datname").GetString()!)];
+            await using PsqlSession session = await server.ConnectAsync(TimeSpan.FromSeconds(45), patience.Token);
+            names = await ServerCatalog.DatabasesAsync(session, patience.Token);
         }
         catch (Exception e) when (e is PgBackupException or OperationCanceledException)
         {
             throw new PgBackupException(
                 ErrorCode.SwapFailed,
-                $"{why}\n  The server cannot be asked whether the databases were exchanged; all of them were, or none. This shows it: {Remedy} If there is a {swaps[0].Step.KeptAs}, they were.",
+                $"{why}\n  The server cannot be asked whether the databases were exchanged; all of them were, or none. This shows it: "
+                    + $"{Remedy} If there is a {swaps[0].Step.KeptAs}, they were.",
                 null,
-                e);
+                e
+            );
         }
 
-        // All or none, so that one tells for all.
+        // All or none, so one shows it for all.
         if (!names.Contains(swaps[0].Step.KeptAs!))
         {
             throw new PgBackupException(
                 ErrorCode.SwapFailed,
-                $"{why}\n  Nothing was exchanged: the databases are as they were, under their names. What was restored beside them is proven equal: {string.Join(", ", swaps.Select(static s => s.Name))}.");
+                $"{why}\n  Nothing was exchanged: the databases keep their names and contents. The restored copies are "
+                    + $"proven equal: {string.Join(", ", swaps.Select(static s => s.Name))}."
+            );
         }
     }
 }

@@ -5,9 +5,9 @@ using PgBackup.Postgres;
 namespace PgBackup.Operations.Restore;
 
 /// <summary>
-/// The latest time that rows of a database carry, to tell whether it holds something that a snapshot does not. It is a hint and no proof:
-/// a table without such a column tells nothing. Counted are columns of ordinary tables with a timestamp, unless they speak of the future:
-/// by their name (<c>expires_at</c>, <c>valid_until</c>), or because one of their rows has a time to come.
+/// The latest time in the rows of a database, to see whether it has something that a snapshot does not. It is a hint, not a proof:
+/// a table without such a column shows nothing. Timestamp columns of ordinary tables count, unless they mean a future time:
+/// by their name (<c>expires_at</c>, <c>valid_until</c>), or because one of their rows has a future time.
 /// </summary>
 internal sealed record NewestRow
 {
@@ -27,7 +27,8 @@ internal sealed record NewestRow
     {
         IReadOnlyList<JsonElement> tables = await inside.QueryAsync(
             """
-            SELECT format('%I.%I', n.nspname, c.relname) AS name, json_agg(a.attname ORDER BY a.attnum) AS columns, json_agg(a.atttypid = 'timestamptz'::regtype ORDER BY a.attnum) AS zoned
+            SELECT format('%I.%I', n.nspname, c.relname) AS name, json_agg(a.attname
+              ORDER BY a.attnum) AS columns, json_agg(a.atttypid = 'timestamptz'::regtype ORDER BY a.attnum) AS zoned
             FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN ('timestamp'::regtype, 'timestamptz'::regtype)
               AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -35,8 +36,9 @@ internal sealed record NewestRow
               AND a.attname !~* '(expir|until|valid_|next_|schedul|due|deadline|_after|remind|retention)'
             GROUP BY c.oid, n.nspname, c.relname ORDER BY pg_relation_size(c.oid), 1
             """,
-            cancel);
-        var newest = new NewestRow { Untold = tables.Count == 0 ? "no table has a column that tells when a row was written" : null };
+            cancel
+        );
+        var newest = new NewestRow { Untold = tables.Count == 0 ? "no table has a column that says when a row was written" : null };
         long start = clock.GetTimestamp();
         foreach (JsonElement table in tables)
         {
@@ -44,10 +46,19 @@ internal sealed record NewestRow
             TimeSpan left = Patience - clock.GetElapsedTime(start);
             if (left < TimeSpan.FromMilliseconds(50))
             {
-                return newest with { Untold = string.Create(CultureInfo.InvariantCulture, $"{name} and other tables were not looked at within {Patience.TotalSeconds:0} s") };
+                return newest with
+                {
+                    Untold = string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{name} and other tables were not looked at within {Patience.TotalSeconds:0} s"
+                    ),
+                };
             }
 
-            await inside.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"SET statement_timeout = {(int)left.TotalMilliseconds}"), cancel);
+            await inside.ExecuteAsync(
+                string.Create(CultureInfo.InvariantCulture, $"SET statement_timeout = {(int)left.TotalMilliseconds}"),
+                cancel
+            );
             string[] columns = [.. table.GetProperty("columns").EnumerateArray().Select(static c => c.GetString()!)];
             bool[] zoned = [.. table.GetProperty("zoned").EnumerateArray().Select(static z => z.GetBoolean())];
             PsqlReply reply = await inside.TryGivenAsync(Question(name, columns, zoned), cancel);
@@ -59,8 +70,12 @@ internal sealed record NewestRow
 
             foreach (string[] line in reply.Lines.Select(static l => l.Split('|', 2)))
             {
-                if (line.Length == 2 && double.TryParse(line[0], CultureInfo.InvariantCulture, out double seconds) &&
-                    DateTimeOffset.FromUnixTimeMilliseconds((long)(seconds * 1000)) is var at && !(at <= newest.At))
+                if (
+                    line.Length == 2
+                    && double.TryParse(line[0], CultureInfo.InvariantCulture, out double seconds)
+                    && DateTimeOffset.FromUnixTimeMilliseconds((long)(seconds * 1000)) is var at
+                    && !(at <= newest.At)
+                )
                 {
                     newest = newest with { At = at, Column = $"{name}.{line[1]}" };
                 }
@@ -75,7 +90,13 @@ internal sealed record NewestRow
     {
         IEnumerable<string> times = columns.Select((c, i) => zoned[i] ? Sql.Name(c) : $"({Sql.Name(c)} AT TIME ZONE 'UTC')");
         string values = string.Join(", ", columns.Select(static (c, i) => $"({Sql.Literal(c)}, m{i}, f{i})"));
-        string most = string.Join(", ", times.Select(static (t, i) => $"max({t}) FILTER (WHERE isfinite({t})) AS m{i}, bool_or({t} > now() + interval '5 minutes') AS f{i}"));
-        return $"SELECT extract(epoch FROM v.at), v.name FROM (SELECT {most} FROM ONLY {table}) q, LATERAL (VALUES {values}) v(name, at, future) WHERE v.at > to_timestamp(0) AND NOT v.future";
+        string most = string.Join(
+            ", ",
+            times.Select(
+                static (t, i) => $"max({t}) FILTER (WHERE isfinite({t})) AS m{i}, bool_or({t} > now() + interval '5 minutes') AS f{i}"
+            )
+        );
+        return $"SELECT extract(epoch FROM v.at), v.name FROM (SELECT {most} FROM ONLY {table}) q, LATERAL (VALUES {values}) v(name, "
+            + $"at, future) WHERE v.at > to_timestamp(0) AND NOT v.future";
     }
 }

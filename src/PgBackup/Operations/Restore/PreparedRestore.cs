@@ -1,7 +1,7 @@
 using System.Globalization;
 using PgBackup.Archives;
-using PgBackup.Encryption;
 using PgBackup.Postgres;
+using PgBackup.Records;
 
 namespace PgBackup.Operations.Restore;
 
@@ -9,28 +9,32 @@ namespace PgBackup.Operations.Restore;
 public sealed class PreparedRestore : IAsyncDisposable
 {
     private readonly RestoreRequest request;
+    private readonly VerifiedSnapshot snapshot;
+    private readonly OpenTarget target;
     private readonly IReadOnlyList<DatabaseRestore> restores;
     private readonly GlobalsRestore? globals;
-    private readonly PostgresServer server;
-    private readonly FoundTools found;
-    private readonly PsqlSession session;
-    private readonly ICipher cipher;
+    private Recorder? recorder;
+    private Func<Recorder, Record>? begin;
     private readonly TimeProvider clock;
     private readonly double verified;
 
     internal PreparedRestore(
-        RestorePlan plan, RestoreRequest request, IReadOnlyList<DatabaseRestore> restores, GlobalsRestore? globals, PostgresServer server, FoundTools found,
-        PsqlSession session, ICipher cipher, TimeProvider clock, double verified)
+        RestorePlan plan,
+        RestoreRequest request,
+        VerifiedSnapshot snapshot,
+        OpenTarget target,
+        IReadOnlyList<DatabaseRestore> restores,
+        GlobalsRestore? globals,
+        double verified
+    )
     {
         Plan = plan;
         this.request = request;
+        this.snapshot = snapshot;
+        this.target = target;
         this.restores = restores;
         this.globals = globals;
-        this.server = server;
-        this.found = found;
-        this.session = session;
-        this.cipher = cipher;
-        this.clock = clock;
+        clock = target.Clock;
         this.verified = verified;
     }
 
@@ -48,14 +52,22 @@ public sealed class PreparedRestore : IAsyncDisposable
     /// Only roles were changed (<see cref="ErrorCode.GlobalsFailed"/>). Failures of single databases, and of the swap, are in the report
     /// instead. A cancellation leaves databases half filled, which <see cref="ErrorCode.Cancelled"/> then names.
     /// </exception>
-    public async Task<RestoreReport> RunAsync(Progress progress, CancellationToken cancel)
+    public Task<RestoreReport> RunAsync(Progress progress, CancellationToken cancel) =>
+        recorder.RecordAsync(
+            by => begin!(by) with { Snapshot = Plan.Snapshot },
+            () => RestoreAsync(progress, cancel),
+            RestoreRecord.End,
+            cancel
+        );
+
+    private async Task<RestoreReport> RestoreAsync(Progress progress, CancellationToken cancel)
     {
         long start = clock.GetTimestamp();
-        List<string> notes = [.. Plan.Left];
+        List<Finding> findings = [.. Plan.Findings];
         if (globals is not null)
         {
-            notes.AddRange(await globals.RunAsync(server, session, clock, cancel));
-            progress.Log(string.Create(CultureInfo.InvariantCulture, $"globals: restored and equal ({Seconds(start):0.0} s)"));
+            findings.AddRange(await globals.RunAsync(target.Server, target.Session, cancel));
+            progress.Done("globals", string.Create(CultureInfo.InvariantCulture, $"restored and equal ({Seconds(start):0.0} s)"));
         }
 
         double globalsSeconds = globals is null ? 0 : Seconds(start);
@@ -72,7 +84,7 @@ public sealed class PreparedRestore : IAsyncDisposable
             (reports, swapFailed) = await SwapAsync(swaps, reports, progress);
         }
 
-        notes.AddRange(restores.SelectMany(static r => r.Notes));
+        findings.AddRange(restores.SelectMany(static r => r.Findings));
         return new RestoreReport
         {
             Snapshot = Plan.Snapshot,
@@ -83,33 +95,26 @@ public sealed class PreparedRestore : IAsyncDisposable
             TotalSeconds = Math.Round(verified + Seconds(start), 3),
             Databases = reports,
             SwapFailed = swapFailed,
-            Notes = [.. notes.Distinct()],
+            Findings = [.. findings.Distinct()],
         };
     }
 
+    /// <summary>Has it recorded that the plan is carried out.</summary>
+    internal void RecordBy(Recorder? by, Func<Recorder, Record> beginning) => (recorder, begin) = (by, beginning);
+
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync() => await ReleaseAsync(session, found, cipher);
-
-    internal static async Task ReleaseAsync(PsqlSession? session, FoundTools? found, ICipher cipher)
+    public async ValueTask DisposeAsync()
     {
-        if (session is not null)
-        {
-            await session.DisposeAsync();
-        }
-
-        if (found is not null)
-        {
-            await found.DisposeAsync();
-        }
-
-        if (cipher is IAsyncDisposable disposable)
-        {
-            await disposable.DisposeAsync();
-        }
+        await target.DisposeAsync();
+        await snapshot.DisposeAsync();
     }
 
     // From here on nothing is cancelled: it takes seconds, and is carried out wholly or not at all.
-    private async Task<(DatabaseRestoreReport[] Reports, RestoreSwapFailure? Failure)> SwapAsync(DatabaseRestore[] swaps, DatabaseRestoreReport[] reports, Progress progress)
+    private async Task<(DatabaseRestoreReport[] Reports, RestoreSwapFailure? Failure)> SwapAsync(
+        DatabaseRestore[] swaps,
+        DatabaseRestoreReport[] reports,
+        Progress progress
+    )
     {
         string[] bad = [.. reports.Where(static r => r.Problems.Count > 0).Select(static r => r.RestoredAs)];
         string[] drop = [.. swaps.Where(static s => s.Made).Select(static s => $"DROP DATABASE {Sql.Name(s.Name)};")];
@@ -117,56 +122,86 @@ public sealed class PreparedRestore : IAsyncDisposable
         {
             foreach (DatabaseRestore good in swaps.Where(s => !bad.Contains(s.Name)))
             {
-                good.Notes.AddRange(await good.CloseAsync(clock));
+                good.Findings.AddRange((await good.CloseAsync()).Select(l => Finding.Warning(ErrorCode.RestoreNoted, good.Name, l)));
             }
 
-            return (reports, new RestoreSwapFailure
-            {
-                Code = PgBackupException.CodeTextOf(ErrorCode.SwapFailed),
-                Message = $"nothing was exchanged, since not all is equal to the snapshot ({string.Join(", ", bad)}): the databases are as they were, under their names.",
-                Finish = [],
-                Drop = drop,
-            });
+            return (
+                reports,
+                new RestoreSwapFailure
+                {
+                    Code = PgBackupException.CodeTextOf(ErrorCode.SwapFailed),
+                    Message =
+                        $"nothing was exchanged, since not all is equal to the snapshot ({string.Join(", ", bad)}): the databases are "
+                        + $"unchanged, under their names.",
+                    Finish = [],
+                    Drop = drop,
+                }
+            );
         }
 
         long start = clock.GetTimestamp();
         try
         {
-            await new DatabaseSwap(server, swaps, clock).RunAsync();
+            await new DatabaseSwap(target.Server, swaps, clock).RunAsync();
         }
         catch (PgBackupException e)
         {
-            return (reports, new RestoreSwapFailure
-            {
-                Code = e.CodeText,
-                Message = e.Message,
-                Finish = ["BEGIN;", .. swaps.SelectMany(static s => s.Step.Renames()), "COMMIT;"],
-                Drop = drop,
-            });
+            return (
+                reports,
+                new RestoreSwapFailure
+                {
+                    Code = e.CodeText,
+                    Message = e.Message,
+                    Finish = ["BEGIN;", .. swaps.SelectMany(static s => s.Step.Renames()), "COMMIT;"],
+                    Drop = drop,
+                }
+            );
         }
 
-        progress.Log(string.Create(CultureInfo.InvariantCulture, $"swap: {swaps.Length} database{(swaps.Length == 1 ? "" : "s")} exchanged at one moment ({Seconds(start):0.0} s)"));
+        progress.Done(
+            "swap",
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Words.Count(swaps.Length, "database")} exchanged at one moment ({Seconds(start):0.0} s)"
+            )
+        );
         var steps = swaps.ToDictionary(static s => s.Name, static s => s.Step);
-        return ([.. reports.Select(r => steps.TryGetValue(r.RestoredAs, out RestoreStep? step)
-            ? r with { RestoredAs = step.Name, KeptAs = step.KeptAs, Undo = step.Undo(), DropKept = $"DROP DATABASE {Sql.Name(step.KeptAs!)};" }
-            : r)], null);
+        return (
+            [
+                .. reports.Select(r =>
+                    steps.TryGetValue(r.RestoredAs, out RestoreStep? step)
+                        ? r with
+                        {
+                            RestoredAs = step.Name,
+                            KeptAs = step.KeptAs,
+                            Undo = step.Undo(),
+                            DropKept = $"DROP DATABASE {Sql.Name(step.KeptAs!)};",
+                        }
+                        : r
+                ),
+            ],
+            null
+        );
     }
 
     private IEnumerable<string> CopiesMade() => restores.Where(static r => r.Step.Copy is not null && r.Made).Select(static r => r.Name);
 
-    private async Task<DatabaseRestoreReport[]> RestoreAllAsync(
-        Progress progress, CancellationToken cancel)
+    private async Task<DatabaseRestoreReport[]> RestoreAllAsync(Progress progress, CancellationToken cancel)
     {
         var workers = new Workers(Math.Max(request.Jobs, Math.Max(1, request.DatabasesAtOnce)));
         List<string> unfinished = [];
         try
         {
-            return await Task.WhenAll(restores.OrderByDescending(static r => r.Part.PlainSize).Select(restore =>
-            {
-                PartProgress display = progress.Add($"restore {restore.Name}", restore.Part.Proof.Bytes);
-                Task<int> turn = workers.TakeAsync(restore.Part.PlainSize < request.JobsFromBytes ? 1 : request.Jobs, cancel);
-                return Task.Run(() => InTurnAsync(restore, display, turn));
-            }));
+            return await Task.WhenAll(
+                restores
+                    .OrderByDescending(static r => r.Part.PlainSize)
+                    .Select(restore =>
+                    {
+                        PartProgress display = progress.Add($"restore {restore.Name}", restore.Part.Proof.Bytes);
+                        Task<int> turn = workers.TakeAsync(restore.Part.PlainSize < request.JobsFromBytes ? 1 : request.Jobs, cancel);
+                        return Task.Run(() => InTurnAsync(restore, display, turn));
+                    })
+            );
 
             async Task<DatabaseRestoreReport> InTurnAsync(DatabaseRestore restore, PartProgress display, Task<int> turn)
             {
@@ -180,12 +215,8 @@ public sealed class PreparedRestore : IAsyncDisposable
                 try
                 {
                     DatabaseRestoreReport report = await RunAsync(restore, jobs, CompareByOne, display, cancel);
-                    display.State = report.Problems.Count == 0 ? "done" : "failed";
-                    progress.Log(report.Problems.Count == 0
-                        ? string.Create(
-                            CultureInfo.InvariantCulture,
-                            $"{restore.Name}: {report.Rows:N0} rows in {report.Tables} tables restored in {report.RestoreSeconds:0.0} s{(report.Jobs > 1 ? $" by {report.Jobs} jobs" : "")}, equal to the original (compared in {report.CompareSeconds:0.0} s)")
-                        : $"{restore.Name}: FAILED, see below");
+                    display.State = report.Problems.Count == 0 ? PartState.Done : PartState.Failed;
+                    Say(progress, restore.Name, report);
                     lock (unfinished)
                     {
                         unfinished.Remove(restore.Name);
@@ -211,28 +242,60 @@ public sealed class PreparedRestore : IAsyncDisposable
         }
     }
 
+    private static void Say(Progress progress, string name, DatabaseRestoreReport report)
+    {
+        if (report.Code is { } code)
+        {
+            progress.Failed(name, code);
+            return;
+        }
+
+        progress.Done(
+            name,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{report.Rows:N0} rows in {report.Tables} tables restored in {report.RestoreSeconds:0.0} "
+                    + $"s{(report.Jobs > 1 ? $" by {report.Jobs} jobs" : "")}, equal to the original (compared in "
+                    + $"{report.CompareSeconds:0.0} s)"
+            )
+        );
+    }
+
     private PgBackupException Cancelled(List<string> unfinished, Exception? inner)
     {
         string[] copies = [.. CopiesMade().Except(unfinished)];
         return new PgBackupException(
             ErrorCode.Cancelled,
-            string.Join(' ', (string[])
-            [
-                "the tools were ended;",
-                .. unfinished.Count > 0 ? [$"not restored to the end: {string.Join(", ", unfinished)}."] : Array.Empty<string>(),
-                .. copies.Length > 0 ? [$"restored, and not exchanged with the present ones: {string.Join(", ", copies)}."] : Array.Empty<string>(),
-            ]),
-            $"Before the next try, for each that is there: {string.Join(" ", unfinished.Concat(copies).Select(static n => $"DROP DATABASE {Sql.Name(n)};"))}",
-            inner);
+            string.Join(
+                ' ',
+                (string[])
+                    [
+                        "the tools were ended;",
+                        .. unfinished.Count > 0 ? [$"not restored to the end: {string.Join(", ", unfinished)}."] : Array.Empty<string>(),
+                        .. copies.Length > 0
+                            ? [$"restored, and not exchanged with the present ones: {string.Join(", ", copies)}."]
+                            : Array.Empty<string>(),
+                    ]
+            ),
+            $"Before the next try, for each that is there: "
+                + $"{string.Join(" ", unfinished.Concat(copies).Select(static n => $"DROP DATABASE {Sql.Name(n)};"))}",
+            inner
+        );
     }
 
     // One database that cannot be restored at all must not take the report of the others with it.
-    private async Task<DatabaseRestoreReport> RunAsync(DatabaseRestore restore, int jobs, Action restored, PartProgress display, CancellationToken cancel)
+    private async Task<DatabaseRestoreReport> RunAsync(
+        DatabaseRestore restore,
+        int jobs,
+        Action restored,
+        PartProgress display,
+        CancellationToken cancel
+    )
     {
         long start = clock.GetTimestamp();
         try
         {
-            return await restore.RunAsync(jobs, request.JobsInMemoryOnly, restored, cipher, clock, display, cancel);
+            return await restore.RunAsync(jobs, request.JobsInMemoryOnly, restored, snapshot.Cipher, clock, display, cancel);
         }
         catch (PgBackupException e) when (!cancel.IsCancellationRequested)
         {
@@ -244,8 +307,13 @@ public sealed class PreparedRestore : IAsyncDisposable
                 Tables = 0,
                 RestoreSeconds = Seconds(start),
                 CompareSeconds = 0,
-                Code = e.CodeText,
-                Problems = [e.Message, .. e.Remedy is null ? Array.Empty<string>() : ["what to do: " + e.Remedy], .. await restore.CloseAsync(clock)],
+                Code = e.Code,
+                Problems =
+                [
+                    e.Message,
+                    .. e.Remedy is null ? Array.Empty<string>() : ["what to do: " + e.Remedy],
+                    .. await restore.CloseAsync(),
+                ],
             };
         }
     }

@@ -15,12 +15,25 @@ internal static partial class RestoreNeeds
     /// <param name="facts">Whose it is.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
-    public static async Task RequireCreateDatabaseAsync(string what, string otherwise, PsqlSession session, ServerFacts facts, CancellationToken cancel)
+    public static async Task RequireCreateDatabaseAsync(
+        string what,
+        string otherwise,
+        PsqlSession session,
+        ServerFacts facts,
+        CancellationToken cancel
+    )
     {
-        JsonElement row = await session.QueryRowAsync("SELECT rolcreatedb OR rolsuper AS may FROM pg_roles WHERE rolname = current_user", cancel);
+        JsonElement row = await session.QueryRowAsync(
+            "SELECT rolcreatedb OR rolsuper AS may FROM pg_roles WHERE rolname = current_user",
+            cancel
+        );
         if (!row.GetProperty("may").GetBoolean())
         {
-            throw new PgBackupException(ErrorCode.TargetInvalid, $"{facts.Role} may not make {what}; nothing was changed.", $"Restore as a role with CREATEDB. Or {otherwise}.");
+            throw new PgBackupException(
+                ErrorCode.TargetInvalid,
+                $"{facts.Role} may not make {what}; nothing was changed.",
+                $"Restore as a role with CREATEDB. Or {otherwise}."
+            );
         }
     }
 
@@ -30,7 +43,9 @@ internal static partial class RestoreNeeds
     {
         const string Owner = " OWNER TO ";
         HashSet<string> owners = new(StringComparer.Ordinal);
-        foreach (string statement in schema.Statements.Where(static s => s.StartsWith("ALTER ", StringComparison.Ordinal) && s.EndsWith(';')))
+        foreach (
+            string statement in schema.Statements.Where(static s => s.StartsWith("ALTER ", StringComparison.Ordinal) && s.EndsWith(';'))
+        )
         {
             int at = statement.LastIndexOf(Owner, StringComparison.Ordinal);
             if (at > 0 && Sql.ReadName(statement, at + Owner.Length) is (string owner, int end) && end == statement.Length - 1)
@@ -51,7 +66,8 @@ internal static partial class RestoreNeeds
             throw new PgBackupException(
                 ErrorCode.TargetInvalid,
                 $"the target lacks roles that own things in {name}: {string.Join(", ", missing)}; nothing was changed.",
-                "Add --globals, which restores the roles first, or make them by hand.");
+                "Add --globals, which restores the roles first, or make them by hand."
+            );
         }
     }
 
@@ -78,7 +94,9 @@ internal static partial class RestoreNeeds
             throw new PgBackupException(
                 ErrorCode.TargetInvalid,
                 $"the target's server has no extension {string.Join(", ", missing)}, which {what} needs; nothing was changed.",
-                "Install what provides it where that server runs (a package such as postgresql-17-NAME, or an image that has it). Tables that do not use it can be restored alone: --table.");
+                "Install what provides it where that server runs (a package such as postgresql-17-NAME, or an image that has it). "
+                    + "Tables that do not use it can be restored alone: --table."
+            );
         }
     }
 
@@ -86,8 +104,14 @@ internal static partial class RestoreNeeds
     /// <exception cref="PgBackupException"><see cref="ErrorCode.TargetInvalid"/>.</exception>
     public static async Task RequireLocalesAsync(string name, ScriptReader schema, PsqlSession session, CancellationToken cancel)
     {
-        string[] locales = [.. schema.Statements.Where(static s => s.StartsWith("CREATE DATABASE ", StringComparison.Ordinal))
-            .SelectMany(static s => Locale().Matches(s)).Select(static m => m.Groups[1].Value).Distinct(StringComparer.Ordinal)];
+        string[] locales =
+        [
+            .. schema
+                .Statements.Where(static s => s.StartsWith("CREATE DATABASE ", StringComparison.Ordinal))
+                .SelectMany(static s => Locale().Matches(s))
+                .Select(static m => m.Groups[1].Value)
+                .Distinct(StringComparer.Ordinal),
+        ];
         foreach (string locale in locales)
         {
             // The one setting that takes any locale which the operating system has, and changes nothing outside of its transaction.
@@ -96,8 +120,11 @@ internal static partial class RestoreNeeds
             {
                 throw new PgBackupException(
                     ErrorCode.TargetInvalid,
-                    $"the operating system of the target's server has no locale {locale.Replace("''", "'", StringComparison.Ordinal)}, which {name} needs; nothing was changed.",
-                    "Install it where that server runs (Debian: the package locales, and dpkg-reconfigure locales) and restart the server, or use a server in the image of the original one; for a drill, drill.scratch.");
+                    $"the operating system of the target's server has no locale "
+                        + $"{locale.Replace("''", "'", StringComparison.Ordinal)}, which {name} needs; nothing was changed.",
+                    "Install it where that server runs (Debian: the package locales, and dpkg-reconfigure locales) and restart the "
+                        + "server, or use a server in the image of the original one; for a drill, drill.scratch."
+                );
             }
         }
     }
@@ -106,14 +133,20 @@ internal static partial class RestoreNeeds
     [GeneratedRegex(" (?:LOCALE|LC_COLLATE|LC_CTYPE) = '((?:[^']|'')*)'")]
     private static partial Regex Locale();
 
-    /// <summary>What the restoring role, no superuser, is known to be refused: a sentence, or none.</summary>
-    public static async Task<IReadOnlyList<string>> BeyondAsync(
-        RestoreStep step, ScriptReader schema, PostgresServer server, PsqlSession session, ServerFacts facts, TimeProvider clock, CancellationToken cancel)
+    /// <summary>What the restoring role, no superuser, is known to be refused; null for nothing.</summary>
+    public static async Task<Finding?> FallsShortAsync(
+        RestoreStep step,
+        ScriptReader schema,
+        PostgresServer server,
+        PsqlSession session,
+        ServerFacts facts,
+        CancellationToken cancel
+    )
     {
         IReadOnlyList<string> refused;
         if (step.Action == RestoreStep.Fill)
         {
-            await using PsqlSession inside = await server.ConnectAsync(step.Name, TimeSpan.Zero, clock, cancel);
+            await using PsqlSession inside = await server.ConnectAsync(step.Name, TimeSpan.Zero, cancel);
             refused = await RoleLimits.RefusedAsync(schema.Statements, session, inside, cancel);
         }
         else
@@ -121,25 +154,35 @@ internal static partial class RestoreNeeds
             refused = await RoleLimits.RefusedAsync(schema.Statements, session, null, cancel);
         }
 
-        return refused.Count == 0 ? [] :
-        [
-            $"{step.Name}: {facts.Role} is no superuser, and will be refused at least {refused.Count} statement{(refused.Count == 1 ? "" : "s")} of the dump; the rest is restored, the verdict will be FAILED. " +
-                $"{string.Join("; ", refused.Take(6))}{(refused.Count > 6 ? "; ..." : "")}",
-        ];
+        return refused.Count == 0
+            ? null
+            : Finding.Warning(
+                ErrorCode.TargetFallsShort,
+                step.Name,
+                $"{step.Name}: {facts.Role} is not a superuser: the server will refuse at least {refused.Count} "
+                    + $"{Words.Noun(refused.Count, "statement")} of the dump; the rest is restored, the verdict will be FAILED. "
+                    + $"{string.Join("; ", refused.Take(6))}{(refused.Count > 6 ? "; ..." : "")}"
+            );
     }
 
-    /// <summary>The tablespaces that the target lacks, of what the archive places somewhere: <c>SET default_tablespace = x</c>, and <c>TABLESPACE = x</c> of the database itself.</summary>
-    public static async Task<IReadOnlyList<string>> MissingTablespacesAsync(ScriptReader schema, PsqlSession session, CancellationToken cancel)
+    /// <summary>The tablespaces that the target lacks, of what the archive places somewhere: <c>SET default_tablespace = x</c>, and
+    /// <c>TABLESPACE = x</c> of the database itself.</summary>
+    public static async Task<IReadOnlyList<string>> MissingTablespacesAsync(
+        ScriptReader schema,
+        PsqlSession session,
+        CancellationToken cancel
+    )
     {
         HashSet<string> named = new(StringComparer.Ordinal);
         const string Set = "SET default_tablespace = ";
         const string Own = " TABLESPACE = ";
         foreach (string statement in schema.Statements)
         {
-            int at = statement.StartsWith(Set, StringComparison.Ordinal) ? Set.Length
+            int at =
+                statement.StartsWith(Set, StringComparison.Ordinal) ? Set.Length
                 : statement.StartsWith("CREATE DATABASE ", StringComparison.Ordinal) && statement.Contains(Own, StringComparison.Ordinal)
                     ? statement.LastIndexOf(Own, StringComparison.Ordinal) + Own.Length
-                    : -1;
+                : -1;
             if (at >= 0 && Sql.ReadName(statement, at) is (string name, _) && name.Length > 0)
             {
                 named.Add(name);

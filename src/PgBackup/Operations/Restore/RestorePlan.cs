@@ -12,7 +12,8 @@ public enum WhenNotEmpty
     /// <summary>Nothing is restored.</summary>
     Refuse,
 
-    /// <summary>The snapshot's is restored beside it and, once all are proven equal, takes its name; the present one is kept under another.</summary>
+    /// <summary>The snapshot's is restored beside it and, once all are proven equal, takes its name; the present one is kept under
+    /// another.</summary>
     Swap,
 
     /// <summary>It is dropped.</summary>
@@ -40,14 +41,13 @@ public sealed record RestorePlan
     /// <summary>Each database.</summary>
     public required IReadOnlyList<RestoreStep> Databases { get; init; }
 
-    /// <summary>Databases at the target that earlier swaps kept or left, and what can be done with each.</summary>
-    public required IReadOnlyList<string> Left { get; init; }
-
-    /// <summary>What the target's role may not do or its server cannot hold, and so is known to fail; everything else is restored.</summary>
-    public IReadOnlyList<string> Beyond { get; init; } = [];
-
-    /// <summary>What roles of the target keep though the snapshot says otherwise, so that the restore is not locked out.</summary>
-    public IReadOnlyList<string> Kept { get; init; } = [];
+    /// <summary>
+    /// What is known beforehand. <see cref="ErrorCode.TargetFallsShort"/>: what the target's role may not do or its server cannot hold, and
+    /// so will fail; everything else is restored. <see cref="ErrorCode.RoleKept"/>: what roles of the target keep, so that the restore is
+    /// not locked out. <see cref="ErrorCode.SwapLeftover"/>: databases that earlier swaps kept or left, and what can be done with each.
+    /// Losses of the snapshot that nobody has confirmed, with the newest one that has none.
+    /// </summary>
+    public required IReadOnlyList<Finding> Findings { get; init; }
 
     /// <summary>The databases that are replaced though they have rows later than the snapshot.</summary>
     [JsonIgnore]
@@ -91,13 +91,13 @@ public sealed record RestoreStep
     /// <summary>How many objects the present one has; null when there is none, or it does not let us in.</summary>
     public long? Objects { get; init; }
 
-    /// <summary>Its size; null when there is none, or it is not told.</summary>
+    /// <summary>Its size; null when there is none, or it is not known.</summary>
     public long? Bytes { get; init; }
 
     /// <summary>How many sessions are in it.</summary>
     public long Sessions { get; init; }
 
-    /// <summary>The latest time that a row of the present one carries, UTC; null when none does, or it need not be told.</summary>
+    /// <summary>The latest time in a row of the present one, UTC; null when there is none, or it does not matter.</summary>
     public DateTimeOffset? NewestRow { get; init; }
 
     /// <summary>The column that has it.</summary>
@@ -106,23 +106,29 @@ public sealed record RestoreStep
     /// <summary>How much later than the snapshot that is; null when it is not.</summary>
     public double? NewerBySeconds { get; init; }
 
-    /// <summary>Why it cannot be told whether the present one is newer; null when it can, or need not be told.</summary>
+    /// <summary>Why it is not known whether the present one is newer; null when it is known, or does not matter.</summary>
     public string? NewestRowUntold { get; init; }
 
     /// <summary>The same, with what was found of the rows of a database that this replaces.</summary>
-    internal RestoreStep With(NewestRow newest, DateTimeOffset snapshot) => this with
-    {
-        NewestRow = newest.At,
-        NewestRowIn = newest.Column,
-        NewerBySeconds = newest.At > snapshot ? Math.Round((newest.At.Value - snapshot).TotalSeconds, 3) : null,
-        NewestRowUntold = newest.At > snapshot ? null : newest.Untold,
-    };
+    internal RestoreStep With(NewestRow newest, DateTimeOffset snapshot) =>
+        this with
+        {
+            NewestRow = newest.At,
+            NewestRowIn = newest.Column,
+            NewerBySeconds = newest.At > snapshot ? Math.Round((newest.At.Value - snapshot).TotalSeconds, 3) : null,
+            NewestRowUntold = newest.At > snapshot ? null : newest.Untold,
+        };
 
     /// <summary>What is to be done for a part, where this was found.</summary>
     /// <exception cref="PgBackupException">What was found may not be, or cannot be, filled or replaced.</exception>
     internal static RestoreStep For(Part part, string name, TargetDatabase? found, WhenNotEmpty whenNotEmpty, SnapshotId now, string target)
     {
-        var step = new RestoreStep { Database = part.Database!, Name = name, Action = Make };
+        var step = new RestoreStep
+        {
+            Database = part.Database!,
+            Name = name,
+            Action = Make,
+        };
         if (found is null)
         {
             return step;
@@ -143,8 +149,16 @@ public sealed record RestoreStep
 
         found.RequireReplaceable(drop: whenNotEmpty == WhenNotEmpty.Drop, target);
         return whenNotEmpty == WhenNotEmpty.Drop
-            ? step with { Action = Drop }
-            : step with { Action = Swap, Copy = DatedName(name, "restore", now), KeptAs = DatedName(name, "before", now) };
+            ? step with
+            {
+                Action = Drop,
+            }
+            : step with
+            {
+                Action = Swap,
+                Copy = DatedName(name, "restore", now),
+                KeptAs = DatedName(name, "before", now),
+            };
     }
 
     /// <summary>
@@ -181,21 +195,22 @@ public sealed record RestoreStep
         return start + end;
     }
 
-    /// <summary>The statements that put the database back that this swap replaced; the restored one is kept, closed, under another name.</summary>
+    /// <summary>The statements that put the database back that this swap replaced; the restored one is kept, closed, under another
+    /// name.</summary>
     internal IReadOnlyList<string> Undo() =>
-    [
-        $"ALTER DATABASE {Sql.Name(Name)} ALLOW_CONNECTIONS false;",
-        $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {Sql.Literal(Name)};",
-        "BEGIN;",
-        $"ALTER DATABASE {Sql.Name(Name)} RENAME TO {Sql.Name(Copy!)};",
-        $"ALTER DATABASE {Sql.Name(KeptAs!)} RENAME TO {Sql.Name(Name)};",
-        "COMMIT;",
-    ];
+        [
+            $"ALTER DATABASE {Sql.Name(Name)} ALLOW_CONNECTIONS false;",
+            $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {Sql.Literal(Name)};",
+            "BEGIN;",
+            $"ALTER DATABASE {Sql.Name(Name)} RENAME TO {Sql.Name(Copy!)};",
+            $"ALTER DATABASE {Sql.Name(KeptAs!)} RENAME TO {Sql.Name(Name)};",
+            "COMMIT;",
+        ];
 
     /// <summary>The statements that make this swap, for someone whose sessions have left the database.</summary>
     internal IReadOnlyList<string> Renames() =>
-    [
-        $"ALTER DATABASE {Sql.Name(Name)} RENAME TO {Sql.Name(KeptAs!)};",
-        $"ALTER DATABASE {Sql.Name(Copy!)} RENAME TO {Sql.Name(Name)};",
-    ];
+        [
+            $"ALTER DATABASE {Sql.Name(Name)} RENAME TO {Sql.Name(KeptAs!)};",
+            $"ALTER DATABASE {Sql.Name(Copy!)} RENAME TO {Sql.Name(Name)};",
+        ];
 }

@@ -50,11 +50,18 @@ public sealed record RestoreTarget
         {
             PgConnection connection = PgConnection.Parse(text);
             return ConnectionPolicy.PoolerRemedy(connection) is { } direct
-                ? throw new PgBackupException(ErrorCode.ConnectionRefusedByPolicy, $"the host {connection.Host} is a connection pooler, which a restore cannot go through.", direct)
+                    ? throw new PgBackupException(
+                        ErrorCode.ConnectionRefusedByPolicy,
+                        $"the host {connection.Host} is a connection pooler, which a restore cannot go through.",
+                        direct
+                    )
                 : !acceptWeakTls && ConnectionPolicy.WeakTls(connection) is { } weak
                     ? throw new PgBackupException(
-                        ErrorCode.ConnectionRefusedByPolicy, weak, "Add ?sslmode=verify-full to the URL (and sslrootcert=system for a public authority), or say --accept-weak-tls.")
-                    : new RestoreTarget { Connection = connection };
+                        ErrorCode.ConnectionRefusedByPolicy,
+                        weak,
+                        "Add ?sslmode=verify-full to the URL (and sslrootcert=system for a public authority), or say --accept-weak-tls."
+                    )
+                : new RestoreTarget { Connection = connection };
         }
         catch (FormatException e)
         {
@@ -63,30 +70,53 @@ public sealed record RestoreTarget
     }
 
     /// <summary>
-    /// It is the server of a source, as far as words can tell: the same container, or a host and port in common. A container that is named
+    /// It is the server of a source, as far as the names show: the same container, or a host and port in common. A container that is named
     /// in one place and reached by its published port in the other is not recognised.
     /// </summary>
-    public bool IsSourceOf(BackupConfig config) => Engine is not null
-        ? Engine == config.Source.Engine && Container == config.Source.Container
-        : config.Databases.Select(static d => d.Connection).OfType<PgConnection>()
-            .Concat(config.Source.Engine is null ? [config.Source.Connection] : Array.Empty<PgConnection>())
-            .SelectMany(static c => c.Endpoints).Intersect(Connection.Endpoints).Any();
+    public bool IsSourceOf(BackupConfig config) =>
+        Engine is not null
+            ? Engine == config.Source.Engine && Container == config.Source.Container
+            : config
+                .Databases.Select(static d => d.Connection)
+                .OfType<PgConnection>()
+                .Concat(config.Source.Engine is null ? [config.Source.Connection] : Array.Empty<PgConnection>())
+                .SelectMany(static c => c.Endpoints)
+                .Intersect(Connection.Endpoints)
+                .Any();
 
     /// <summary>Opens the tools for it; what is to be done to the server is done in none of the databases that are replaced.</summary>
-    internal async Task<(FoundTools Found, PostgresServer Server)> OpenAsync(IReadOnlyList<string> replaced, TimeProvider clock, CancellationToken cancel)
+    internal async Task<(FoundTools Found, PostgresServer Server)> OpenAsync(
+        IReadOnlyList<string> replaced,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
         PgConnection connection = Engine is null ? Connection.WithSurroundings() : Connection;
-        FoundTools found = Entered is not null ? new FoundTools { Tools = Entered }
-            : Engine is not null
-            ? await ToolFinder.InContainerAsync(Engine, Container!, cancel)
-            : await ToolFinder.ForUrlAsync(connection, ToolsImage, hostOnly: false, TimeSpan.FromSeconds(Connection.IsRemote ? 60 : 0), clock, cancel);
+        FoundTools found =
+            Entered is not null ? new FoundTools { Tools = Entered }
+            : Engine is not null ? await ToolFinder.InContainerAsync(Engine, Container!, clock, cancel)
+            : await ToolFinder.ForUrlAsync(
+                connection,
+                ToolsImage,
+                hostOnly: false,
+                TimeSpan.FromSeconds(Connection.IsRemote ? 60 : 0),
+                clock,
+                cancel
+            );
         string[] maintenance = [connection.Database ?? "postgres", "postgres", "template1"];
         string database = maintenance.FirstOrDefault(m => !replaced.Contains(m, StringComparer.Ordinal)) ?? maintenance[0];
-        return (found, new PostgresServer(found.Tools, database == maintenance[0] ? connection : connection.With("PGDATABASE", database),
-            "olympus-pgbackup restore")
-        {
-            OtherDatabases = [.. maintenance[1..].Where(m => !replaced.Contains(m, StringComparer.Ordinal))],
-        }.AsTarget());
+        return (
+            found,
+            new PostgresServer(
+                found.Tools,
+                database == maintenance[0] ? connection : connection.With("PGDATABASE", database),
+                "olympus-pgbackup restore",
+                clock
+            )
+            {
+                OtherDatabases = [.. maintenance[1..].Where(m => !replaced.Contains(m, StringComparer.Ordinal))],
+            }.AsTarget()
+        );
     }
 
     private static PgBackupException Invalid(string text, string why)
@@ -94,6 +124,9 @@ public sealed record RestoreTarget
         int at = text.LastIndexOf('@');
         string shown = at < 0 ? text : "..." + text[at..]; // a password may stand before it
         return new PgBackupException(
-            ErrorCode.Usage, $"\"{shown}\" is no target: {why}.", "Write podman:CONTAINER, or postgres://role@host:5432/ (with PGPASSWORD or PGPASSFILE in the environment).");
+            ErrorCode.Usage,
+            $"\"{shown}\" is not a target: {why}.",
+            "Write podman:CONTAINER, or postgres://role@host:5432/ (with PGPASSWORD or PGPASSFILE in the environment)."
+        );
     }
 }

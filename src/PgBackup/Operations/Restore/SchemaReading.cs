@@ -5,7 +5,8 @@ using PgBackup.Postgres;
 namespace PgBackup.Operations.Restore;
 
 /// <summary>
-/// Reads the schemas of archives, several at a time. Disposing it ends those that nobody waits for any more.
+/// Reads the schemas of archives, and the script of the globals, several at a time. Disposing it ends those that nobody waits for any
+/// more.
 /// </summary>
 internal sealed class SchemaReading : IAsyncDisposable
 {
@@ -13,14 +14,19 @@ internal sealed class SchemaReading : IAsyncDisposable
     private readonly CancellationTokenSource ending;
     private readonly Dictionary<StoredPart, Task<ScriptReader>> reading;
 
-    public SchemaReading(IReadOnlyList<StoredPart> parts, ICipher cipher, PostgresTools tools, int atOnce, CancellationToken cancel)
+    public SchemaReading(VerifiedSnapshot snapshot, PostgresTools tools, int atOnce, CancellationToken cancel)
     {
         slots = new SemaphoreSlim(Math.Max(1, atOnce));
         ending = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        reading = parts.ToDictionary(static p => p, p => ReadAsync(p, cipher, tools, slots.WaitAsync(ending.Token)));
+        ICipher cipher = snapshot.Cipher;
+        reading = snapshot.Parts.ToDictionary(static p => p, p => ReadAsync(p, cipher, tools, slots.WaitAsync(ending.Token)));
+        if (snapshot.Globals is { } globals)
+        {
+            reading[globals] = Task.Run(() => globals.ReadScriptAsync(cipher, ending.Token), CancellationToken.None);
+        }
     }
 
-    /// <summary>The schema of one of them, with its tablespaces.</summary>
+    /// <summary>The schema of one of them, with its tablespaces; of the globals, their script.</summary>
     /// <exception cref="PgBackupException">It is no archive, or cannot be decrypted (which was found out before, as a rule).</exception>
     public Task<ScriptReader> OfAsync(StoredPart part) => reading[part];
 

@@ -32,7 +32,7 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <summary>The server of the source itself, for globals.</summary>
     public PostgresServer Server { get; private set; } = null!;
 
-    /// <summary>What a session told, of the server of the source itself if one is there.</summary>
+    /// <summary>What a session reported, of the server of the source itself if there is one.</summary>
     public ServerFacts Facts { get; private set; } = null!;
 
     /// <summary>The databases whose snapshot was exported, largest first.</summary>
@@ -50,6 +50,10 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <summary>The time just before the moment: the snapshots see everything that was committed until then.</summary>
     public DateTimeOffset Moment { get; private set; }
 
+    /// <summary>How far the clock of each server is ahead of this host's, as the moment shows it; less than zero where it is
+    /// behind.</summary>
+    public IReadOnlyList<ClockReading> Clocks { get; private set; } = [];
+
     /// <summary>An upper bound of the time between the moments of any two databases.</summary>
     public TimeSpan Skew { get; private set; }
 
@@ -65,22 +69,18 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <exception cref="PgBackupException">No database could be opened, the tools do not fit, another run is under way, or no connection is
     /// left for a dump.</exception>
     public static async Task<SourceCluster> OpenAsync(
-        SourceConfig source, IReadOnlyList<DatabaseConfig> databases, string applicationName, bool alone, TimeSpan lockTimeout, int dumps,
-            TimeProvider clock,
-        CancellationToken cancel)
+        SourceConfig source,
+        IReadOnlyList<DatabaseConfig> databases,
+        string applicationName,
+        bool alone,
+        TimeSpan lockTimeout,
+        int dumps,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
-        PgConnection connection = source.Connection.WithPasswordOf(source.PasswordFile);
-        connection = source.Engine is null ? connection.WithSurroundings() : connection;
-        FoundTools found = source.Engine is not null
-            ? await ToolFinder.InContainerAsync(source.Engine, source.Container!, cancel)
-            : await ToolFinder.ForUrlAsync(connection, source.ToolsImage, source.HostToolsOnly, source.ConnectRetry, clock, cancel);
-        var cluster = new SourceCluster(found, applicationName, clock)
-        {
-            Server = new PostgresServer(found.Tools, connection, applicationName)
-            {
-                OtherDatabases = [.. databases.Where(static d => d.Connection is null).Select(static d => d.Name), "template1"],
-            },
-        };
+        (FoundTools found, PostgresServer server) = await SourceServer.OpenAsync(source, databases, applicationName, clock, cancel);
+        var cluster = new SourceCluster(found, applicationName, clock) { Server = server };
         try
         {
             await cluster.ConnectAsync(source, databases, cancel);
@@ -104,15 +104,17 @@ internal sealed class SourceCluster : IAsyncDisposable
     /// <summary>Ends every backend of this run on the server, whatever it waits for.</summary>
     public async Task TerminateBackendsAsync()
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(15), clock);
         foreach (PostgresServer server in Databases.Select(static d => d.Server).Append(Server).DistinctBy(static s => s.Description))
         {
             try
             {
-                await using PsqlSession session = await server.ConnectAsync(TimeSpan.Zero, clock, patience.Token);
+                await using PsqlSession session = await server.ConnectAsync(TimeSpan.Zero, patience.Token);
                 await session.ExecuteAsync(
-                    $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = {Sql.Literal(applicationName)} AND pid <> pg_backend_pid()",
-                    patience.Token);
+                    $"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = {Sql.Literal(applicationName)} "
+                        + $"AND pid <> pg_backend_pid()",
+                    patience.Token
+                );
             }
             catch (Exception e) when (e is PgBackupException or OperationCanceledException)
             {
@@ -131,7 +133,8 @@ internal sealed class SourceCluster : IAsyncDisposable
     private async Task ConnectAsync(SourceConfig source, IReadOnlyList<DatabaseConfig> databases, CancellationToken cancel)
     {
         Task<SourceDatabase?>[] opening = [.. databases.Select(d => TryOpenAsync(source, d, cancel))];
-        await Task.WhenAll(opening).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        await Task.WhenAll(opening)
+            .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         // Those that were opened are ours to close, whatever became of the others.
         List<SourceDatabase> ours = [];
         foreach (Task<SourceDatabase?> one in opening.Where(static o => o.IsCompletedSuccessfully))
@@ -155,13 +158,8 @@ internal sealed class SourceCluster : IAsyncDisposable
         PsqlSession? session = null;
         try
         {
-            PostgresServer server = database.Connection is null && database.PasswordFile is null
-                ? Server
-                : new PostgresServer(
-                    Tools,
-                    (database.Connection ?? Server.Connection).WithPasswordOf(database.PasswordFile).WithSurroundings(),
-                    applicationName);
-            session = await server.ConnectAsync(database.Name, source.ConnectRetry, clock, cancel);
+            PostgresServer server = SourceServer.Of(database, Server, applicationName, clock);
+            session = await server.ConnectAsync(database.Name, source.ConnectRetry, cancel);
             ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
             ToolFinder.RequireFit(Tools, facts, server.Description);
             return await SourceDatabase.DescribeAsync(database.Name, server, session, facts, cancel);
@@ -189,7 +187,8 @@ internal sealed class SourceCluster : IAsyncDisposable
                 throw new PgBackupException(
                     ErrorCode.AlreadyRunning,
                     $"another backup of {database.Name} is running, perhaps from another host.",
-                    "Wait for it to end. `SELECT * FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'` shows it.");
+                    "Wait for it to end. `SELECT * FROM pg_stat_activity WHERE application_name LIKE 'olympus-pgbackup%'` shows it."
+                );
             }
         }
     }
@@ -199,7 +198,7 @@ internal sealed class SourceCluster : IAsyncDisposable
     {
         List<SourceDatabase> here = [.. Databases.Where(d => d.Server == Server)];
         int wanted = Math.Min(dumps, here.Count);
-        int found = here.Count == 0 ? 0 : await Connections.DumpsAsync(here.Count, wanted, Server, here[0].Session, clock, cancel);
+        int found = here.Count == 0 ? 0 : await Connections.DumpsAsync(here.Count, wanted, Server, here[0].Session, cancel);
         Dumps = found < wanted ? found : dumps;
     }
 
@@ -214,11 +213,18 @@ internal sealed class SourceCluster : IAsyncDisposable
 
         Databases = [.. Databases.Where(d => !locked.ContainsKey(d))];
         RequireSome();
-        // All are sent at once; each snapshot is taken between its request and its reply. A server's own clock knows it closer, where there is but one.
+        // All are sent at once; each snapshot is taken between its request and its reply. A server's own clock knows it closer, where there
+        // is but one.
         Moment = clock.GetUtcNow();
         long start = clock.GetTimestamp();
         CatalogWatch[] moments = await Task.WhenAll(Databases.Select(d => d.ExportAsync(cancel)));
         Skew = clock.GetElapsedTime(start);
+        Clocks =
+        [
+            .. Databases
+                .Zip(moments, (d, m) => ClockReading.Of(d.Server.Description, m.Asked, Moment, Skew))
+                .DistinctBy(static r => r.Name),
+        ];
         TimeSpan byServer = TimeSpan.FromSeconds(moments.Max(static m => m.Taken) - moments.Min(static m => m.Asked));
         if (byServer > TimeSpan.Zero && byServer < Skew && Databases.All(d => d.Server == Server))
         {
@@ -228,7 +234,9 @@ internal sealed class SourceCluster : IAsyncDisposable
         if (Databases.FirstOrDefault(d => d.Server == Server) is { } here)
         {
             IReadOnlyList<JsonElement> rows = await here.Session.QueryAsync(
-                "SELECT datname FROM pg_database WHERE NOT datistemplate AND datallowconn ORDER BY datname COLLATE \"C\"", cancel);
+                "SELECT datname FROM pg_database WHERE NOT datistemplate AND datallowconn ORDER BY datname COLLATE \"C\"",
+                cancel
+            );
             ServerDatabases = [.. rows.Select(static r => r.GetProperty("datname").GetString()!)];
         }
     }
@@ -240,13 +248,16 @@ internal sealed class SourceCluster : IAsyncDisposable
             return;
         }
 
-        // One remedy for all is told once, below them.
+        // A remedy for all is printed once, below them.
         string? remedy = reasons.Select(static r => r.Remedy).Distinct().Count() == 1 ? reasons[0].Remedy : null;
-        IEnumerable<string> lines = remedy is null ? Failures.Select(static f => $"  {f.Part}: {f.Message}")
+        IEnumerable<string> lines = remedy is null
+            ? Failures.Select(static f => $"  {f.Part}: {f.Message}")
             : Failures.Zip(reasons, static (f, r) => $"  {f.Part}: {r.Message}");
         throw new PgBackupException(
-            reasons.FirstOrDefault()?.Code ?? ErrorCode.BackupFailed, $"no database can be opened.\n{string.Join("\n", lines.Distinct())}",
-                remedy);
+            reasons.FirstOrDefault()?.Code ?? ErrorCode.BackupFailed,
+            $"no database can be opened.\n{string.Join("\n", lines.Distinct())}",
+            remedy
+        );
     }
 
     private void Fail(string database, PgBackupException e)
@@ -254,7 +265,14 @@ internal sealed class SourceCluster : IAsyncDisposable
         lock (Failures)
         {
             reasons.Add(e);
-            Failures.Add(new PartFailure { Part = database, Code = e.CodeText, Message = e.Remedy is null ? e.Message : $"{e.Message}\n  what to do: {e.Remedy}" });
+            Failures.Add(
+                new PartFailure
+                {
+                    Part = database,
+                    Code = e.CodeText,
+                    Message = e.Remedy is null ? e.Message : $"{e.Message}\n  what to do: {e.Remedy}",
+                }
+            );
         }
     }
 }

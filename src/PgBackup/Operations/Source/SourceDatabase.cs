@@ -47,19 +47,28 @@ internal sealed class SourceDatabase : IAsyncDisposable
 
     /// <summary>Asks for size, encoding, and what pg_dump leaves out without an error.</summary>
     public static async Task<SourceDatabase> DescribeAsync(
-        string name, PostgresServer server, PsqlSession session, ServerFacts facts, CancellationToken cancel)
+        string name,
+        PostgresServer server,
+        PsqlSession session,
+        ServerFacts facts,
+        CancellationToken cancel
+    )
     {
         JsonElement row = await session.QueryRowAsync(
             """
             SELECT pg_database_size(current_database()) AS bytes, current_setting('server_encoding') AS encoding,
-              (SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY 1) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+              (SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY 1) FROM pg_index i JOIN pg_class c
+                ON c.oid = i.indexrelid
                  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid AND c.relkind = 'i') AS invalid_indexes,
-              (SELECT count(*) FROM pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) AS subscriptions,
+              (SELECT count(*) FROM pg_subscription s WHERE s.subdbid = (SELECT oid FROM pg_database
+                WHERE datname = current_database())) AS subscriptions,
               (SELECT count(*) FROM pg_user_mappings) AS user_mappings,
-              (SELECT format('%I', spcname) FROM pg_tablespace t JOIN pg_database d ON t.oid = d.dattablespace WHERE datname = current_database() AND spcname <> 'pg_default') AS tablespace,
+              (SELECT format('%I', spcname) FROM pg_tablespace t JOIN pg_database d ON t.oid = d.dattablespace
+                WHERE datname = current_database() AND spcname <> 'pg_default') AS tablespace,
               (SELECT json_object_agg(extname, pg_get_userbyid(extowner)) FROM pg_extension WHERE extname <> 'plpgsql') AS extension_owners
             """,
-            cancel);
+            cancel
+        );
         List<string> notes = [];
         if (row.GetProperty("invalid_indexes").GetString() is { } invalid)
         {
@@ -68,12 +77,12 @@ internal sealed class SourceDatabase : IAsyncDisposable
 
         if (!facts.IsSuperuser && row.GetProperty("subscriptions").GetInt64() > 0)
         {
-            notes.Add($"{name}: its subscriptions are not in the dump, because {facts.Role} is no superuser");
+            notes.Add($"{name}: its subscriptions are not in the dump, because {facts.Role} is not a superuser");
         }
 
         if (!facts.IsSuperuser && row.GetProperty("user_mappings").GetInt64() > 0)
         {
-            notes.Add($"{name}: users and passwords of foreign servers are not in the dump, because {facts.Role} is no superuser");
+            notes.Add($"{name}: users and passwords of foreign servers are not in the dump, because {facts.Role} is not a superuser");
         }
 
         var database = new SourceDatabase
@@ -87,8 +96,10 @@ internal sealed class SourceDatabase : IAsyncDisposable
             Notes = notes,
             Tablespace = row.GetProperty("tablespace").GetString(),
             ExtensionOwners = row.GetProperty("extension_owners") is { ValueKind: JsonValueKind.Object } owners
-                ? new SortedDictionary<string, string>(owners.EnumerateObject()
-                    .ToDictionary(static o => o.Name, static o => o.Value.GetString()!), StringComparer.Ordinal)
+                ? new SortedDictionary<string, string>(
+                    owners.EnumerateObject().ToDictionary(static o => o.Name, static o => o.Value.GetString()!),
+                    StringComparer.Ordinal
+                )
                 : null,
         };
         await database.ListTablesAsync(cancel);
@@ -104,10 +115,13 @@ internal sealed class SourceDatabase : IAsyncDisposable
     {
         JsonElement row = await Session.QueryRowAsync(
             """
-            SELECT string_agg(format('ONLY %I.%I', n.nspname, c.relname), ', ' ORDER BY c.oid) AS tables FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+            SELECT string_agg(format('ONLY %I.%I', n.nspname, c.relname), ', ' ORDER BY c.oid) AS tables FROM pg_class c JOIN pg_namespace n
+              ON n.oid = c.relnamespace
+            WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND has_schema_privilege(n.oid, 'USAGE')
+              AND has_table_privilege(c.oid, 'SELECT')
             """,
-            cancel);
+            cancel
+        );
         Tables = row.GetProperty("tables").GetString() ?? "";
     }
 
@@ -119,9 +133,9 @@ internal sealed class SourceDatabase : IAsyncDisposable
     /// Asked again, it gives the same answer.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.MomentLost"/>, with the names of what changed.</exception>
-    public Task RequireUnchangedAsync(TimeProvider clock, CancellationToken cancel) => asked ??= AskAsync(clock, cancel);
+    public Task RequireUnchangedAsync(CancellationToken cancel) => asked ??= AskAsync(cancel);
 
-    private async Task AskAsync(TimeProvider clock, CancellationToken cancel)
+    private async Task AskAsync(CancellationToken cancel)
     {
         IReadOnlyList<string> changes;
         try
@@ -130,7 +144,7 @@ internal sealed class SourceDatabase : IAsyncDisposable
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.Connection && !cancel.IsCancellationRequested)
         {
-            // The session has ended, and its locks with it; the dump has gone on with the snapshot.
+            // The session has ended, and its locks with it; the dump has continued with the snapshot.
             await using PsqlSession other = await ConnectAsync(cancel);
             changes = [.. (await moment!.ChangedKindsAsync(other, cancel)).Select(static k => $"some {k}")];
         }
@@ -140,10 +154,12 @@ internal sealed class SourceDatabase : IAsyncDisposable
             throw new PgBackupException(
                 ErrorCode.MomentLost,
                 $"{Name} was changed while it was dumped, so that the dump is not that of one moment: {string.Join(", ", changes)}.",
-                "A migration ran at the same time. Run the backup again when it has ended, and keep migrations out of the minutes of the backup.");
+                "A migration ran at the same time. Run the backup again when it has ended, and keep migrations out of the minutes of "
+                    + "the backup."
+            );
         }
 
-        Task<PsqlSession> ConnectAsync(CancellationToken c) => Server.ConnectAsync(Name, AskingTime, clock, c);
+        Task<PsqlSession> ConnectAsync(CancellationToken c) => Server.ConnectAsync(Name, AskingTime, c);
     }
 
     /// <summary>Gives the locks on the tables back; the lock that keeps a second backup away stays.</summary>
@@ -163,7 +179,9 @@ internal sealed class SourceDatabase : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // It ends with the run's cancellation, or with its answer; a server that gives none must not keep the run.
-        await (asked ?? Task.CompletedTask).WaitAsync(TimeSpan.FromSeconds(5)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await (asked ?? Task.CompletedTask)
+            .WaitAsync(TimeSpan.FromSeconds(5), Server.Clock)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Session.DisposeAsync();
     }
 }

@@ -4,9 +4,9 @@ using PgBackup.Postgres;
 namespace PgBackup.Operations.Source;
 
 /// <summary>
-/// Locks all tables of all databases in ACCESS SHARE mode before the moment is fixed: LOCK TABLE takes no snapshot, so the moment comes when
-/// no migration is under way in any of them (PostgreSQL manual, LOCK). Reading and writing go on; DROP, TRUNCATE, CLUSTER, and any ALTER
-/// TABLE that could leave a dump without rows wait until the database is dumped.
+/// Locks all tables of all databases in ACCESS SHARE mode before the moment is fixed: LOCK TABLE takes no snapshot, so the moment comes
+/// when no migration is under way in any of them (PostgreSQL manual, LOCK). Reading and writing continue; DROP, TRUNCATE, CLUSTER, and any
+/// ALTER TABLE that could leave a dump without rows wait until the database is dumped.
 /// </summary>
 /// <remarks>
 /// All or none: an attempt that has to wait longer than <see cref="Attempt"/> gives back the locks in every database before the next one.
@@ -30,7 +30,11 @@ internal static class TableLocks
     /// <param name="clock">The time.</param>
     /// <param name="cancel">Gives up.</param>
     public static async Task<IReadOnlyDictionary<SourceDatabase, PgBackupException>> TakeAsync(
-        IReadOnlyList<SourceDatabase> databases, TimeSpan patience, TimeProvider clock, CancellationToken cancel)
+        IReadOnlyList<SourceDatabase> databases,
+        TimeSpan patience,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
         long start = clock.GetTimestamp();
         Dictionary<SourceDatabase, PgBackupException> failed = [];
@@ -44,9 +48,14 @@ internal static class TableLocks
             }
 
             // What was locked is given back everywhere, and no query has fixed a moment yet.
-            PgBackupException?[] undone = await Task.WhenAll(wanted.Select(
-                (d, i) => refusals[i] is null ? LostAsync(() => d.Session.ExecuteAsync("ROLLBACK", cancel))
-                    : Task.FromResult<PgBackupException?>(null)));
+            PgBackupException?[] undone = await Task.WhenAll(
+                wanted.Select(
+                    (d, i) =>
+                        refusals[i] is null
+                            ? LostAsync(() => d.Session.ExecuteAsync("ROLLBACK", cancel))
+                            : Task.FromResult<PgBackupException?>(null)
+                )
+            );
             bool over = patience > TimeSpan.Zero && clock.GetElapsedTime(start) >= patience;
             List<SourceDatabase> next = [];
             for (int i = 0; i < wanted.Count; i++)
@@ -122,9 +131,12 @@ internal static class TableLocks
 
             await database.Session.ExecuteAsync("ROLLBACK", cancel);
             string message = $"the tables of {database.Name} cannot be locked: {reply.Message} (SQLSTATE {reply.SqlState})";
-            // out_of_memory: psql tells the message without its hint, and for LOCK TABLE it is the lock table that is full.
-            var error = new PgBackupException(ErrorCode.SqlFailed, message, reply.SqlState == "53200" ? LockTable.Remedy
-                : DumpAdvice.For(reply.Message));
+            // out_of_memory: psql reports the message without its hint, and for LOCK TABLE it is the lock table that is full.
+            var error = new PgBackupException(
+                ErrorCode.SqlFailed,
+                message,
+                reply.SqlState == "53200" ? LockTable.Remedy : DumpAdvice.For(reply.Message)
+            );
             return new Refusal(error, reply.SqlState is "55P03" or "40P01", ListIsOld.Contains(reply.SqlState));
         }
         catch (PgBackupException e)
@@ -134,19 +146,28 @@ internal static class TableLocks
     }
 
     // Who holds what: the table and the session, or the prepared transaction, which has none.
-    private static async Task<PgBackupException> ExplainAsync(SourceDatabase database, PgBackupException error, TimeSpan patience,
-        CancellationToken cancel)
+    private static async Task<PgBackupException> ExplainAsync(
+        SourceDatabase database,
+        PgBackupException error,
+        TimeSpan patience,
+        CancellationToken cancel
+    )
     {
         IReadOnlyList<JsonElement> holders = [];
-        PgBackupException? lost = await LostAsync(async () => holders = await database.Session.QueryAsync(
-            """
-            SELECT coalesce(n.nspname || '.' || c.relname, 'a table') AS name, l.pid, a.application_name AS application, a.usename AS role, a.xact_start::timestamptz(0)::text AS since
-            FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-            WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.granted AND c.relkind IN ('r', 'p')
-              AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            ORDER BY a.xact_start, 1 LIMIT 3
-            """,
-            cancel));
+        PgBackupException? lost = await LostAsync(async () =>
+            holders = await database.Session.QueryAsync(
+                """
+                SELECT coalesce(n.nspname || '.' || c.relname, 'a table') AS name, l.pid, a.application_name AS application,
+                  a.usename AS role, a.xact_start::timestamptz(0)::text AS since
+                FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace LEFT
+                  JOIN pg_stat_activity a ON a.pid = l.pid
+                WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.granted AND c.relkind IN ('r', 'p')
+                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                ORDER BY a.xact_start, 1 LIMIT 3
+                """,
+                cancel
+            )
+        );
         if (lost is not null)
         {
             return lost;
@@ -156,15 +177,21 @@ internal static class TableLocks
         bool prepared = holders.Any(static h => h.GetProperty("pid").ValueKind == JsonValueKind.Null);
         return new PgBackupException(
             ErrorCode.TablesLocked,
-            $"tables of {database.Name} were locked for {patience.TotalSeconds:0} s: {(held.Count == 0 ? error.Message : string.Join("; ", held))}.",
+            $"tables of {database.Name} were locked for {patience.TotalSeconds:0} s: "
+                + $"{(held.Count == 0 ? error.Message : string.Join("; ", held))}.",
             prepared
-                ? "End the prepared transaction: `SELECT * FROM pg_prepared_xacts` names it, and `ROLLBACK PREPARED` or `COMMIT PREPARED` ends it."
-                : "A migration or another long transaction holds a lock on a table. Run the backup again when it has ended, or raise dump.lock_timeout.");
+                ? "End the prepared transaction: `SELECT * FROM pg_prepared_xacts` names it, and `ROLLBACK PREPARED` or `COMMIT "
+                    + "PREPARED` ends it."
+                : "A migration or another long transaction holds a lock on a table. Run the backup again when it has ended, or raise "
+                    + "dump.lock_timeout."
+        );
     }
 
-    private static string Holder(JsonElement row) => row.GetProperty("pid").ValueKind == JsonValueKind.Null
-        ? "a prepared transaction"
-        : $"process {row.GetProperty("pid").GetInt32()} of the server (\"{row.GetProperty("application").GetString()}\", role {row.GetProperty("role").GetString()}, since {row.GetProperty("since").GetString()})";
+    private static string Holder(JsonElement row) =>
+        row.GetProperty("pid").ValueKind == JsonValueKind.Null
+            ? "a prepared transaction"
+            : $"process {row.GetProperty("pid").GetInt32()} of the server (\"{row.GetProperty("application").GetString()}\", role "
+                + $"{row.GetProperty("role").GetString()}, since {row.GetProperty("since").GetString()})";
 
     // Somebody holds a lock (lock_not_available, deadlock_detected), or the list of tables is not that of the database any more.
     private sealed record Refusal(PgBackupException Error, bool IsLock, bool IsOld)

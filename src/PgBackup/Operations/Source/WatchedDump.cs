@@ -37,9 +37,15 @@ internal sealed class WatchedDump : ForwardStream
     /// <param name="limit">How long a silence is not asked about; 0 for never.</param>
     /// <param name="clock">The time.</param>
     /// <param name="cancel">Ends the dump.</param>
-    public WatchedDump(Func<CancellationToken, Stream> start, string what, Func<CancellationToken, Task<PsqlSession>> connect,
-        string applicationName, TimeSpan limit, TimeProvider clock,
-        CancellationToken cancel)
+    public WatchedDump(
+        Func<CancellationToken, Stream> start,
+        string what,
+        Func<CancellationToken, Task<PsqlSession>> connect,
+        string applicationName,
+        TimeSpan limit,
+        TimeProvider clock,
+        CancellationToken cancel
+    )
     {
         this.what = what;
         this.connect = connect;
@@ -97,7 +103,9 @@ internal sealed class WatchedDump : ForwardStream
                     stalled = new PgBackupException(
                         ErrorCode.DumpStalled,
                         $"{what} sent nothing for {later.TotalSeconds:0} s, and {first}.",
-                        "Look for what lost the connection between this host and the server (a firewall, a proxy, a sleeping compute), and run the backup again. dump.stall_timeout is the time.");
+                        "Look for what lost the connection between this host and the server (a firewall, a proxy, a sleeping "
+                            + "compute), and run the backup again. dump.stall_timeout is the time."
+                    );
                     await stop.CancelAsync();
                     return;
                 }
@@ -140,10 +148,12 @@ internal sealed class WatchedDump : ForwardStream
             await using PsqlSession session = await connect(either.Token);
             JsonElement row = await session.QueryRowAsync(
                 $"""
-                SELECT count(*) FILTER (WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Client') AS working FROM pg_stat_activity
+                SELECT count(*) FILTER (WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Client') AS working
+                  FROM pg_stat_activity
                 WHERE application_name = {Sql.Literal(applicationName)} AND datname = current_database() AND pid <> pg_backend_pid()
                 """,
-                either.Token);
+                either.Token
+            );
             return row.GetProperty("working").GetInt64() > 0 ? null : "the server does nothing for it";
         }
         catch (PgBackupException e) when (Connections.AreUsedUp(e.Message))

@@ -23,7 +23,10 @@ public sealed partial class LocalStore
             if (top is null)
             {
                 throw new PgBackupException(
-                    ErrorCode.StoreUnavailable, $"the folder of the store {Name} ({root}) does not exist.", "Mount its disk, or take a first backup, which makes the folder.");
+                    ErrorCode.StoreUnavailable,
+                    $"the folder of the store {Name} ({root}) does not exist.",
+                    "Mount its disk, or take a first backup, which makes the folder."
+                );
             }
 
             if (folder.Length == 0)
@@ -66,7 +69,14 @@ public sealed partial class LocalStore
     }
 
     // A folder that cannot be looked into is one finding, and no reason to go without the others.
-    private static void ListBelow(OpenFolder folder, string prefix, string name, FileFacts facts, List<StoredObject> found, CancellationToken cancel)
+    private static void ListBelow(
+        OpenFolder folder,
+        string prefix,
+        string name,
+        FileFacts facts,
+        List<StoredObject> found,
+        CancellationToken cancel
+    )
     {
         int before = found.Count;
         try
@@ -80,7 +90,13 @@ public sealed partial class LocalStore
         catch (IOException e) when (e is not LinkException)
         {
             found.RemoveRange(before, found.Count - before);
-            found.Add(Describe(prefix + name, facts) with { Size = 0, Unreadable = $"the folder {prefix}{name} cannot be looked into: {e.Message}" });
+            found.Add(
+                Describe(prefix + name, facts) with
+                {
+                    Size = 0,
+                    Unreadable = $"the folder {prefix}{name} cannot be looked into: {e.Message}",
+                }
+            );
         }
     }
 
@@ -109,7 +125,12 @@ public sealed partial class LocalStore
 
                 removed += folders && facts.Modified < olderThan && folder.RemoveEmpty(name) ? 1 : 0;
             }
-            else if (facts is { IsRegular: true } && name.StartsWith('.') && name.EndsWith(".partial", StringComparison.Ordinal) && facts.Modified < olderThan)
+            else if (
+                facts is { IsRegular: true }
+                && name.StartsWith('.')
+                && name.EndsWith(".partial", StringComparison.Ordinal)
+                && facts.Modified < olderThan
+            )
             {
                 removed += folder.Remove(name) ? 1 : 0;
             }
@@ -118,7 +139,7 @@ public sealed partial class LocalStore
         return removed;
     }
 
-    // What cannot be looked into is told by listings, and holds nothing that could be swept now.
+    // Listings report what cannot be read; nothing in it can be swept now.
     private static int SweepBelow(OpenFolder folder, string name, DateTimeOffset olderThan, CancellationToken cancel)
     {
         try

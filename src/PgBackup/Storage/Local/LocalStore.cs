@@ -70,14 +70,14 @@ public sealed partial class LocalStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    public async Task<Stream> OpenAsync(string key, CancellationToken cancel)
+    public async Task<Stream?> TryOpenAsync(string key, CancellationToken cancel)
     {
         try
         {
             using OpenFolder? folder = Enter(key, make: false);
             if (folder?.TryOpenFile(NameOf(key)) is not { } handle)
             {
-                throw new PgBackupException(ErrorCode.ObjectDamaged, $"the store {Name} has no object {key}.");
+                return null;
             }
 
             // No pipe or device, which would be read for ever.
@@ -85,15 +85,19 @@ public sealed partial class LocalStore : IObjectStore
             if (!file.CanSeek)
             {
                 await file.DisposeAsync();
-                throw new PgBackupException(ErrorCode.ObjectDamaged, $"{key} in the store {Name} is no regular file.");
+                throw new PgBackupException(ErrorCode.ObjectDamaged, $"{key} in the store {Name} is not a regular file.");
             }
 
             return new StoredFile(this, key, file);
         }
         catch (LinkException e)
         {
-            throw new PgBackupException(ErrorCode.ObjectDamaged, $"{key} cannot be read from the store {Name}: {e.Message}.",
-                "Remove the link; a store has none.", e);
+            throw new PgBackupException(
+                ErrorCode.ObjectDamaged,
+                $"{key} cannot be read from the store {Name}: {e.Message}.",
+                "Remove the link; a store has none.",
+                e
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -179,7 +183,8 @@ public sealed partial class LocalStore : IObjectStore
             throw new PgBackupException(
                 ErrorCode.AlreadyRunning,
                 $"another run works in the store {Name} ({root}): {other}.",
-                "Wait for it to end, or stop it. A lock of a run that was killed is free by itself.");
+                "Wait for it to end, or stop it. A lock of a run that was killed is free by itself."
+            );
         }
 
         try
@@ -201,7 +206,13 @@ public sealed partial class LocalStore : IObjectStore
         }
     }
 
-    private static StoredObject Describe(string key, FileFacts facts) => new() { Key = key, Size = facts.Size, Modified = facts.Modified };
+    private static StoredObject Describe(string key, FileFacts facts) =>
+        new()
+        {
+            Key = key,
+            Size = facts.Size,
+            Modified = facts.Modified,
+        };
 
     private static async Task<string> HolderAsync(FileStream file, CancellationToken cancel)
     {
@@ -238,7 +249,10 @@ public sealed partial class LocalStore : IObjectStore
         {
             RequireNothing(root);
             throw new PgBackupException(
-                ErrorCode.StoreUnavailable, $"the folder of the store {Name} ({root}) does not exist, and must_exist: true forbids to make it.", "Mount its disk. Make the folder of a new store by hand (`mkdir`, mode 0700).");
+                ErrorCode.StoreUnavailable,
+                $"the folder of the store {Name} ({root}) does not exist, and must_exist: true forbids to make it.",
+                "Mount its disk. Make the folder of a new store by hand (`mkdir`, mode 0700)."
+            );
         }
 
         MakeFolder(root);
@@ -268,7 +282,7 @@ public sealed partial class LocalStore : IObjectStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The first error is the one to tell; the next run removes this rest.
+            // The first error is the one to report; the next run removes this rest.
         }
     }
 
@@ -348,8 +362,11 @@ public sealed partial class LocalStore : IObjectStore
         catch (LinkException e)
         {
             throw new PgBackupException(
-                ErrorCode.StoreUnavailable, $"the store {Name} ({root}) has a link in it: {e.Message}.",
-                    "Remove the link. Only the folder of the store itself may be one.", e);
+                ErrorCode.StoreUnavailable,
+                $"the store {Name} ({root}) has a link in it: {e.Message}.",
+                "Remove the link. Only the folder of the store itself may be one.",
+                e
+            );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -359,17 +376,25 @@ public sealed partial class LocalStore : IObjectStore
 
     private PgBackupException Unavailable(Exception e)
     {
-        bool full = e.HResult is NoSpace or NoQuota || e.Message.Contains("No space left", StringComparison.OrdinalIgnoreCase)
+        bool full =
+            e.HResult is NoSpace or NoQuota
+            || e.Message.Contains("No space left", StringComparison.OrdinalIgnoreCase)
             || e.Message.Contains("Disk quota exceeded", StringComparison.OrdinalIgnoreCase);
-        string remedy = full ? "Make room, or name a larger disk in the config; no object was left half-written."
-            : e.HResult == FileError.TooLarge ? "Raise `ulimit -f` where it is started, or name a folder of a file system that takes larger files; no object was left half-written."
+        string remedy =
+            full ? "Make room, or name a larger disk in the config; no object was left half-written."
+            : e.HResult == FileError.TooLarge
+                ? "Raise `ulimit -f` where it is started, or name a folder of a file system that takes larger files; no object was "
+                    + "left half-written."
             : "Check that the folder exists or can be made, and belongs to the user that runs the backup.";
         return new PgBackupException(
             ErrorCode.StoreUnavailable,
             full ? $"the store {Name} ({root}) is full." : $"the store {Name} ({root}) cannot be used: {e.Message}",
             remedy,
-            e)
-        { IsFull = full };
+            e
+        )
+        {
+            IsFull = full,
+        };
     }
 
     private sealed class FileLock(FileStream file, string mark) : IStoreLock

@@ -12,22 +12,66 @@ internal sealed partial class RcloneCommand
 {
     private static readonly TimeSpan[] Pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(4)];
 
-    private static readonly string[] Full = ["no space left on device", "QuotaExceeded", "quota exceeded", "Insufficient Storage", "disk quota"];
-    private static readonly string[] NoRemote = ["didn't find section in config file", "couldn't find type", "didn't find backend", "unable to decrypt configuration"];
+    private static readonly string[] Full =
+    [
+        "no space left on device",
+        "QuotaExceeded",
+        "quota exceeded",
+        "Insufficient Storage",
+        "disk quota",
+    ];
+    private static readonly string[] NoRemote = ["didn't find section in config file", "couldn't find type", "didn't find backend"];
+
+    // Nobody can type the password of rclone's config at night.
+    private static readonly string[] Locked = ["unable to decrypt configuration"];
     private static readonly string[] NoBucket = ["NoSuchBucket", "bucket not found", "container not found", "ContainerNotFound"];
 
     private static readonly string[] Refused =
     [
-        "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "Forbidden", "Unauthorized", "unable to authenticate", "bad_auth_token", "invalid_grant",
-        "permission denied", "status code: 401", "status code: 403", "couldn't fetch token",
+        "AccessDenied",
+        "SignatureDoesNotMatch",
+        "InvalidAccessKeyId",
+        "Forbidden",
+        "Unauthorized",
+        "unable to authenticate",
+        "bad_auth_token",
+        "invalid_grant",
+        "permission denied",
+        "status code: 401",
+        "status code: 403",
+        "couldn't fetch token",
     ];
 
     private static readonly string[] Passing =
     [
-        "connection refused", "connection reset", "connection timed out", "i/o timeout", "handshake timeout", "TLS handshake", "deadline exceeded", "network is unreachable",
-        "no route to host", "server misbehaving", "temporary failure", "broken pipe", "unexpected EOF", "connection lost", "use of closed network connection",
-        "Client.Timeout", "SlowDown", "ServiceUnavailable", "Service Unavailable", "InternalError", "Internal Server Error", "Bad Gateway", "Gateway Time",
-        "RequestTimeout", "Too Many Requests", "TooManyRequests", "rate limit", "rateLimitExceeded",
+        "connection refused",
+        "connection reset",
+        "connection timed out",
+        "i/o timeout",
+        "handshake timeout",
+        "TLS handshake",
+        "deadline exceeded",
+        "network is unreachable",
+        "no route to host",
+        "server misbehaving",
+        "temporary failure",
+        "broken pipe",
+        "unexpected EOF",
+        "connection lost",
+        "use of closed network connection",
+        "Client.Timeout",
+        "SlowDown",
+        "ServiceUnavailable",
+        "Service Unavailable",
+        "InternalError",
+        "Internal Server Error",
+        "Bad Gateway",
+        "Gateway Time",
+        "RequestTimeout",
+        "Too Many Requests",
+        "TooManyRequests",
+        "rate limit",
+        "rateLimitExceeded",
     ];
 
     private readonly string remote;
@@ -64,7 +108,7 @@ internal sealed partial class RcloneCommand
     public ToolProcess Start(params IReadOnlyList<string> arguments) => Start(5, arguments);
 
     /// <summary>
-    /// Starts a call that moves data which cannot be moved again: one that goes on trying for a minute and a half, with growing pauses,
+    /// Starts a call that moves data which cannot be moved again: one that retries for a minute and a half, with growing pauses,
     /// where the others give up after some seconds.
     /// </summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ToolMissing"/>.</exception>
@@ -115,18 +159,27 @@ internal sealed partial class RcloneCommand
         string remedy = true switch
         {
             _ when Has(errors, Full) => "Make room, or raise the quota; no object was left half-written.",
-            _ when Has(errors, NoRemote) => $"`{command} listremotes` shows the remotes, and `{command} config` makes one; cron and sudo have another home folder, so name the config file.",
+            _ when Has(errors, Locked) =>
+                $"rclone's config has a password. Give RCLONE_CONFIG_PASS or RCLONE_PASSWORD_COMMAND to what starts the backup, or take it "
+                    + $"off: `{command} config`, then s and u.",
+            _ when Has(errors, NoRemote) =>
+                $"`{command} listremotes` shows the remotes, and `{command} config` makes one; cron and sudo have another home "
+                    + $"folder, so name the config file.",
             _ when Has(errors, NoBucket) => $"Make the bucket (`{command} mkdir {place}`), or correct its name; a backup never makes one.",
-            _ when Has(errors, Refused) => $"Check the rights and the credentials: `{command} lsd {place}` tries them, `{command} config` changes them.",
+            _ when Has(errors, Refused) =>
+                $"Check the rights and the credentials: `{command} lsd {place}` tries them, `{command} config` changes them.",
             _ when IsTransient(errors) => $"The connection or the service fails, which may pass; `{command} lsd {place}` tries it.",
             _ => $"Try `{command} lsd {place}`; `{command} config` shows how the remote is set up.",
         };
         string quote = Quote(errors);
         return new PgBackupException(
             ErrorCode.StoreUnavailable,
-            Has(errors, Full) ? $"the store {Store} ({Location}) is full: rclone {verb} failed{quote}" : $"the store {Store} ({Location}) cannot be used: rclone {verb} failed{quote}",
+            Has(errors, Full)
+                ? $"the store {Store} ({Location}) is full: rclone {verb} failed{quote}"
+                : $"the store {Store} ({Location}) cannot be used: rclone {verb} failed{quote}",
             remedy,
-            inner)
+            inner
+        )
         {
             IsTransient = IsTransient(errors),
             IsFull = Has(errors, Full),
@@ -183,7 +236,16 @@ internal sealed partial class RcloneCommand
         // A config with a password would be asked for it on stdin, where the object's bytes are.
         var command = new ToolCommand(
             Program,
-            [arguments[0], "--ask-password=false", "--retries", "1", "--low-level-retries", retries.ToString(CultureInfo.InvariantCulture), .. arguments.Skip(1)])
+            [
+                arguments[0],
+                "--ask-password=false",
+                "--retries",
+                "1",
+                "--low-level-retries",
+                retries.ToString(CultureInfo.InvariantCulture),
+                .. arguments.Skip(1),
+            ]
+        )
         {
             Label = $"rclone {arguments[0]}",
             Environment = Environment(),
@@ -195,18 +257,48 @@ internal sealed partial class RcloneCommand
         catch (PgBackupException e) when (e.Code == ErrorCode.ToolMissing)
         {
             throw new PgBackupException(
-                ErrorCode.ToolMissing, e.Message, $"The store {Store} needs it: `apt-get install rclone`, or see rclone.org/install. {e.Remedy}", e);
+                ErrorCode.ToolMissing,
+                e.Message,
+                $"The store {Store} needs it: `apt-get install rclone`, or see rclone.org/install. {e.Remedy}",
+                e
+            );
         }
     }
 
     // The operator's surroundings may make rclone talk where its output is read, write nothing, or leave objects out of its listings.
     private static readonly string[] Unset =
     [
-        "VERBOSE", "QUIET", "PROGRESS", "PROGRESS_TERMINAL_TITLE", "LOG_LEVEL", "LOG_FILE", "LOG_FORMAT", "USE_JSON_LOG", "SYSLOG", "STATS",
-            "STATS_ONE_LINE", "STATS_LOG_LEVEL", "DUMP",
-        "DRY_RUN", "INTERACTIVE", "MAX_TRANSFER", "MAX_DURATION", "FILTER", "FILTER_FROM", "INCLUDE", "INCLUDE_FROM", "EXCLUDE",
-            "EXCLUDE_FROM", "EXCLUDE_IF_PRESENT",
-        "FILES_FROM", "FILES_FROM_RAW", "MIN_AGE", "MAX_AGE", "MIN_SIZE", "MAX_SIZE", "MAX_DEPTH",
+        "VERBOSE",
+        "QUIET",
+        "PROGRESS",
+        "PROGRESS_TERMINAL_TITLE",
+        "LOG_LEVEL",
+        "LOG_FILE",
+        "LOG_FORMAT",
+        "USE_JSON_LOG",
+        "SYSLOG",
+        "STATS",
+        "STATS_ONE_LINE",
+        "STATS_LOG_LEVEL",
+        "DUMP",
+        "DRY_RUN",
+        "INTERACTIVE",
+        "MAX_TRANSFER",
+        "MAX_DURATION",
+        "FILTER",
+        "FILTER_FROM",
+        "INCLUDE",
+        "INCLUDE_FROM",
+        "EXCLUDE",
+        "EXCLUDE_FROM",
+        "EXCLUDE_IF_PRESENT",
+        "FILES_FROM",
+        "FILES_FROM_RAW",
+        "MIN_AGE",
+        "MAX_AGE",
+        "MIN_SIZE",
+        "MAX_SIZE",
+        "MAX_DEPTH",
     ];
 
     // By environment, since a version that does not know one of these would refuse it as a flag. Buckets are made by people:
@@ -234,15 +326,17 @@ internal sealed partial class RcloneCommand
         return variables;
     }
 
-    private string WithoutSecrets(string text) => parameters.Length == 0 ? text : text.Replace(parameters, ",...", StringComparison.Ordinal);
+    private string WithoutSecrets(string text) =>
+        parameters.Length == 0 ? text : text.Replace(parameters, ",...", StringComparison.Ordinal);
 
     private string Quote(IReadOnlyList<string> errors)
     {
         string[] lines =
         [
-            .. errors.Select(line => WithoutSecrets(Timestamp().Replace(line, "")).Trim())
+            .. errors
+                .Select(line => WithoutSecrets(Timestamp().Replace(line, "")).Trim())
                 .Where(static line => line.Length > 0 && !line.StartsWith("ERROR : Attempt ", StringComparison.Ordinal))
-                    .Distinct(StringComparer.Ordinal),
+                .Distinct(StringComparer.Ordinal),
         ];
         return lines.Length == 0 ? "." : $":\n  {Quotation.Joined(lines, 6)}";
     }

@@ -16,7 +16,7 @@ internal sealed record RcloneItem
     /// <summary>The path below what was listed.</summary>
     public required string Path { get; init; }
 
-    /// <summary>The size in bytes; negative where the remote cannot tell.</summary>
+    /// <summary>The size in bytes; negative where the remote does not report it.</summary>
     public required long Size { get; init; }
 
     /// <summary>When it was written.</summary>
@@ -25,11 +25,11 @@ internal sealed record RcloneItem
     /// <summary>It is a folder.</summary>
     public bool IsDir { get; init; }
 
-    /// <summary>The digests that the remote tells, by rclone's names.</summary>
+    /// <summary>The digests that the remote reports, by rclone's names.</summary>
     public IReadOnlyDictionary<string, string>? Hashes { get; init; }
 }
 
-/// <summary>What <c>rclone backend features</c> tells of a remote.</summary>
+/// <summary>What <c>rclone backend features</c> reports about a remote.</summary>
 internal sealed record RcloneRemote
 {
     /// <summary>The path in the remote: for a store of buckets <c>BUCKET</c> or <c>BUCKET/PREFIX</c>.</summary>

@@ -16,7 +16,10 @@ internal sealed class RcloneListing(RcloneCommand rclone)
         if (known is null)
         {
             ToolResult result = await rclone.RunAsync(null, cancel, "backend", "features", "--", rclone.PathOf(""));
-            known = result.ExitCode == 0 ? Parse(result, "backend features", RcloneJson.Default.RcloneRemote) : throw rclone.Failure("backend features", result.Errors);
+            known =
+                result.ExitCode == 0
+                    ? Parse(result, "backend features", RcloneJson.Default.RcloneRemote)
+                    : throw rclone.Failure("backend features", result.Errors);
         }
 
         return known;
@@ -32,17 +35,31 @@ internal sealed class RcloneListing(RcloneCommand rclone)
         ToolResult result = await rclone.RunAsync(
             name + "\n",
             cancel,
-            ["lsjson", "--files-only", "--no-mimetype", "--use-server-modtime", "--files-from-raw", "-", .. hash, "--", rclone.PathOf(FolderOf(key))]);
+            [
+                "lsjson",
+                "--files-only",
+                "--no-mimetype",
+                "--use-server-modtime",
+                "--files-from-raw",
+                "-",
+                .. hash,
+                "--",
+                rclone.PathOf(FolderOf(key)),
+            ]
+        );
         if (result.ExitCode == 0)
         {
             return Parse(result, "lsjson", RcloneJson.Default.ListRcloneItem).FirstOrDefault(i => i.Path == name);
         }
 
-        return RcloneCommand.IsMissing(result.Errors) && !(await KnownAsync(cancel)).Features.BucketBased ? null : throw rclone.Failure("lsjson", result.Errors);
+        return RcloneCommand.IsMissing(result.Errors) && !(await KnownAsync(cancel)).Features.BucketBased
+            ? null
+            : throw rclone.Failure("lsjson", result.Errors);
     }
 
     /// <summary>What is in a folder, hidden things included; with an empty one in the whole store.</summary>
-    /// <exception cref="PgBackupException">Also when the whole store is not there: its cause is a <see cref="DirectoryNotFoundException"/> where that may be made.</exception>
+    /// <exception cref="PgBackupException">Also when the whole store is not there: its cause is a <see cref="DirectoryNotFoundException"/>
+    /// where that may be made.</exception>
     public async IAsyncEnumerable<RcloneItem> ItemsAsync(string folder, string[] options, [EnumeratorCancellation] CancellationToken cancel)
     {
         bool whole = folder.Length == 0;
@@ -52,10 +69,17 @@ internal sealed class RcloneListing(RcloneCommand rclone)
         }
 
         RcloneRemote remote = await KnownAsync(cancel);
-        string[] depth = !whole || options.Contains("--max-depth") ? [] : remote.Features.BucketBased ? ["--recursive", "--fast-list"] : ["--recursive"];
+        string[] depth =
+            !whole || options.Contains("--max-depth") ? []
+            : remote.Features.BucketBased ? ["--recursive", "--fast-list"]
+            : ["--recursive"];
         await using var output = ToolStream.From(
-            rclone.Start(["lsjson", "--no-mimetype", "--use-server-modtime", .. depth, .. options, "--", rclone.PathOf(folder)]), cancel);
-        await using IAsyncEnumerator<RcloneItem?> items = JsonSerializer.DeserializeAsyncEnumerable(output, RcloneJson.Default.RcloneItem, cancel).GetAsyncEnumerator(cancel);
+            rclone.Start(["lsjson", "--no-mimetype", "--use-server-modtime", .. depth, .. options, "--", rclone.PathOf(folder)]),
+            cancel
+        );
+        await using IAsyncEnumerator<RcloneItem?> items = JsonSerializer
+            .DeserializeAsyncEnumerable(output, RcloneJson.Default.RcloneItem, cancel)
+            .GetAsyncEnumerator(cancel);
         while (await NextAsync())
         {
             yield return items.Current!;
@@ -83,7 +107,7 @@ internal sealed class RcloneListing(RcloneCommand rclone)
             }
             catch (JsonException e)
             {
-                throw rclone.Failure("lsjson", [$"its output is no JSON: {e.Message}"], e);
+                throw rclone.Failure("lsjson", [$"its output is not JSON: {e.Message}"], e);
             }
         }
     }
@@ -95,7 +119,10 @@ internal sealed class RcloneListing(RcloneCommand rclone)
         ObjectKey.Require(key, rclone.Store);
         if (key.Any(char.IsControl))
         {
-            throw new PgBackupException(ErrorCode.StoreUnavailable, $"the key \"{key}\" is no name for an object of the store {rclone.Store}.");
+            throw new PgBackupException(
+                ErrorCode.StoreUnavailable,
+                $"the key \"{key}\" is not a valid name for an object of the store {rclone.Store}."
+            );
         }
     }
 
@@ -105,15 +132,20 @@ internal sealed class RcloneListing(RcloneCommand rclone)
     /// <summary>The name of a key in its folder.</summary>
     public static string NameOf(string key) => key[(key.LastIndexOf('/') + 1)..];
 
-    private PgBackupException NoRoot(RcloneRemote remote, PgBackupException e) => remote.Features.BucketBased
-        ? new PgBackupException(
-            ErrorCode.StoreUnavailable, $"the bucket of the store {rclone.Store} ({rclone.Location}) does not exist.",
-                $"Make it (`rclone mkdir {ShellText.Word(rclone.Location)}`), or correct its name; a backup never makes one.", e)
-        : new PgBackupException(
-            ErrorCode.StoreUnavailable,
-            $"the folder of the store {rclone.Store} ({rclone.Location}) does not exist.",
-            "Mount its disk, or take a first backup, which makes the folder.",
-            new DirectoryNotFoundException(e.Message, e));
+    private PgBackupException NoRoot(RcloneRemote remote, PgBackupException e) =>
+        remote.Features.BucketBased
+            ? new PgBackupException(
+                ErrorCode.StoreUnavailable,
+                $"the bucket of the store {rclone.Store} ({rclone.Location}) does not exist.",
+                $"Make it (`rclone mkdir {ShellText.Word(rclone.Location)}`), or correct its name; a backup never makes one.",
+                e
+            )
+            : new PgBackupException(
+                ErrorCode.StoreUnavailable,
+                $"the folder of the store {rclone.Store} ({rclone.Location}) does not exist.",
+                "Mount its disk, or take a first backup, which makes the folder.",
+                new DirectoryNotFoundException(e.Message, e)
+            );
 
     private T Parse<T>(ToolResult result, string verb, JsonTypeInfo<T> type)
     {
@@ -123,7 +155,7 @@ internal sealed class RcloneListing(RcloneCommand rclone)
         }
         catch (JsonException e)
         {
-            throw rclone.Failure(verb, [$"its output is no JSON: {e.Message}"], e);
+            throw rclone.Failure(verb, [$"its output is not JSON: {e.Message}"], e);
         }
     }
 }

@@ -6,12 +6,12 @@ namespace PgBackup.Storage.Rclone;
 
 /// <summary>
 /// A lease on a store that can neither lock nor refuse to replace: each run writes an object of its own into a hidden folder, and then
-/// looks whether another one's is there. Of two that begin at the same moment both may give up; never do both go on.
+/// looks whether another one's is there. Of two that begin at the same moment both may give up; never do both continue.
 /// </summary>
 /// <remarks>
 /// It is valid for <see cref="ValidFor"/>, and renewed every <see cref="RenewEvery"/> by an object of a new name, so that one is there at
-/// all times; the lease of a run that was killed ends by itself, and at once for runs on the same host. The clocks of the hosts must not differ by more than some minutes, and
-/// the remote must list what was just written, as S3, B2 and disks do.
+/// all times; the lease of a run that was killed ends by itself, and at once for runs on the same host. The clocks of the hosts must not
+/// differ by more than some minutes, and the remote must list what was just written, as S3, B2 and disks do.
 /// </remarks>
 internal sealed class RcloneLock : IStoreLock
 {
@@ -23,6 +23,9 @@ internal sealed class RcloneLock : IStoreLock
 
     /// <summary>How often it is renewed.</summary>
     internal static readonly TimeSpan RenewEvery = TimeSpan.FromMinutes(5);
+
+    // One has some 200 bytes.
+    private const int LargestText = 64 << 10;
 
     private readonly RcloneStore store;
     private readonly string holder;
@@ -76,8 +79,10 @@ internal sealed class RcloneLock : IStoreLock
         {
             throw new PgBackupException(
                 ErrorCode.AlreadyRunning,
-                $"the lock of the store {store.Name} ({store.Location}) was lost: {(lost ? "another run took it over" : "it could not be renewed in time")}.",
-                "Look whether another run works in the store, and why this host could not reach it; then take the backup again.");
+                $"the lock of the store {store.Name} ({store.Location}) was lost: "
+                    + $"{(lost ? "another run took it over" : "it could not be renewed in time")}.",
+                "Look whether another run works in the store, and why this host could not reach it; then take the backup again."
+            );
         }
     }
 
@@ -114,7 +119,16 @@ internal sealed class RcloneLock : IStoreLock
         string key = string.Create(CultureInfo.InvariantCulture, $"{Folder}/{nonce}-{++generation}");
         written.Add(key);
         using var text = new MemoryStream(
-            JsonSerializer.SerializeToUtf8Bytes(new RcloneLockText { Holder = holder, Expires = until, Process = ProcessMark.Own }, RcloneJson.Default.RcloneLockText));
+            JsonSerializer.SerializeToUtf8Bytes(
+                new RcloneLockText
+                {
+                    Holder = holder,
+                    Expires = until,
+                    Process = ProcessMark.Own,
+                },
+                RcloneJson.Default.RcloneLockText
+            )
+        );
         await store.PutAsync(key, text, null, cancel);
         current = key;
         Interlocked.Exchange(ref expiresTicks, until.UtcTicks);
@@ -144,21 +158,29 @@ internal sealed class RcloneLock : IStoreLock
                 continue; // given back meanwhile
             }
 
-            if (text.Expires > clock.GetUtcNow() && !ProcessMark.IsGone(text.Process)
-                && (text.Process is null || text.Process != ProcessMark.Own || HeldLocks.Has(mark)))
+            if (
+                text.Expires > clock.GetUtcNow()
+                && !ProcessMark.IsGone(text.Process)
+                && (text.Process is null || text.Process != ProcessMark.Own || HeldLocks.Has(mark))
+            )
             {
                 throw new PgBackupException(
                     ErrorCode.AlreadyRunning,
                     $"another run works in the store {store.Name} ({store.Location}): {text.Holder}.",
                     string.Create(
                         CultureInfo.InvariantCulture,
-                        $"Wait for it to end, or stop it. The lock of a run that was killed ends by itself, at {text.Expires.UtcDateTime:yyyy-MM-dd HH:mm} UTC."));
+                        $"Wait for it to end, or stop it. The lock of a run that was killed ends by itself, at "
+                            + $"{text.Expires.UtcDateTime:yyyy-MM-dd HH:mm} UTC."
+                    )
+                );
             }
 
             await store.DeleteAsync(other.Key, cancel);
             Note = string.Create(
                 CultureInfo.InvariantCulture,
-                $"removed the lock of a run that ended without giving it back: {text.Holder} (valid until {text.Expires.UtcDateTime:yyyy-MM-dd HH:mm} UTC).");
+                $"removed the lock of a run that ended without giving it back: {text.Holder} (valid until "
+                    + $"{text.Expires.UtcDateTime:yyyy-MM-dd HH:mm} UTC)."
+            );
         }
     }
 
@@ -166,14 +188,11 @@ internal sealed class RcloneLock : IStoreLock
     {
         try
         {
-            await using Stream stream = await store.OpenAsync(found.Key, cancel);
-            return await JsonSerializer.DeserializeAsync(stream, RcloneJson.Default.RcloneLockText, cancel) ?? throw new JsonException("null");
+            return await store.TryReadBytesAsync(found.Key, LargestText, cancel) is not { } text
+                ? null
+                : JsonSerializer.Deserialize(text, RcloneJson.Default.RcloneLockText) ?? throw new JsonException("null");
         }
-        catch (PgBackupException e) when (e.Code == ErrorCode.ObjectDamaged)
-        {
-            return null;
-        }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or PgBackupException { Code: ErrorCode.ObjectDamaged })
         {
             return new RcloneLockText { Holder = "its holder is not known", Expires = found.Modified + ValidFor };
         }
@@ -219,7 +238,7 @@ internal sealed class RcloneLock : IStoreLock
         }
         catch (Exception e) when (e is PgBackupException or IOException)
         {
-            // At the next turn; RequireHeld tells when it is too late.
+            // At the next turn; RequireHeld throws when it is too late.
         }
     }
 }

@@ -51,8 +51,14 @@ internal sealed class RcloneObject(RcloneCommand rclone, string key, long size, 
             ? count
             : throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
-                string.Create(CultureInfo.InvariantCulture, $"the store {rclone.Store} ({rclone.Location}) gave {given} of the {size} bytes of {key}."),
-                "The connection broke, or the object was replaced meanwhile: try again.")
-            { IsTransient = true };
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the store {rclone.Store} ({rclone.Location}) gave {given} of the {size} bytes of {key}."
+                ),
+                "The connection broke, or the object was replaced meanwhile: try again."
+            )
+            {
+                IsTransient = true,
+            };
     }
 }

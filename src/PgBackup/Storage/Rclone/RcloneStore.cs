@@ -12,7 +12,7 @@ namespace PgBackup.Storage.Rclone;
 /// and moved to its name. In a store of buckets, where an object appears when its upload is complete, it goes directly under its name.
 /// </summary>
 /// <remarks>
-/// What was stored is compared with what was sent: its size, and a digest that the remote tells. Where it tells none (an encrypting
+/// What was stored is compared with what was sent: its size, and a digest that the remote reports. Where it reports none (an encrypting
 /// remote; S3 and B2 for what is larger than <see cref="SmallBytes"/>), the object is read back, which costs time and traffic.
 /// <para>
 /// rclone stores whatever it has got when its input ends, so that it is killed when there is an error. When this program itself dies of
@@ -35,7 +35,10 @@ public sealed class RcloneStore : IObjectStore
     // Digests that both sides know, the cheapest first: the SHA-256 is computed anyway.
     private static readonly (string Rclone, HashAlgorithmName Here)[] Digests =
     [
-        ("sha256", HashAlgorithmName.SHA256), ("sha1", HashAlgorithmName.SHA1), ("md5", HashAlgorithmName.MD5), ("sha512", HashAlgorithmName.SHA512),
+        ("sha256", HashAlgorithmName.SHA256),
+        ("sha1", HashAlgorithmName.SHA1),
+        ("md5", HashAlgorithmName.MD5),
+        ("sha512", HashAlgorithmName.SHA512),
     ];
 
     private readonly RcloneCommand rclone;
@@ -49,9 +52,7 @@ public sealed class RcloneStore : IObjectStore
     /// <param name="configFile">rclone's config file, or null for the one that rclone finds.</param>
     /// <param name="clock">For pauses and locks.</param>
     public RcloneStore(string name, string remote, string? configFile, TimeProvider clock)
-        : this(name, remote, configFile, clock, "rclone")
-    {
-    }
+        : this(name, remote, configFile, clock, "rclone") { }
 
     /// <summary>The same, with another program in the place of rclone.</summary>
     internal RcloneStore(string name, string remote, string? configFile, TimeProvider clock, string program)
@@ -92,9 +93,10 @@ public sealed class RcloneStore : IObjectStore
         try
         {
             int filled = await content.ReadAtLeastAsync(head.AsMemory(0, SmallBytes), SmallBytes, throwOnEndOfStream: false, cancel);
-            Sent sent = filled < SmallBytes
-                ? await SendSmallAsync(upload, head.AsMemory(0, filled), remote, cancel)
-                : await SendAsync(upload, head.AsMemory(0, filled), content, remote, cancel);
+            Sent sent =
+                filled < SmallBytes
+                    ? await SendSmallAsync(upload, head.AsMemory(0, filled), remote, cancel)
+                    : await SendAsync(upload, head.AsMemory(0, filled), content, remote, cancel);
             await VerifyAsync(upload, key, sent, cancel);
             if (upload != key)
             {
@@ -115,11 +117,20 @@ public sealed class RcloneStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    public async Task<Stream> OpenAsync(string key, CancellationToken cancel)
+    public async Task<Stream?> TryOpenAsync(string key, CancellationToken cancel)
     {
         // Not left to `cat`, which succeeds without a word for an object that S3 does not have.
-        RcloneItem found = await listing.StatAsync(key, null, cancel) ?? throw rclone.Lacks(key);
-        var stream = new RcloneObject(rclone, key, found.Size, ToolStream.From(rclone.StartPatient("cat", "--", rclone.PathOf(key)), cancel));
+        if (await listing.StatAsync(key, null, cancel) is not { } found)
+        {
+            return null;
+        }
+
+        var stream = new RcloneObject(
+            rclone,
+            key,
+            found.Size,
+            ToolStream.From(rclone.StartPatient("cat", "--", rclone.PathOf(key)), cancel)
+        );
         try
         {
             await stream.BeginAsync(cancel);
@@ -129,8 +140,13 @@ public sealed class RcloneStore : IObjectStore
         {
             await stream.DisposeAsync();
 
-            // It may have been removed just now, which `cat` does not say.
-            throw e.Code == ErrorCode.StoreUnavailable && await listing.StatAsync(key, null, cancel) is null ? rclone.Lacks(key) : e;
+            // It may have been removed just now, which `cat` does not always say.
+            if (e.Code != ErrorCode.ObjectDamaged && !(e.Code == ErrorCode.StoreUnavailable && await IsMissingAsync(key, cancel)))
+            {
+                throw;
+            }
+
+            return null;
         }
         catch
         {
@@ -210,7 +226,10 @@ public sealed class RcloneStore : IObjectStore
         }
 
         int removed = 0;
-        HashSet<string> filled = [.. everything.Where(static i => i.Path.Contains('/', StringComparison.Ordinal)).Select(static i => i.Path.Split('/')[0])];
+        HashSet<string> filled =
+        [
+            .. everything.Where(static i => i.Path.Contains('/', StringComparison.Ordinal)).Select(static i => i.Path.Split('/')[0]),
+        ];
         foreach (RcloneItem item in everything.Where(i => i.ModTime < olderThan))
         {
             string name = item.Path[(item.Path.LastIndexOf('/') + 1)..];
@@ -232,7 +251,8 @@ public sealed class RcloneStore : IObjectStore
 
     /// <inheritdoc/>
     /// <remarks>A lease among objects: see <see cref="RcloneLock"/>.</remarks>
-    public async Task<IStoreLock> LockAsync(string holder, CancellationToken cancel) => await RcloneLock.TakeAsync(this, holder, clock, cancel);
+    public async Task<IStoreLock> LockAsync(string holder, CancellationToken cancel) =>
+        await RcloneLock.TakeAsync(this, holder, clock, cancel);
 
     /// <summary>The objects of one folder, hidden ones included.</summary>
     internal async IAsyncEnumerable<StoredObject> ListHiddenAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
@@ -243,12 +263,13 @@ public sealed class RcloneStore : IObjectStore
         }
     }
 
-    private static StoredObject Describe(string folder, RcloneItem item) => new()
-    {
-        Key = folder.Length == 0 ? item.Path : $"{folder}/{item.Path}",
-        Size = item.Size,
-        Modified = item.ModTime.ToUniversalTime(),
-    };
+    private static StoredObject Describe(string folder, RcloneItem item) =>
+        new()
+        {
+            Key = folder.Length == 0 ? item.Path : $"{folder}/{item.Path}",
+            Size = item.Size,
+            Modified = item.ModTime.ToUniversalTime(),
+        };
 
     private static string PartialOf(string key)
     {
@@ -257,7 +278,9 @@ public sealed class RcloneStore : IObjectStore
         return RcloneListing.FolderOf(key) is { Length: > 0 } folder ? $"{folder}/{partial}" : partial;
     }
 
-    // Not every remote of buckets can be told not to make one that is missing.
+    private async Task<bool> IsMissingAsync(string key, CancellationToken cancel) => await listing.StatAsync(key, null, cancel) is null;
+
+    // Not every remote of buckets has an option not to make a missing one.
     private async Task SeeRootAsync(RcloneRemote remote, CancellationToken cancel)
     {
         if (!rootSeen && (remote.Features.BucketBased || MustExist))
@@ -291,7 +314,9 @@ public sealed class RcloneStore : IObjectStore
 
     private async Task<Sent> SendAsync(string key, ReadOnlyMemory<byte> head, Stream? rest, RcloneRemote remote, CancellationToken cancel)
     {
-        (string rcloneName, HashAlgorithmName here) = Digests.FirstOrDefault(d => remote.Hashes?.Contains(d.Rclone, StringComparer.OrdinalIgnoreCase) == true);
+        (string rcloneName, HashAlgorithmName here) = Digests.FirstOrDefault(d =>
+            remote.Hashes?.Contains(d.Rclone, StringComparer.OrdinalIgnoreCase) == true
+        );
         string[] size = rest is null ? ["--size", head.Length.ToString(CultureInfo.InvariantCulture)] : [];
         var source = new SentStream(head, rest, rcloneName is null or "sha256" ? null : here);
         string[] arguments = ["rcat", .. size, "--", rclone.PathOf(key)];
@@ -323,11 +348,16 @@ public sealed class RcloneStore : IObjectStore
         }
         else if (stored.Hashes?.FirstOrDefault(h => Same(h.Key, sent.DigestName)).Value is { Length: > 0 } told)
         {
-            wrong = told.Equals(sent.Digest, StringComparison.OrdinalIgnoreCase) ? null : $"other bytes ({sent.DigestName} {told} instead of {sent.Digest})";
+            wrong = told.Equals(sent.Digest, StringComparison.OrdinalIgnoreCase)
+                ? null
+                : $"other bytes ({sent.DigestName} {told} instead of {sent.Digest})";
         }
         else
         {
-            wrong = await ReadBackAsync(upload, cancel) is var (size, sha256) && (size, sha256) == (sent.Size, sent.Sha256) ? null : "other bytes";
+            wrong =
+                await ReadBackAsync(upload, cancel) is var (size, sha256) && (size, sha256) == (sent.Size, sent.Sha256)
+                    ? null
+                    : "other bytes";
         }
 
         if (wrong is not null)
@@ -336,15 +366,17 @@ public sealed class RcloneStore : IObjectStore
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
                 $"the store {Name} ({Location}) holds something else than was sent as {key}: {wrong}. It was removed.",
-                "Take the backup again. If it happens again, the remote, or something between it and here, damages data: do not rely on it.");
+                "Take the backup again. If it happens again, the remote, or something between it and here, damages data: do not rely on it."
+            );
         }
     }
 
-    private static bool Same(string name, string? other) => name.Replace("-", "", StringComparison.Ordinal).Equals(other, StringComparison.OrdinalIgnoreCase);
+    private static bool Same(string name, string? other) =>
+        name.Replace("-", "", StringComparison.Ordinal).Equals(other, StringComparison.OrdinalIgnoreCase);
 
     private async Task<(long Size, string Sha256)> ReadBackAsync(string key, CancellationToken cancel)
     {
-        await using var stored = new HashingStream(await OpenAsync(key, cancel));
+        await using var stored = new HashingStream(await this.OpenAsync(key, cancel));
         await stored.CopyToAsync(Stream.Null, cancel);
         return (stored.BytesRead, stored.Sha256);
     }
@@ -352,7 +384,15 @@ public sealed class RcloneStore : IObjectStore
     private async Task MoveAsync(string upload, string key, Sent sent, CancellationToken cancel)
     {
         // Without --ignore-times an object of the same size and second, or on WebDAV of the same size, is left as it was.
-        ToolResult result = await rclone.RunAsync(null, cancel, "moveto", "--ignore-times", "--", rclone.PathOf(upload), rclone.PathOf(key));
+        ToolResult result = await rclone.RunAsync(
+            null,
+            cancel,
+            "moveto",
+            "--ignore-times",
+            "--",
+            rclone.PathOf(upload),
+            rclone.PathOf(key)
+        );
         if (result.ExitCode != 0)
         {
             throw rclone.Failure("moveto", result.Errors);
@@ -363,8 +403,9 @@ public sealed class RcloneStore : IObjectStore
         {
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
-                $"the store {Name} ({Location}) was told to move an object to {key}, and does not have it there.",
-                "Look at that folder with `rclone lsl`, and take the backup again.");
+                $"the store {Name} ({Location}) did not move an object to {key}, although rclone reported success.",
+                "Look at that folder with `rclone lsl`, and take the backup again."
+            );
         }
     }
 
@@ -374,7 +415,10 @@ public sealed class RcloneStore : IObjectStore
     {
         TimeSpan age = clock.GetUtcNow() - olderThan;
         TimeSpan least = remote.Root.Contains('/', StringComparison.Ordinal) ? TimeSpan.FromDays(7) : TimeSpan.Zero;
-        string maxAge = string.Create(CultureInfo.InvariantCulture, $"{Math.Max(0, (long)Math.Max(age.TotalSeconds, least.TotalSeconds))}s");
+        string maxAge = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Math.Max(0, (long)Math.Max(age.TotalSeconds, least.TotalSeconds))}s"
+        );
         ToolResult result = await rclone.RunAsync(null, cancel, "backend", "cleanup", "-o", $"max-age={maxAge}", "--", rclone.PathOf(""));
         if (result.ExitCode != 0 && RcloneCommand.IsTransient(result.Errors))
         {
@@ -393,10 +437,10 @@ public sealed class RcloneStore : IObjectStore
         }
         catch (Exception e) when (e is PgBackupException or OperationCanceledException or IOException)
         {
-            // The first error is the one to tell; a sweep removes this rest.
+            // The first error is the one to report; a sweep removes this rest.
         }
     }
 
-    // What was sent: its size, its SHA-256, and the digest that the remote may tell, by rclone's name for it.
+    // What was sent: its size, its SHA-256, and the digest that the remote may report, by rclone's name for it.
     private readonly record struct Sent(long Size, string Sha256, string? DigestName, string Digest);
 }

@@ -48,7 +48,14 @@ internal sealed class PartMemory
             }
         }
 
-        return new PartContent(this, [.. Enumerable.Range(0, blocks).Select(_ => free.TryTake(out byte[]? block) ? block : GC.AllocateUninitializedArray<byte>(BlockBytes))]);
+        return new PartContent(
+            this,
+            [
+                .. Enumerable
+                    .Range(0, blocks)
+                    .Select(_ => free.TryTake(out byte[]? block) ? block : GC.AllocateUninitializedArray<byte>(BlockBytes)),
+            ]
+        );
     }
 
     /// <summary>Takes a part's blocks back.</summary>

@@ -16,7 +16,9 @@ internal sealed partial class S3Bucket
         do
         {
             ListObjectsV2Response page = await CallAsync("listing", c => client.ListObjectsV2Async(request, c), cancel);
-            RequireList(page.Name is { Length: > 0 } || page.IsTruncated is not null || page.MaxKeys is not null || page.S3Objects is { Count: > 0 });
+            RequireList(
+                page.Name is { Length: > 0 } || page.IsTruncated is not null || page.MaxKeys is not null || page.S3Objects is { Count: > 0 }
+            );
             foreach (S3Object one in page.S3Objects ?? [])
             {
                 yield return one;
@@ -24,10 +26,11 @@ internal sealed partial class S3Bucket
 
             request.ContinuationToken = page.IsTruncated == true ? page.NextContinuationToken : null;
             // More, and no way to ask for it, is no end of the list: what is not listed would be taken for gone.
-            RequireProgress("listing", page.IsTruncated == true
-                && (string.IsNullOrEmpty(request.ContinuationToken) || !asked.Add(request.ContinuationToken)));
-        }
-        while (request.ContinuationToken is not null);
+            RequireProgress(
+                "listing",
+                page.IsTruncated == true && (string.IsNullOrEmpty(request.ContinuationToken) || !asked.Add(request.ContinuationToken))
+            );
+        } while (request.ContinuationToken is not null);
     }
 
     /// <summary>Gives up uploads that were begun before a moment.</summary>
@@ -43,11 +46,16 @@ internal sealed partial class S3Bucket
             {
                 page = await CallAsync("listing unfinished uploads", c => client.ListMultipartUploadsAsync(request, c), cancel);
             }
-            catch (PgBackupException e) when (e.InnerException is AmazonS3Exception { StatusCode: HttpStatusCode.Forbidden }
-                || (e.InnerException is AmazonS3Exception && S3Advice.IsUnknownRequest(e.InnerException)))
+            catch (PgBackupException e)
+                when (e.InnerException is AmazonS3Exception { StatusCode: HttpStatusCode.Forbidden }
+                    || (e.InnerException is AmazonS3Exception && S3Advice.IsUnknownRequest(e.InnerException))
+                )
             {
                 // Nothing depends on it: what a killed run left stays, and costs its bytes.
-                Note($"the store {Store} ({Location}) does not list unfinished uploads, so that those of killed runs cannot be removed by this program: {FirstLine(e.Message)}");
+                Note(
+                    $"the store {Store} ({Location}) does not list unfinished uploads, so that those of killed runs cannot be removed "
+                        + $"by this program: {FirstLine(e.Message)}"
+                );
                 return aborted;
             }
 
@@ -62,8 +70,10 @@ internal sealed partial class S3Bucket
                 return aborted;
             }
 
-            RequireProgress("listing unfinished uploads",
-                (request.KeyMarker, request.UploadIdMarker) == (page.NextKeyMarker, page.NextUploadIdMarker));
+            RequireProgress(
+                "listing unfinished uploads",
+                (request.KeyMarker, request.UploadIdMarker) == (page.NextKeyMarker, page.NextUploadIdMarker)
+            );
             request.KeyMarker = page.NextKeyMarker;
             request.UploadIdMarker = page.NextUploadIdMarker;
         }
@@ -79,7 +89,10 @@ internal sealed partial class S3Bucket
         if (!isList)
         {
             throw new PgBackupException(
-                ErrorCode.StoreUnavailable, $"the store {Store} ({Location}) answers with something else where a list is asked for: {S3Advice.NoServer}.", S3Advice.NoServerRemedy);
+                ErrorCode.StoreUnavailable,
+                $"the store {Store} ({Location}) answers with something else where a list is asked for: {S3Advice.NoServer}.",
+                S3Advice.NoServerRemedy
+            );
         }
     }
 
@@ -92,7 +105,8 @@ internal sealed partial class S3Bucket
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
                 $"the store {Store} ({Location}) cannot be used ({doing}): it says that there is more, and sends the same piece again.",
-                "The store, or a proxy before it, answers wrongly; nothing it lists can be relied on.");
+                "The store, or a proxy before it, answers wrongly; nothing it lists can be relied on."
+            );
         }
     }
 

@@ -54,7 +54,9 @@ internal sealed partial class S3Bucket : IDisposable
             config.RegionEndpoint = Amazon.RegionEndpoint.GetBySystemName(settings.Region);
         }
 
-        client = settings.AccessKey is { } key ? new AmazonS3Client(new BasicAWSCredentials(key, settings.SecretKey), config) : new AmazonS3Client(config);
+        client = settings.AccessKey is { } key
+            ? new AmazonS3Client(new BasicAWSCredentials(key, settings.SecretKey), config)
+            : new AmazonS3Client(config);
     }
 
     /// <summary>The store's name in the config.</summary>
@@ -65,7 +67,9 @@ internal sealed partial class S3Bucket : IDisposable
 
     /// <summary>Where it is, for people.</summary>
     /// <inheritdoc/>
-    public string Location => $"s3://{settings.Bucket}{(settings.Prefix.Length == 0 ? "" : "/" + settings.Prefix)}{(settings.Endpoint is { } e ? $" at {e.Authority}" : "")}";
+    public string Location =>
+        $"s3://{settings.Bucket}{(settings.Prefix.Length == 0 ? "" : "/" + settings.Prefix)}"
+        + $"{(settings.Endpoint is { } e ? $" at {e.Authority}" : "")}";
 
     /// <summary>What the keys of all objects of the store begin with: nothing, or something that ends in a slash.</summary>
     public string Prefix => settings.Prefix.Length == 0 ? "" : settings.Prefix + "/";
@@ -73,7 +77,8 @@ internal sealed partial class S3Bucket : IDisposable
     /// <summary>What is written there may be locked, so that the bucket keeps versions.</summary>
     public bool HasObjectLock => settings.ObjectLock is not null;
 
-    /// <summary>For requests that only one caller makes, within <see cref="CallAsync{T}(string, Func{CancellationToken, Task{T}}, CancellationToken)"/>.</summary>
+    /// <summary>For requests that only one caller makes, within
+    /// <see cref="CallAsync{T}(string, Func{CancellationToken, Task{T}}, CancellationToken)"/>.</summary>
     public AmazonS3Client Client => client;
 
     /// <inheritdoc/>
@@ -90,7 +95,8 @@ internal sealed partial class S3Bucket : IDisposable
     public Task<T> CallAsync<T>(string doing, Func<CancellationToken, Task<T>> request, CancellationToken cancel) =>
         CallAsync(doing, (c, _) => request(c), cancel);
 
-    /// <summary>What the bucket tells of an object; null when it has none, or when the bucket does not exist, which HEAD does not tell apart.</summary>
+    /// <summary>What the bucket reports about an object; null when it has none, or the bucket does not exist: HEAD does not tell these
+    /// apart.</summary>
     public async Task<GetObjectMetadataResponse?> HeadAsync(string objectKey, CancellationToken cancel) =>
         await CallAsync(
             $"looking for {objectKey}",
@@ -105,158 +111,62 @@ internal sealed partial class S3Bucket : IDisposable
                     return null;
                 }
             },
-            cancel);
+            cancel
+        );
 
-    /// <summary>Reads an object; a reading that breaks goes on for the same ETag.</summary>
+    /// <summary>Reads an object, or null when there is none; a broken read resumes for the same ETag.</summary>
     /// <param name="objectKey">Its key in the bucket.</param>
     /// <param name="compare">Its end is an error when the bytes do not fit the ETag, where that is an MD5.</param>
     /// <param name="cancel">Gives up.</param>
     // Always a range, if one of everything: the SDK compares a whole object with its ETag by itself, gets lost over ETags that are no
     // MD5s, and does not compare an object that came in two pieces. S3Download does it instead.
-    public async Task<Stream> OpenAsync(string objectKey, bool compare, CancellationToken cancel)
+    public async Task<Stream?> TryOpenAsync(string objectKey, bool compare, CancellationToken cancel)
     {
         string key = objectKey[Prefix.Length..];
-        Task<GetObjectResponse?> From(long offset, string? etag, CancellationToken c) => GetAsync(
-            key,
-            new GetObjectRequest { BucketName = settings.Bucket, Key = objectKey, EtagToMatch = etag, ByteRange = new ByteRange($"bytes={offset.ToString(CultureInfo.InvariantCulture)}-") },
-            c);
-        GetObjectResponse? response = await From(0, null, cancel);
+        Task<GetObjectResponse?> From(long offset, string? etag, CancellationToken c) =>
+            GetAsync(
+                key,
+                new GetObjectRequest
+                {
+                    BucketName = settings.Bucket,
+                    Key = objectKey,
+                    EtagToMatch = etag,
+                    ByteRange = new ByteRange($"bytes={offset.ToString(CultureInfo.InvariantCulture)}-"),
+                },
+                c
+            );
+        GetObjectResponse? response;
+        try
+        {
+            response = await From(0, null, cancel);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ObjectDamaged)
+        {
+            return null;
+        }
+
         return response is null
             ? new MemoryStream([], writable: false)
-            : new S3Download($"{key} in the store {Store} ({Location})", response, compare && EncryptionOf(response.ServerSideEncryptionMethod) is null or "AES256", From, e => Explain(e, $"reading {key}"), clock);
+            : new S3Download(
+                $"{key} in the store {Store} ({Location})",
+                response,
+                compare && EncryptionOf(response.ServerSideEncryptionMethod) is null or "AES256",
+                From,
+                e => Explain(e, $"reading {key}"),
+                clock
+            );
     }
 
     /// <summary>Reads an object back, whatever its ETag says, and compares its bytes with what was sent.</summary>
     public async Task<bool> HoldsAsync(string objectKey, SentObject sent, CancellationToken cancel)
     {
-        await using Stream content = await OpenAsync(objectKey, compare: false, cancel);
+        await using Stream content = await TryOpenAsync(objectKey, compare: false, cancel) ?? throw Lacks(objectKey[Prefix.Length..]);
         return await S3ETag.OfContentAsync(content, sent.PartSizes, cancel) == sent.ETag;
     }
 
     /// <summary>Removes an object; one that is not there is no error.</summary>
     public async Task DeleteAsync(string objectKey, CancellationToken cancel) =>
         await CallAsync($"removing {objectKey[Prefix.Length..]}", c => client.DeleteObjectAsync(settings.Bucket, objectKey, c), cancel);
-
-    /// <summary>Sends an object in one piece.</summary>
-    /// <returns>False: the answer says that it was done, but has no ETag, as a success with an error in its body.</returns>
-    public async Task<bool> SendAsync(string objectKey, PartContent part, byte[] md5, DateTimeOffset? lockedUntil, CancellationToken cancel) =>
-        await CallAsync(
-            $"sending {objectKey}",
-            async (c, gettingOn) =>
-            {
-                await using Stream body = part.Open(gettingOn);
-                var request = new PutObjectRequest
-                {
-                    BucketName = settings.Bucket,
-                    Key = objectKey,
-                    InputStream = body,
-                    MD5Digest = Convert.ToBase64String(md5),
-                    UseChunkEncoding = false,
-                    DisablePayloadSigning = overTls,
-                    AutoCloseStream = false,
-                };
-                if (settings.StorageClass is { } storage)
-                {
-                    request.StorageClass = new S3StorageClass(storage);
-                }
-
-                if (settings.Encryption is { } encryption)
-                {
-                    request.ServerSideEncryptionMethod = new ServerSideEncryptionMethod(encryption);
-                    request.ServerSideEncryptionKeyManagementServiceKeyId = settings.KmsKey;
-                }
-
-                if (lockedUntil is { } until)
-                {
-                    request.ObjectLockMode = new ObjectLockMode(settings.ObjectLock);
-                    request.ObjectLockRetainUntilDate = until.UtcDateTime;
-                }
-
-                return (await client.PutObjectAsync(request, c)).ETag is { Length: > 0 };
-            },
-            cancel);
-
-    /// <summary>Begins an upload in parts.</summary>
-    public async Task<string> BeginAsync(string objectKey, DateTimeOffset? lockedUntil, CancellationToken cancel)
-    {
-        var request = new InitiateMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey };
-        if (settings.StorageClass is { } storage)
-        {
-            request.StorageClass = new S3StorageClass(storage);
-        }
-
-        if (settings.Encryption is { } encryption)
-        {
-            request.ServerSideEncryptionMethod = new ServerSideEncryptionMethod(encryption);
-            request.ServerSideEncryptionKeyManagementServiceKeyId = settings.KmsKey;
-        }
-
-        if (lockedUntil is { } until)
-        {
-            request.ObjectLockMode = new ObjectLockMode(settings.ObjectLock);
-            request.ObjectLockRetainUntilDate = until.UtcDateTime;
-        }
-
-        return (await CallAsync($"beginning to send {objectKey}", c => client.InitiateMultipartUploadAsync(request, c), cancel)).UploadId;
-    }
-
-    /// <summary>Sends one part of an upload. Four are sent at the same time, others wait.</summary>
-    /// <returns>Its MD5.</returns>
-    public async Task<byte[]> SendPartAsync(string objectKey, string upload, int number, PartContent part, CancellationToken cancel)
-    {
-        byte[] md5 = part.Md5();
-        await sending.WaitAsync(cancel);
-        try
-        {
-            await CallAsync(
-                $"sending part {number.ToString(CultureInfo.InvariantCulture)} of {objectKey}",
-                async (c, gettingOn) =>
-                {
-                    await using Stream body = part.Open(gettingOn);
-                    return await client.UploadPartAsync(
-                        new UploadPartRequest
-                        {
-                            BucketName = settings.Bucket,
-                            Key = objectKey,
-                            UploadId = upload,
-                            PartNumber = number,
-                            PartSize = part.Size,
-                            InputStream = body,
-                            MD5Digest = Convert.ToBase64String(md5),
-                            UseChunkEncoding = false,
-                            DisablePayloadSigning = overTls,
-                        },
-                        c);
-                },
-                cancel);
-            return md5;
-        }
-        finally
-        {
-            sending.Release();
-        }
-    }
-
-    /// <summary>Puts the parts of an upload together. After an error the object may be there all the same.</summary>
-    public async Task CompleteAsync(string objectKey, string upload, List<PartETag> parts, CancellationToken cancel) =>
-        await CallAsync(
-            $"completing {objectKey}",
-            c => client.CompleteMultipartUploadAsync(new CompleteMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey, UploadId = upload, PartETags = parts }, c),
-            cancel);
-
-    /// <summary>Gives up an upload in parts; what cannot be given up now is swept later.</summary>
-    public async Task AbortAsync(string objectKey, string upload)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30), clock);
-        try
-        {
-            await AbortUploadAsync(objectKey, upload, patience.Token);
-        }
-        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
-        {
-            // The error that led here is the one to tell; the sweep finds the upload.
-        }
-    }
 
     /// <summary>Whether the bucket can lock objects.</summary>
     public async Task<bool> CanLockAsync(CancellationToken cancel) =>
@@ -266,15 +176,25 @@ internal sealed partial class S3Bucket : IDisposable
             {
                 try
                 {
-                    GetObjectLockConfigurationResponse answer = await client.GetObjectLockConfigurationAsync(new GetObjectLockConfigurationRequest { BucketName = settings.Bucket }, c);
+                    GetObjectLockConfigurationResponse answer = await client.GetObjectLockConfigurationAsync(
+                        new GetObjectLockConfigurationRequest { BucketName = settings.Bucket },
+                        c
+                    );
                     return answer.ObjectLockConfiguration?.ObjectLockEnabled == ObjectLockEnabled.Enabled;
                 }
-                catch (AmazonS3Exception e) when (e.ErrorCode is "ObjectLockConfigurationNotFoundError" or "NotImplemented" or "InvalidRequest" or "MethodNotAllowed")
+                catch (AmazonS3Exception e)
+                    when (e.ErrorCode
+                            is "ObjectLockConfigurationNotFoundError"
+                                or "NotImplemented"
+                                or "InvalidRequest"
+                                or "MethodNotAllowed"
+                    )
                 {
                     return false;
                 }
             },
-            cancel);
+            cancel
+        );
 
     /// <summary>Locks an object, or a version of it, until a moment.</summary>
     public async Task LockAsync(string objectKey, string? version, DateTimeOffset until, CancellationToken cancel)
@@ -284,7 +204,11 @@ internal sealed partial class S3Bucket : IDisposable
             BucketName = settings.Bucket,
             Key = objectKey,
             VersionId = version,
-            Retention = new ObjectLockRetention { Mode = new ObjectLockRetentionMode(settings.ObjectLock), RetainUntilDate = until.UtcDateTime },
+            Retention = new ObjectLockRetention
+            {
+                Mode = new ObjectLockRetentionMode(settings.ObjectLock),
+                RetainUntilDate = until.UtcDateTime,
+            },
         };
         await CallAsync($"locking {objectKey[Prefix.Length..]}", c => client.PutObjectRetentionAsync(request, c), cancel);
     }
@@ -322,7 +246,10 @@ internal sealed partial class S3Bucket : IDisposable
             {
                 if (attempt == 4 || down is not null)
                 {
-                    throw GiveUp(new TimeoutException($"nothing was heard of it for {Patience.TotalMinutes:0} minutes, {attempt} times"), doing);
+                    throw GiveUp(
+                        new TimeoutException($"nothing was heard of it for {Patience.TotalMinutes:0} minutes, {attempt} times"),
+                        doing
+                    );
                 }
             }
             catch (Exception e) when (S3Advice.IsCut(e) && attempt < 4 && !cancel.IsCancellationRequested)
@@ -331,7 +258,11 @@ internal sealed partial class S3Bucket : IDisposable
             }
             catch (AmazonS3Exception e) when ((IsOdd(e) || IsDamage(e)) && attempt < 4)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, (IsOdd(e) ? 400 : 100) << attempt)), clock, cancel);
+                await Task.Delay(
+                    TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100, (IsOdd(e) ? 400 : 100) << attempt)),
+                    clock,
+                    cancel
+                );
             }
             catch (Exception e) when (IsOfTheWay(e))
             {
@@ -344,7 +275,8 @@ internal sealed partial class S3Bucket : IDisposable
 
     // An answer, whatever it says, is a store that is there.
     private static bool IsSilent(Exception e, CancellationTokenSource patience) =>
-        patience.IsCancellationRequested || (IsOfTheWay(e) && e is not AmazonServiceException { StatusCode: not 0 } && !S3Advice.IsUnreadable(e));
+        patience.IsCancellationRequested
+        || (IsOfTheWay(e) && e is not AmazonServiceException { StatusCode: not 0 } && !S3Advice.IsUnreadable(e));
 
     // The connection failed in every try, for a minute or more: what the run still has to ask does not wait as long again, each for itself.
     private PgBackupException GiveUp(Exception e, string doing)
@@ -354,9 +286,17 @@ internal sealed partial class S3Bucket : IDisposable
         return error;
     }
 
-    private PgBackupException StillDown(string doing, PgBackupException first) => new(
-        ErrorCode.StoreUnavailable, $"the store {Store} ({Location}) cannot be used ({doing}): it does not answer since this run gave it up: {FirstLine(first.Message)}", first.Remedy, first.InnerException)
-    { IsTransient = true };
+    private PgBackupException StillDown(string doing, PgBackupException first) =>
+        new(
+            ErrorCode.StoreUnavailable,
+            $"the store {Store} ({Location}) cannot be used ({doing}): it does not answer since this run gave it up: "
+                + $"{FirstLine(first.Message)}",
+            first.Remedy,
+            first.InnerException
+        )
+        {
+            IsTransient = true,
+        };
 
     private async Task AbortUploadAsync(string objectKey, string upload, CancellationToken cancel) =>
         await CallAsync(
@@ -365,7 +305,15 @@ internal sealed partial class S3Bucket : IDisposable
             {
                 try
                 {
-                    await client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = settings.Bucket, Key = objectKey, UploadId = upload }, c);
+                    await client.AbortMultipartUploadAsync(
+                        new AbortMultipartUploadRequest
+                        {
+                            BucketName = settings.Bucket,
+                            Key = objectKey,
+                            UploadId = upload,
+                        },
+                        c
+                    );
                     return true;
                 }
                 catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchUpload")
@@ -373,7 +321,8 @@ internal sealed partial class S3Bucket : IDisposable
                     return false; // somebody else was faster, or the answer to an earlier try was lost
                 }
             },
-            cancel);
+            cancel
+        );
 
     // Null: there is nothing in the range, because the object is empty.
     private async Task<GetObjectResponse?> GetAsync(string key, GetObjectRequest request, CancellationToken cancel) =>
@@ -387,7 +336,7 @@ internal sealed partial class S3Bucket : IDisposable
                 }
                 catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchKey")
                 {
-                    throw new PgBackupException(ErrorCode.ObjectDamaged, $"the store {Store} has no object {key}.");
+                    throw Lacks(key);
                 }
                 catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.PreconditionFailed)
                 {
@@ -398,25 +347,53 @@ internal sealed partial class S3Bucket : IDisposable
                     return request.EtagToMatch is null ? null : throw Replaced(key, e);
                 }
             },
-            cancel);
+            cancel
+        );
 
-    private PgBackupException Replaced(string key, Exception e) => new(
-        ErrorCode.StoreUnavailable, $"{key} in the store {Store} ({Location}) was replaced while it was being read.", "Another run, or another program, writes there. Try again.", e)
-    { IsTransient = true };
+    private PgBackupException Lacks(string key) => new(ErrorCode.ObjectDamaged, $"the store {Store} has no object {key}.");
+
+    private PgBackupException Replaced(string key, Exception e) =>
+        new(
+            ErrorCode.StoreUnavailable,
+            $"{key} in the store {Store} ({Location}) was replaced while it was being read.",
+            "Another run, or another program, writes there. Try again.",
+            e
+        )
+        {
+            IsTransient = true,
+        };
 
     // An answer that breaks off in its XML is a connection that broke: the SDK hands on what its parser says.
     private static bool IsOfTheWay(Exception e) =>
-        e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or TimeoutException or OperationCanceledException || S3Advice.IsUnreadable(e);
+        e
+            is AmazonServiceException
+                or AmazonClientException
+                or HttpRequestException
+                or IOException
+                or TimeoutException
+                or OperationCanceledException
+        || S3Advice.IsUnreadable(e);
 
     // Ceph answers a few requests behind a refused upload with a bare 400, because it reads the rest of that upload as a request.
-    private static bool IsOdd(AmazonS3Exception e) => e.StatusCode == HttpStatusCode.BadRequest && e.ErrorCode is null or "" or "BadRequest" or "Bad Request";
+    private static bool IsOdd(AmazonS3Exception e) =>
+        e.StatusCode == HttpStatusCode.BadRequest && e.ErrorCode is null or "" or "BadRequest" or "Bad Request";
 
     // The body was damaged on its way: by its MD5, or by the digest that its signature is made of.
-    private static bool IsDamage(AmazonS3Exception e) => e.ErrorCode is "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch";
+    private static bool IsDamage(AmazonS3Exception e) =>
+        e.ErrorCode is "BadDigest" or "XAmzContentSHA256Mismatch" or "XAmzContentChecksumMismatch";
 
     private PgBackupException Explain(Exception e, string doing)
     {
         (string why, string remedy, bool transient) = S3Advice.On(e, settings);
-        return new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Store} ({Location}) cannot be used ({doing}): {why}", remedy, e) { IsTransient = transient, IsFull = S3Advice.IsFull(e) };
+        return new PgBackupException(
+            ErrorCode.StoreUnavailable,
+            $"the store {Store} ({Location}) cannot be used ({doing}): {why}",
+            remedy,
+            e
+        )
+        {
+            IsTransient = transient,
+            IsFull = S3Advice.IsFull(e),
+        };
     }
 }

@@ -37,7 +37,8 @@ internal sealed class S3Download : ForwardStream
         bool compare,
         Func<long, string?, CancellationToken, Task<GetObjectResponse?>> open,
         Func<Exception, PgBackupException> explain,
-        TimeProvider clock)
+        TimeProvider clock
+    )
     {
         this.what = what;
         this.response = response;
@@ -47,7 +48,10 @@ internal sealed class S3Download : ForwardStream
         size = response.ContentLength;
         etag = response.ETag ?? "";
 #pragma warning disable CA5351 // S3's own checksum
-        md5 = compare && etag.Trim('"') is { Length: 32 } hex && hex.All(char.IsAsciiHexDigit) ? IncrementalHash.CreateHash(HashAlgorithmName.MD5) : null;
+        md5 =
+            compare && etag.Trim('"') is { Length: 32 } hex && hex.All(char.IsAsciiHexDigit)
+                ? IncrementalHash.CreateHash(HashAlgorithmName.MD5)
+                : null;
 #pragma warning restore CA5351
     }
 
@@ -62,12 +66,17 @@ internal sealed class S3Download : ForwardStream
         int count = await ReadSomeAsync(buffer, cancellationToken);
         md5?.AppendData(buffer.Span[..count]);
         position += count;
-        if (position == size && md5 is not null && !Convert.ToHexString(md5.GetHashAndReset()).Equals(etag.Trim('"'), StringComparison.OrdinalIgnoreCase))
+        if (
+            position == size
+            && md5 is not null
+            && !Convert.ToHexString(md5.GetHashAndReset()).Equals(etag.Trim('"'), StringComparison.OrdinalIgnoreCase)
+        )
         {
             throw new PgBackupException(
                 ErrorCode.ObjectDamaged,
                 $"{what} is damaged: the store sends other bytes than those whose MD5 is its ETag.",
-                "Use another snapshot or another store, and do not rely on this one: it does not keep what it is given.");
+                "Use another snapshot or another store, and do not rely on this one: it does not keep what it is given."
+            );
         }
 
         return count;
@@ -95,15 +104,21 @@ internal sealed class S3Download : ForwardStream
                 return count > 0 ? count : throw new IOException("the connection ended before the object did");
             }
             // A read that begins when its patience has just ended finds the connection disposed.
-            catch (Exception e) when (e is IOException or HttpRequestException or AmazonClientException or OperationCanceledException
-                || (e is ObjectDisposedException && either.IsCancellationRequested))
+            catch (Exception e)
+                when (e is IOException or HttpRequestException or AmazonClientException or OperationCanceledException
+                    || (e is ObjectDisposedException && either.IsCancellationRequested)
+                )
             {
                 cancel.ThrowIfCancellationRequested();
                 response?.Dispose();
                 response = null;
                 if (attempt == Attempts)
                 {
-                    throw explain(e is OperationCanceledException or ObjectDisposedException ? new IOException($"nothing came for {Patience.TotalMinutes:0} minutes", e) : e);
+                    throw explain(
+                        e is OperationCanceledException or ObjectDisposedException
+                            ? new IOException($"nothing came for {Patience.TotalMinutes:0} minutes", e)
+                            : e
+                    );
                 }
 
                 await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(100, 300 << attempt)), clock, cancel);
@@ -115,7 +130,8 @@ internal sealed class S3Download : ForwardStream
     private async Task<GetObjectResponse> ReopenAsync(CancellationToken cancel)
     {
         GetObjectResponse? again = await open(position, etag.Length > 0 ? etag : null, cancel);
-        bool continues = again is not null
+        bool continues =
+            again is not null
             && (again.ETag ?? "") == etag
             && (position == 0 || (again.HttpStatusCode == HttpStatusCode.PartialContent && again.ContentLength == size - position));
         if (continues)
@@ -126,8 +142,11 @@ internal sealed class S3Download : ForwardStream
         again?.Dispose();
         throw new PgBackupException(
             ErrorCode.StoreUnavailable,
-            $"{what} could not be read on at byte {position}, where the connection had broken: the store sent something else.",
-            "The object was replaced meanwhile, or the store does not know ranges. Try again.")
-        { IsTransient = true };
+            $"{what} could not be resumed at byte {position}, where the connection broke: the store sent something else.",
+            "The object was replaced meanwhile, or the store does not know ranges. Try again."
+        )
+        {
+            IsTransient = true,
+        };
     }
 }

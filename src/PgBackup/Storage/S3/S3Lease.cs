@@ -21,6 +21,9 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
     // What was checked shortly before the end must be done when another run may begin.
     private static readonly TimeSpan Margin = TimeSpan.FromMinutes(2);
 
+    // One has some 200 bytes.
+    private const int LargestText = 64 << 10;
+
     private readonly CancellationTokenSource stop = new();
     private readonly string nonce = RandomNumberGenerator.GetHexString(16, lowercase: true);
     private byte[] body = [];
@@ -36,7 +39,15 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
     /// <exception cref="PgBackupException"><see cref="ErrorCode.AlreadyRunning"/>.</exception>
     public async Task<IStoreLock> AcquireAsync(string holder, CancellationToken cancel)
     {
-        body = JsonSerializer.SerializeToUtf8Bytes(new LeaseText { Holder = holder, Nonce = nonce, Process = ProcessMark.Own }, LeaseJson.Default.LeaseText);
+        body = JsonSerializer.SerializeToUtf8Bytes(
+            new LeaseText
+            {
+                Holder = holder,
+                Nonce = nonce,
+                Process = ProcessMark.Own,
+            },
+            LeaseJson.Default.LeaseText
+        );
         HeldLocks.Add(nonce, bucket.Store);
         try
         {
@@ -59,8 +70,11 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
         {
             throw new PgBackupException(
                 ErrorCode.AlreadyRunning,
-                $"the lock of the store {bucket.Store} ({bucket.Location}) was lost: it could not be renewed for {(Length - Margin).TotalMinutes:0} minutes, or another run has taken it over.",
-                "This run writes no more there. See that the host was not suspended and that the store can be reached; the next run cleans up.");
+                $"the lock of the store {bucket.Store} ({bucket.Location}) was lost: it could not be renewed for "
+                    + $"{(Length - Margin).TotalMinutes:0} minutes, or another run has taken it over.",
+                "This run writes no more there. See that the host was not suspended and that the store can be reached; the next run "
+                    + "cleans up."
+            );
         }
     }
 
@@ -71,12 +85,16 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
         await renewing;
         stop.Dispose();
         HeldLocks.Remove(nonce);
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20), clock);
         try
         {
             if (asked && !lost && (await ReadAsync(patience.Token))?.Text.Nonce == nonce)
             {
-                DeleteObjectResponse mark = await bucket.CallAsync("giving the lock back", c => bucket.Client.DeleteObjectAsync(bucket.Name, key, c), patience.Token);
+                DeleteObjectResponse mark = await bucket.CallAsync(
+                    "giving the lock back",
+                    c => bucket.Client.DeleteObjectAsync(bucket.Name, key, c),
+                    patience.Token
+                );
                 await versions.RemoveBelowAsync(key, mark.VersionId, patience.Token);
             }
         }
@@ -120,9 +138,13 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
             {
                 await RequireOursAsync(cancel);
                 bool ours = IsLeftByUs(other.Text);
-                string how = ours ? "was not given back by this very run"
-                    : gone ? "is that of a process of this host that is gone" : $"was not renewed for {age.TotalMinutes:0} minutes";
-                Note = $"the lock of {other.Text.Holder} in the store {bucket.Store} {how}: {(ours ? "it" : "that run was killed, and its lock")} was taken over";
+                string how =
+                    ours ? "was not given back by this very run"
+                    : gone ? "is that of a process of this host that is gone"
+                    : $"was not renewed for {age.TotalMinutes:0} minutes";
+                Note =
+                    $"the lock of {other.Text.Holder} in the store {bucket.Store} {how}: "
+                    + $"{(ours ? "it" : "that run was killed, and its lock")} was taken over";
                 return;
             }
         }
@@ -130,8 +152,8 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
         throw Taken("several runs want it at the same time");
     }
 
-    private static bool IsLeftByUs(LeaseText lease) => lease.Process is { } process && process == ProcessMark.Own
-        && !HeldLocks.Has(lease.Nonce);
+    private static bool IsLeftByUs(LeaseText lease) =>
+        lease.Process is { } process && process == ProcessMark.Own && !HeldLocks.Has(lease.Nonce);
 
     // Null: only if there is none. An ETag: only if it is still that one; some servers want it without its quotes.
     private async Task<bool> WriteAsync(string? replace, CancellationToken cancel)
@@ -173,7 +195,10 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
                     await bucket.Client.PutObjectAsync(request, c);
                     return true;
                 }
-                catch (AmazonS3Exception e) when (e.StatusCode is HttpStatusCode.PreconditionFailed or HttpStatusCode.Conflict || (replace is not null && e.StatusCode is HttpStatusCode.NotFound && e.ErrorCode != "NoSuchBucket"))
+                catch (AmazonS3Exception e)
+                    when (e.StatusCode is HttpStatusCode.PreconditionFailed or HttpStatusCode.Conflict
+                        || (replace is not null && e.StatusCode is HttpStatusCode.NotFound && e.ErrorCode != "NoSuchBucket")
+                    )
                 {
                     // A write that was repeated because its answer got lost meets itself.
                     return await ReadAsync(c) is { } now && now.Bytes.AsSpan().SequenceEqual(body);
@@ -187,12 +212,24 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
                     }
 
                     using var again = new MemoryStream(body);
-                    await bucket.Client.PutObjectAsync(new PutObjectRequest { BucketName = bucket.Name, Key = key, InputStream = again, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5(body) }, c);
+                    await bucket.Client.PutObjectAsync(
+                        new PutObjectRequest
+                        {
+                            BucketName = bucket.Name,
+                            Key = key,
+                            InputStream = again,
+                            UseChunkEncoding = false,
+                            AutoCloseStream = false,
+                            MD5Digest = Md5(body),
+                        },
+                        c
+                    );
                     await Task.Delay(TimeSpan.FromSeconds(2), clock, c);
                     return true;
                 }
             },
-            cancel);
+            cancel
+        );
 
     // Whatever the store made of the condition: what stands there now decides.
     private async Task RequireOursAsync(CancellationToken cancel)
@@ -214,11 +251,19 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
                     try
                     {
                         // A range: the SDK would compare a whole object with its ETag, which need not be an MD5.
-                        using GetObjectResponse answer = await bucket.Client.GetObjectAsync(new GetObjectRequest { BucketName = bucket.Name, Key = key, ByteRange = new ByteRange(0, 65_535) }, c);
-                        using var text = new MemoryStream();
-                        await answer.ResponseStream.CopyToAsync(text, c);
-                        RequireNoPage(text.ToArray());
-                        return StateOf(text.ToArray(), answer.ETag, answer.LastModified);
+                        using GetObjectResponse answer = await bucket.Client.GetObjectAsync(
+                            new GetObjectRequest
+                            {
+                                BucketName = bucket.Name,
+                                Key = key,
+                                ByteRange = new ByteRange(0, LargestText - 1),
+                            },
+                            c
+                        );
+                        byte[] text = new byte[LargestText]; // and no more, though the answer may be larger than what was asked for
+                        text = text[..await answer.ResponseStream.ReadAtLeastAsync(text, text.Length, throwOnEndOfStream: false, c)];
+                        RequireNoPage(text);
+                        return StateOf(text, answer.ETag, answer.LastModified);
                     }
                     catch (AmazonS3Exception e) when (e.ErrorCode == "NoSuchKey")
                     {
@@ -235,7 +280,8 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
                     }
                 }
             },
-            cancel);
+            cancel
+        );
 
     // What answers every request with a page (a proxy's sign-in, a web server at the wrong port) would look like a lock of somebody.
     private void RequireNoPage(byte[] content)
@@ -244,8 +290,10 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
         {
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
-                $"the store {bucket.Store} ({bucket.Location}) answers with a page of HTML or XML where its lock {key} is asked for: {S3Advice.NoServer}.",
-                S3Advice.NoServerRemedy);
+                $"the store {bucket.Store} ({bucket.Location}) answers with a page of HTML or XML where its lock {key} is asked for: "
+                    + $"{S3Advice.NoServer}.",
+                S3Advice.NoServerRemedy
+            );
         }
     }
 
@@ -279,13 +327,25 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
             async c =>
             {
                 using var content = new MemoryStream("time\n"u8.ToArray());
-                await bucket.Client.PutObjectAsync(new PutObjectRequest { BucketName = bucket.Name, Key = probe, InputStream = content, UseChunkEncoding = false, AutoCloseStream = false, MD5Digest = Md5("time\n"u8.ToArray()) }, c);
+                await bucket.Client.PutObjectAsync(
+                    new PutObjectRequest
+                    {
+                        BucketName = bucket.Name,
+                        Key = probe,
+                        InputStream = content,
+                        UseChunkEncoding = false,
+                        AutoCloseStream = false,
+                        MD5Digest = Md5("time\n"u8.ToArray()),
+                    },
+                    c
+                );
                 GetObjectMetadataResponse head = await bucket.Client.GetObjectMetadataAsync(bucket.Name, probe, c);
                 DeleteObjectResponse mark = await bucket.Client.DeleteObjectAsync(bucket.Name, probe, c);
                 await versions.RemoveBelowAsync(probe, mark.VersionId, c);
                 return (DateTimeOffset)(head.LastModified ?? DateTime.UnixEpoch).ToUniversalTime();
             },
-            cancel);
+            cancel
+        );
     }
 
     private async Task RenewAsync()
@@ -326,10 +386,13 @@ internal sealed class S3Lease(S3Bucket bucket, S3Versions versions, string key, 
         }
     }
 
-    private PgBackupException Taken(string holder) => new(
-        ErrorCode.AlreadyRunning,
-        $"another run works in the store {bucket.Store} ({bucket.Location}): {holder}.",
-        "Wait for it to end, or stop it. The lock of a run that was killed is free at once on its own host, and after 15 minutes on others.");
+    private PgBackupException Taken(string holder) =>
+        new(
+            ErrorCode.AlreadyRunning,
+            $"another run works in the store {bucket.Store} ({bucket.Location}): {holder}.",
+            "Wait for it to end, or stop it. The lock of a run that was killed is free at once on its own host, and after 15 minutes "
+                + "on others."
+        );
 
     private static string Md5(byte[] bytes)
     {

@@ -91,7 +91,7 @@ public sealed class S3Store : IObjectStore, IDisposable
     }
 
     /// <inheritdoc/>
-    public Task<Stream> OpenAsync(string key, CancellationToken cancel) => bucket.OpenAsync(KeyOf(key), compare: true, cancel);
+    public Task<Stream?> TryOpenAsync(string key, CancellationToken cancel) => bucket.TryOpenAsync(KeyOf(key), compare: true, cancel);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<StoredObject> ListAsync(string folder, [EnumeratorCancellation] CancellationToken cancel)
@@ -101,7 +101,12 @@ public sealed class S3Store : IObjectStore, IDisposable
             string key = one.Key[bucket.Prefix.Length..];
             if (!IsHidden(key) && !key.EndsWith('/') && key.Length > 0) // consoles make empty objects that look like folders
             {
-                yield return new StoredObject { Key = key, Size = one.Size ?? 0, Modified = S3Bucket.Utc(one.LastModified) };
+                yield return new StoredObject
+                {
+                    Key = key,
+                    Size = one.Size ?? 0,
+                    Modified = S3Bucket.Utc(one.LastModified),
+                };
             }
         }
     }
@@ -114,7 +119,19 @@ public sealed class S3Store : IObjectStore, IDisposable
         {
             // The answer to HEAD does not tell a missing object from a missing bucket.
             await bucket.CallAsync(
-                $"looking for {key}", c => bucket.Client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket.Name, Prefix = objectKey, MaxKeys = 1 }, c), cancel);
+                $"looking for {key}",
+                c =>
+                    bucket.Client.ListObjectsV2Async(
+                        new ListObjectsV2Request
+                        {
+                            BucketName = bucket.Name,
+                            Prefix = objectKey,
+                            MaxKeys = 1,
+                        },
+                        c
+                    ),
+                cancel
+            );
             return null;
         }
 
@@ -150,7 +167,11 @@ public sealed class S3Store : IObjectStore, IDisposable
             keys.Add(one.Key);
         }
 
-        await Parallel.ForEachAsync(keys, new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancel }, async (key, c) => await bucket.DeleteAsync(key, c));
+        await Parallel.ForEachAsync(
+            keys,
+            new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = cancel },
+            async (key, c) => await bucket.DeleteAsync(key, c)
+        );
         if (bucket.HasObjectLock)
         {
             await versions.RemoveAsync(prefix, static of => of, cancel);
@@ -160,7 +181,8 @@ public sealed class S3Store : IObjectStore, IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>With object lock also what was removed while it was locked, once the lock has ended: its versions, below the mark of its removal.</remarks>
+    /// <remarks>With object lock also what was removed while it was locked, once the lock has ended: its versions, below the mark of its
+    /// removal.</remarks>
     public async Task<int> SweepAsync(DateTimeOffset olderThan, CancellationToken cancel)
     {
         int swept = await bucket.AbortUploadsAsync(bucket.Prefix, olderThan, cancel);
@@ -199,7 +221,11 @@ public sealed class S3Store : IObjectStore, IDisposable
         catch (PgBackupException e) when (e.IsTransient && !cancel.IsCancellationRequested)
         {
             // Only the answer may have been lost.
-            if (await bucket.HeadAsync(objectKey, cancel) is { } head && head.ContentLength == sent.Size && S3Bucket.Bare(head.ETag) == sent.ETag)
+            if (
+                await bucket.HeadAsync(objectKey, cancel) is { } head
+                && head.ContentLength == sent.Size
+                && S3Bucket.Bare(head.ETag) == sent.ETag
+            )
             {
                 return sent;
             }
@@ -214,12 +240,19 @@ public sealed class S3Store : IObjectStore, IDisposable
         if (head is null)
         {
             throw sent.IsConfirmed
-                ? new PgBackupException(ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) took {key} without complaint, and does not have it.", "Something else removes objects there, or the store is not consistent; it cannot be relied on.")
+                ? new PgBackupException(
+                    ErrorCode.StoreUnavailable,
+                    $"the store {Name} ({Location}) took {key} without complaint, and does not have it.",
+                    "Something else removes objects there, or the store is not consistent; it cannot be relied on."
+                )
                 : Unconfirmed(key, "nothing");
         }
 
         string? encrypted = S3Bucket.EncryptionOf(head.ServerSideEncryptionMethod);
-        string? wrong = head.ContentLength != sent.Size ? $"it says {head.ContentLength.ToString(CultureInfo.InvariantCulture)} bytes, and {sent.Size.ToString(CultureInfo.InvariantCulture)} were sent"
+        string? wrong =
+            head.ContentLength != sent.Size
+                ? $"it says {head.ContentLength.ToString(CultureInfo.InvariantCulture)} bytes, and "
+                    + $"{sent.Size.ToString(CultureInfo.InvariantCulture)} were sent"
             : S3Bucket.Bare(head.ETag) == sent.ETag ? null
             : encrypted is not null and not "AES256" ? null // the parts' MD5s were checked on arrival; the ETag is opaque
             : await bucket.HoldsAsync(objectKey, sent, cancel) ? null
@@ -233,7 +266,10 @@ public sealed class S3Store : IObjectStore, IDisposable
         {
             await DeleteAsync(key, cancel);
             throw new PgBackupException(
-                ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) does not hold what was sent for {key}: {wrong}. The object was removed.", "The store, or something before it, changes what it is given. Do not rely on it.");
+                ErrorCode.StoreUnavailable,
+                $"the store {Name} ({Location}) does not hold what was sent for {key}: {wrong}. The object was removed.",
+                "The store, or something before it, changes what it is given. Do not rely on it."
+            );
         }
 
         if (settings.RequireEncryption && encrypted is null)
@@ -242,7 +278,8 @@ public sealed class S3Store : IObjectStore, IDisposable
             throw new PgBackupException(
                 ErrorCode.StoreNotEncrypting,
                 $"the store {Name} ({Location}) does not encrypt: it says nothing of server-side encryption for {key}, which was removed.",
-                "Use a store that encrypts (s3: { sse: AES256 } or { sse: aws:kms }), or encryption: gpg or age.");
+                "Use a store that encrypts (s3: { sse: AES256 } or { sse: aws:kms }), or encryption: gpg or age."
+            );
         }
 
         if (lockedUntil is { } until && !IsLocked(head, until))
@@ -252,9 +289,15 @@ public sealed class S3Store : IObjectStore, IDisposable
     }
 
     // What lies there may be what lay there before: it is not removed.
-    private PgBackupException Unconfirmed(string key, string found) => new(
-        ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) answered without saying that it took {key}, and holds {found} there.", "The store is busy or broken. The next run goes on.")
-    { IsTransient = true };
+    private PgBackupException Unconfirmed(string key, string found) =>
+        new(
+            ErrorCode.StoreUnavailable,
+            $"the store {Name} ({Location}) answered without saying that it took {key}, and holds {found} there.",
+            "The store is busy or broken. The next run continues."
+        )
+        {
+            IsTransient = true,
+        };
 
     // Some servers ignore the lock that an upload in parts was begun with.
     private async Task LockObjectAsync(string key, string objectKey, string? version, DateTimeOffset until, CancellationToken cancel)
@@ -263,7 +306,10 @@ public sealed class S3Store : IObjectStore, IDisposable
         if (await bucket.HeadAsync(objectKey, cancel) is not { } head || !IsLocked(head, until))
         {
             throw new PgBackupException(
-                ErrorCode.StoreUnavailable, $"the store {Name} ({Location}) did not lock {key} until {until:yyyy-MM-dd}, as it was asked to.", "Check that the bucket has object lock, or leave out object_lock.");
+                ErrorCode.StoreUnavailable,
+                $"the store {Name} ({Location}) did not lock {key} until {until:yyyy-MM-dd}, as requested.",
+                "Check that the bucket has object lock, or leave out object_lock."
+            );
         }
     }
 
@@ -274,7 +320,9 @@ public sealed class S3Store : IObjectStore, IDisposable
             throw new PgBackupException(
                 ErrorCode.StoreUnavailable,
                 $"the bucket {settings.Bucket} of the store {Name} has no object lock, which object_lock: asks for.",
-                "Object lock can only be switched on when a bucket is made (`--object-lock-enabled-for-bucket`): make a new bucket, or leave out object_lock.");
+                "Object lock can only be switched on when a bucket is made (`aws s3api create-bucket "
+                    + "--object-lock-enabled-for-bucket`): make a new bucket, or leave out object_lock."
+            );
         }
     }
 }

@@ -30,7 +30,13 @@ internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string object
             }
 
             byte[][] digests = await Task.WhenAll(sending);
-            var sent = new SentObject { IsConfirmed = true, Size = sizes.Sum(), ETag = S3ETag.OfParts(digests), PartSizes = sizes };
+            var sent = new SentObject
+            {
+                IsConfirmed = true,
+                Size = sizes.Sum(),
+                ETag = S3ETag.OfParts(digests),
+                PartSizes = sizes,
+            };
             List<PartETag> tags = [.. digests.Select(static (md5, i) => new PartETag(i + 1, $"\"{Convert.ToHexStringLower(md5)}\""))];
             await CompleteAsync(upload, tags, sent, cancel);
             return sent;
@@ -38,9 +44,10 @@ internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string object
         catch (Exception e)
         {
             await stop.CancelAsync();
-            await Task.WhenAll(sending).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.WhenAll(sending)
+                .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             await bucket.AbortAsync(objectKey, upload);
-            // A part that failed stops the reading of the next, and the other parts: its reason is the one to tell.
+            // A part that failed stops the reading of the next, and the other parts: its reason is the one to report.
             cancel.ThrowIfCancellationRequested();
             if (reason is not null && reason != e)
             {
@@ -52,7 +59,7 @@ internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string object
     }
 
     // An answer that is an error, or that never came, is not believed at once: the object may be there. Where ETags are opaque, only
-    // reading it tells whether it is this one or an older one.
+    // reading it shows whether it is this one or an older one.
     private async Task CompleteAsync(string upload, List<PartETag> parts, SentObject sent, CancellationToken cancel)
     {
         try
@@ -61,8 +68,11 @@ internal sealed class S3Upload(S3Bucket bucket, PartMemory memory, string object
         }
         catch (PgBackupException) when (!cancel.IsCancellationRequested)
         {
-            if (await bucket.HeadAsync(objectKey, cancel) is not { } head || head.ContentLength != sent.Size
-                || (S3Bucket.Bare(head.ETag) != sent.ETag && !await bucket.HoldsAsync(objectKey, sent, cancel)))
+            if (
+                await bucket.HeadAsync(objectKey, cancel) is not { } head
+                || head.ContentLength != sent.Size
+                || (S3Bucket.Bare(head.ETag) != sent.ETag && !await bucket.HoldsAsync(objectKey, sent, cancel))
+            )
             {
                 throw;
             }

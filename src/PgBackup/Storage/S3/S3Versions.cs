@@ -7,8 +7,8 @@ namespace PgBackup.Storage.S3;
 
 /// <summary>The versions of objects in a bucket that keeps them, as one with object lock does. What is still locked stays.</summary>
 /// <remarks>
-/// Stores list them in different orders: AWS the newest of a key first, others all versions before all delete markers. Only what each says of
-/// itself counts: whether it is the latest, and when it was written.
+/// Stores list them in different orders: AWS the newest of a key first, others all versions before all delete markers. Only what each says
+/// of itself counts: whether it is the latest, and when it was written.
 /// </remarks>
 internal sealed class S3Versions(S3Bucket bucket)
 {
@@ -24,7 +24,11 @@ internal sealed class S3Versions(S3Bucket bucket)
         {
             List<S3ObjectVersion> doomed = wanted(versions);
             bool all = doomed.Count > 0;
-            foreach (S3ObjectVersion version in doomed.OrderBy(static v => v.IsDeleteMarker == true).TakeWhile(v => all || v.IsDeleteMarker != true))
+            foreach (
+                S3ObjectVersion version in doomed
+                    .OrderBy(static v => v.IsDeleteMarker == true)
+                    .TakeWhile(v => all || v.IsDeleteMarker != true)
+            )
             {
                 all &= await RemoveOneAsync(version, cancel);
             }
@@ -35,7 +39,8 @@ internal sealed class S3Versions(S3Bucket bucket)
         return gone;
     }
 
-    /// <summary>In a bucket with object lock, removes a delete marker and all versions that are older; others have none to remove.</summary>
+    /// <summary>In a bucket with object lock, removes a delete marker and all versions that are older; others have none to
+    /// remove.</summary>
     public async Task RemoveBelowAsync(string objectKey, string? marker, CancellationToken cancel)
     {
         if (bucket.HasObjectLock && marker is { Length: > 0 })
@@ -44,23 +49,37 @@ internal sealed class S3Versions(S3Bucket bucket)
         }
     }
 
-    /// <summary>A delete marker with all versions that are older. The latest one is none of them, whatever the time is: times are told to
+    /// <summary>A delete marker with all versions that are older. The latest one never is, whatever its time: times are exact only to
     /// the second.</summary>
     internal static List<S3ObjectVersion> Below(List<S3ObjectVersion> versions, string marker) =>
-        versions.Find(v => v.VersionId == marker) is not { } mark ? []
-        : [.. versions.Where(v => v == mark || (v.IsLatest != true && S3Bucket.Utc(v.LastModified) <= S3Bucket.Utc(mark.LastModified)))];
+        versions.Find(v => v.VersionId == marker) is not { } mark
+            ? []
+            :
+            [
+                .. versions.Where(v =>
+                    v == mark || (v.IsLatest != true && S3Bucket.Utc(v.LastModified) <= S3Bucket.Utc(mark.LastModified))
+                ),
+            ];
 
     /// <summary>The newest first. Of the same second, a marker is taken for the newer one: what it hides was there before.</summary>
     internal static List<S3ObjectVersion> Sorted(IEnumerable<S3ObjectVersion> versions) =>
-        [.. versions.OrderByDescending(static v => v.IsLatest == true).ThenByDescending(static v => S3Bucket.Utc(v.LastModified))
-            .ThenByDescending(static v => v.IsDeleteMarker == true)];
+        [
+            .. versions
+                .OrderByDescending(static v => v.IsLatest == true)
+                .ThenByDescending(static v => S3Bucket.Utc(v.LastModified))
+                .ThenByDescending(static v => v.IsDeleteMarker == true),
+        ];
 
     // False: it is still locked.
     private async Task<bool> RemoveOneAsync(S3ObjectVersion version, CancellationToken cancel)
     {
         try
         {
-            await bucket.CallAsync($"removing a version of {version.Key}", c => bucket.Client.DeleteObjectAsync(bucket.Name, version.Key, version.VersionId, c), cancel);
+            await bucket.CallAsync(
+                $"removing a version of {version.Key}",
+                c => bucket.Client.DeleteObjectAsync(bucket.Name, version.Key, version.VersionId, c),
+                cancel
+            );
             return true;
         }
         catch (PgBackupException e) when (e.InnerException is AmazonS3Exception { StatusCode: HttpStatusCode.Forbidden })
@@ -77,8 +96,14 @@ internal sealed class S3Versions(S3Bucket bucket)
         HashSet<(string?, string?)> asked = [];
         while (true)
         {
-            ListVersionsResponse page = await bucket.CallAsync("listing versions", c => bucket.Client.ListVersionsAsync(request, c), cancel);
-            bucket.RequireList(page.Name is { Length: > 0 } || page.IsTruncated is not null || page.MaxKeys is not null || page.Versions is { Count: > 0 });
+            ListVersionsResponse page = await bucket.CallAsync(
+                "listing versions",
+                c => bucket.Client.ListVersionsAsync(request, c),
+                cancel
+            );
+            bucket.RequireList(
+                page.Name is { Length: > 0 } || page.IsTruncated is not null || page.MaxKeys is not null || page.Versions is { Count: > 0 }
+            );
             foreach (S3ObjectVersion version in page.Versions ?? [])
             {
                 if (!open.TryGetValue(version.Key, out List<S3ObjectVersion>? versions))
@@ -90,8 +115,10 @@ internal sealed class S3Versions(S3Bucket bucket)
             }
 
             bool more = page.IsTruncated == true;
-            bucket.RequireProgress("listing versions", more
-                && (string.IsNullOrEmpty(page.NextKeyMarker) || !asked.Add((page.NextKeyMarker, page.NextVersionIdMarker))));
+            bucket.RequireProgress(
+                "listing versions",
+                more && (string.IsNullOrEmpty(page.NextKeyMarker) || !asked.Add((page.NextKeyMarker, page.NextVersionIdMarker)))
+            );
             foreach (string key in open.Keys.SkipLast(more ? 1 : 0).ToList())
             {
                 yield return Sorted(open[key]);

@@ -20,7 +20,7 @@ public sealed class CanaryCheckTests : IAsyncLifetime
     {
         await ToolProcess.ReadAsync(new ToolCommand("age-keygen", "--output", stores.Folder["key"]), Cancel);
         recipient = (await ToolProcess.ReadAsync(new ToolCommand("age-keygen", "-y", stores.Folder["key"]), Cancel)).Trim();
-        var cipher = new AgeCipher([recipient], null);
+        var cipher = new AgeCipher([recipient], null, TimeProvider.System);
         sample = await (await Of(Day(22)).EncryptedAsync(cipher)).PutAsync(stores.Open("local"));
         Manifest manifest = sample.Manifest;
         await new KeysOperation([stores.Open("local")], stores.Clock).AfterRunAsync(manifest, cipher, Cancel);
@@ -63,7 +63,11 @@ public sealed class CanaryCheckTests : IAsyncLifetime
     [Theory]
     [InlineData(".sha256", "", "it has no digest beside it")]
     [InlineData("", ".sha256", "the canary that it belongs to is missing")]
-    public async Task One_that_is_missing_of_a_canary_and_its_digest_is_told_and_the_next_run_writes_both(string removed, string named, string told)
+    public async Task One_that_is_missing_of_a_canary_and_its_digest_is_told_and_the_next_run_writes_both(
+        string removed,
+        string named,
+        string told
+    )
     {
         File.Delete(stores.PathOf("local", canary + removed));
 
@@ -71,7 +75,11 @@ public sealed class CanaryCheckTests : IAsyncLifetime
 
         problem.Object.ShouldBe(canary + named);
         problem.Problem.ShouldStartWith(told);
-        await new KeysOperation([stores.Open("local")], stores.Clock).AfterRunAsync(sample.Manifest, new AgeCipher([recipient], null), Cancel);
+        await new KeysOperation([stores.Open("local")], stores.Clock).AfterRunAsync(
+            sample.Manifest,
+            new AgeCipher([recipient], null, TimeProvider.System),
+            Cancel
+        );
         (await CheckAsync(key: true)).StoreProblems.ShouldBeEmpty();
     }
 
@@ -92,12 +100,18 @@ public sealed class CanaryCheckTests : IAsyncLifetime
         }
 
         IReadOnlyList<StoreProblem> found = (await CheckAsync(key: false)).StoreProblems;
-        StoreProblem mended = (await new CanaryRepair([Stores.Kept(stores.Open("local"))]).RunAsync(found, "here", Cancel)).ShouldHaveSingleItem();
+        StoreProblem mended = (
+            await new CanaryRepair([Stores.Kept(stores.Open("local"))]).RunAsync(found, "here", Cancel)
+        ).ShouldHaveSingleItem();
 
         mended.Mended.ShouldBe("removed, with its digest");
         Directory.GetFiles(stores.PathOf("local", "keys"), "canary-*").ShouldBeEmpty();
         (await CheckAsync(key: true)).StoreProblems.ShouldBeEmpty();
-        await new KeysOperation([stores.Open("local")], stores.Clock).AfterRunAsync(sample.Manifest, new AgeCipher([recipient], null), Cancel);
+        await new KeysOperation([stores.Open("local")], stores.Clock).AfterRunAsync(
+            sample.Manifest,
+            new AgeCipher([recipient], null, TimeProvider.System),
+            Cancel
+        );
         Directory.GetFiles(stores.PathOf("local", "keys"), "canary-*").Length.ShouldBe(2);
         (await CheckAsync(key: true)).StoreProblems.ShouldBeEmpty();
     }
@@ -107,10 +121,20 @@ public sealed class CanaryCheckTests : IAsyncLifetime
     {
         stores.Flip("local", canary);
         FaultyStore store = stores.Faulty("local");
-        store.Fail = static c => c.StartsWith("delete", StringComparison.Ordinal) ? new PgBackupException(ErrorCode.StoreUnavailable, "it is locked") : null;
-        StoreProblem unreadable = new() { Store = "local", Object = canary, Problem = "the connection broke" };
+        store.Fail = static c =>
+            c.StartsWith("delete", StringComparison.Ordinal) ? new PgBackupException(ErrorCode.StoreUnavailable, "it is locked") : null;
+        StoreProblem unreadable = new()
+        {
+            Store = "local",
+            Object = canary,
+            Problem = "the connection broke",
+        };
 
-        IReadOnlyList<StoreProblem> after = await new CanaryRepair([Stores.Kept(store)]).RunAsync([.. (await CheckAsync(key: false)).StoreProblems, unreadable], "here", Cancel);
+        IReadOnlyList<StoreProblem> after = await new CanaryRepair([Stores.Kept(store)]).RunAsync(
+            [.. (await CheckAsync(key: false)).StoreProblems, unreadable],
+            "here",
+            Cancel
+        );
 
         after.Select(static p => p.Mended).ShouldBe(["NOT REPAIRED: it is locked", null]);
     }
@@ -123,10 +147,12 @@ public sealed class CanaryCheckTests : IAsyncLifetime
         store.Fail = c => c == $"put {canary}.sha256" ? new PgBackupException(ErrorCode.StoreUnavailable, "killed here") : null;
         var keys = new KeysOperation([store], stores.Clock);
 
-        (await keys.AfterRunAsync(sample.Manifest, new AgeCipher([recipient], null), Cancel)).ShouldContain(static n => n.Contains("killed here"));
+        (await keys.AfterRunAsync(sample.Manifest, new AgeCipher([recipient], null, TimeProvider.System), Cancel)).ShouldContain(static n =>
+            n.Text.Contains("killed here")
+        );
         store.Fail = static _ => null;
         (await CheckAsync(key: false)).StoreProblems.ShouldHaveSingleItem().Problem.ShouldStartWith("it has no digest");
-        await keys.AfterRunAsync(sample.Manifest, new AgeCipher([recipient], null), Cancel);
+        await keys.AfterRunAsync(sample.Manifest, new AgeCipher([recipient], null, TimeProvider.System), Cancel);
 
         (await CheckAsync(key: true)).StoreProblems.ShouldBeEmpty();
     }
@@ -148,7 +174,17 @@ public sealed class CanaryCheckTests : IAsyncLifetime
                 break;
             default:
                 File.Delete(stores.PathOf("local", canary));
-                await ToolProcess.ReadAsync(new ToolCommand("age", "--recipient", recipient, "--output", stores.PathOf("local", canary), stores.Folder.Write("sentence", "tweet")), Cancel);
+                await ToolProcess.ReadAsync(
+                    new ToolCommand(
+                        "age",
+                        "--recipient",
+                        recipient,
+                        "--output",
+                        stores.PathOf("local", canary),
+                        stores.Folder.Write("sentence", "tweet")
+                    ),
+                    Cancel
+                );
                 break;
         }
 
@@ -164,13 +200,21 @@ public sealed class CanaryCheckTests : IAsyncLifetime
     }
 
     // The parts are random bytes and no archives: what decoding says of them does not matter here.
-    private Task<CheckReport> CheckAsync(bool key) => new StoresCheck(
-        [Stores.Kept(stores.Open("local"))],
-        Cluster,
-        stores.Clock,
-        store => new CheckOperation(
-            store,
-            of => new AgeCipher([.. of.Recipients.Select(static r => r.Fingerprint)], key ? new Identity { File = stores.Folder["key"] } : null),
-            static (_, _) => throw new PgBackupException(ErrorCode.ToolMissing, "there is no pg_restore here"),
-            new Progress())).RunAsync(null, CheckDepth.ReadData, Cancel);
+    private Task<CheckReport> CheckAsync(bool key) =>
+        new StoresCheck(
+            [Stores.Kept(stores.Open("local"))],
+            Cluster,
+            stores.Clock,
+            store => new CheckOperation(
+                store,
+                of => new AgeCipher(
+                    [.. of.Recipients.Select(static r => r.Fingerprint)],
+                    key ? new Identity { File = stores.Folder["key"] } : null,
+                    TimeProvider.System
+                ),
+                static (_, _) => throw new PgBackupException(ErrorCode.ToolMissing, "there is no pg_restore here"),
+                TimeProvider.System,
+                new Progress()
+            )
+        ).RunAsync(null, CheckDepth.ReadData, Cancel);
 }

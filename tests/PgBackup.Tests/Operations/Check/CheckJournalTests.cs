@@ -20,10 +20,15 @@ public sealed class CheckJournalTests : IDisposable
         SnapshotSample sample = await Of(Day(22)).PutAsync(store);
         stores.Flip("local", sample.PartKey(1));
         int read = 0;
-        store.Fail = call => call.StartsWith($"open {sample.Id}/{sample.Id}-", StringComparison.Ordinal) && ++read > 2 ? new OperationCanceledException() : null;
+        store.Fail = call =>
+            call.StartsWith($"open {sample.Id}/{sample.Id}-", StringComparison.Ordinal) && ++read > 2
+                ? new OperationCanceledException()
+                : null;
         using (CheckJournal journal = CheckJournal.Open(path, resume: false)!)
         {
-            await Should.ThrowAsync<OperationCanceledException>(() => Stores.CheckOf(store, journal).RunAsync(null, CheckDepth.ReadData, Cancel));
+            await Should.ThrowAsync<OperationCanceledException>(() =>
+                Stores.CheckOf(store, journal).RunAsync(null, CheckDepth.ReadData, Cancel)
+            );
         }
 
         store.Fail = static _ => null;
@@ -50,7 +55,11 @@ public sealed class CheckJournalTests : IDisposable
         }
 
         Part changed = sample.Manifest.Parts[1] with { Sha256 = new string('0', 64) };
-        await sample.PutAsync(store, SnapshotLayout.Manifest, (sample.Manifest with { Parts = [sample.Manifest.Parts[0], changed, sample.Manifest.Parts[2]] }).ToJson());
+        await sample.PutAsync(
+            store,
+            SnapshotLayout.Manifest,
+            (sample.Manifest with { Parts = [sample.Manifest.Parts[0], changed, sample.Manifest.Parts[2]] }).ToJson()
+        );
         using CheckJournal resumed = CheckJournal.Open(path, resume: true)!;
 
         SnapshotCheck check = (await Stores.CheckOf(store, resumed).RunAsync(null, CheckDepth.ReadData, Cancel)).ShouldHaveSingleItem();
@@ -73,7 +82,9 @@ public sealed class CheckJournalTests : IDisposable
 
         (resumed.Has("local", "a", "1", CheckDepth.ReadData), resumed.Has("local", "a", "1", CheckDepth.Decode)).ShouldBe((true, true));
         (resumed.Has("local", "b", "1", CheckDepth.ReadData), resumed.Has("local", "b", "1", CheckDepth.Decode)).ShouldBe((true, false));
-        (resumed.Has("offsite", "a", "1", CheckDepth.ReadData), resumed.Has("local", "a", "2", CheckDepth.ReadData)).ShouldBe((false, false));
+        (resumed.Has("offsite", "a", "1", CheckDepth.ReadData), resumed.Has("local", "a", "2", CheckDepth.ReadData)).ShouldBe(
+            (false, false)
+        );
     }
 
     [Fact]

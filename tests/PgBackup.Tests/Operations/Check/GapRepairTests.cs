@@ -28,7 +28,10 @@ public sealed class GapRepairTests : IDisposable
         IReadOnlyList<StoreGap> filled = await RepairAsync(report);
 
         filled.Single(static g => g.Filled.Count > 0).Store.ShouldBe("local");
-        filled.SelectMany(static g => g.Filled).Select(static f => (f.Snapshot, f.From)).ShouldBe([(Day(20).ToString(), "offsite"), (Day(21).ToString(), "offsite"), (Day(22).ToString(), "offsite")]);
+        filled
+            .SelectMany(static g => g.Filled)
+            .Select(static f => (f.Snapshot, f.From))
+            .ShouldBe([(Day(20).ToString(), "offsite"), (Day(21).ToString(), "offsite"), (Day(22).ToString(), "offsite")]);
         stores.Contents("local").ShouldBe(stores.Contents("offsite"));
         (await CheckAsync()).IsRight.ShouldBeTrue();
     }
@@ -48,9 +51,15 @@ public sealed class GapRepairTests : IDisposable
         await RepairAsync(await CheckAsync());
 
         stores.Contents("local", Day(20)).ShouldBe(before);
-        await new PruneOperation(Stores.Kept(stores.Open("local")), stores.Clock, new Progress()).RunAsync(dryRun: false, unattended: true, Cancel);
+        await new PruneOperation(Stores.Kept(stores.Open("local")), stores.Clock, new Progress()).RunAsync(
+            dryRun: false,
+            unattended: true,
+            Cancel
+        );
         stores.Contents("local", Day(20)).ShouldBe(before);
-        (await CheckAsync()).Snapshots.ShouldContain(static c => c.Store == "local" && c.Id == Day(20).ToString() && c.Problems[0].Problem == "it has no manifest");
+        (await CheckAsync()).Snapshots.ShouldContain(static c =>
+            c.Store == "local" && c.Id == Day(20).ToString() && c.Problems[0].Problem == "it has no manifest"
+        );
 
         stores.Flip("offsite", lost.PartKey(0));
         stores.Flip("offsite", lost.PartKey(1));
@@ -63,15 +72,32 @@ public sealed class GapRepairTests : IDisposable
     {
         await FillAsync("offsite");
         FaultyStore local = stores.Faulty("local");
-        local.Fail = static call => call.StartsWith("put 2026", StringComparison.Ordinal) && !call.EndsWith(SnapshotLayout.InProgress, StringComparison.Ordinal)
-            ? new PgBackupException(ErrorCode.StoreUnavailable, "the store local is full.") { IsFull = true } : null;
+        local.Fail = static call =>
+            call.StartsWith("put 2026", StringComparison.Ordinal) && !call.EndsWith(SnapshotLayout.InProgress, StringComparison.Ordinal)
+                ? new PgBackupException(ErrorCode.StoreUnavailable, "the store local is full.") { IsFull = true }
+                : null;
         BackupStore[] all = [Stores.Kept(local), Stores.Kept(stores.Open("offsite"))];
-        CheckReport report = await new StoresCheck(all, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, CheckDepth.Present, Cancel);
+        CheckReport report = await new StoresCheck(all, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(
+            null,
+            CheckDepth.Present,
+            Cancel
+        );
 
-        StoreGap gap = (await new GapRepair(all, stores.Clock, new Progress()).RunAsync(report.Gaps.Concat(report.OnlyInReplicas).ToList(), report.Snapshots, "the test", Cancel)).Single(static g => g.Missing.Count > 0);
+        StoreGap gap = (
+            await new GapRepair(all, stores.Clock, new Progress()).RunAsync(
+                report.Gaps.Concat(report.OnlyInReplicas).ToList(),
+                report.Snapshots,
+                "the test",
+                Cancel
+            )
+        ).Single(static g => g.Missing.Count > 0);
 
-        gap.NotFilled.ShouldHaveSingleItem().ShouldContain("is full");
-        local.Puts.Count(static key => !key.EndsWith(SnapshotLayout.InProgress, StringComparison.Ordinal) && key.StartsWith("2026", StringComparison.Ordinal)).ShouldBe(1);
+        gap.NotFilled.ShouldHaveSingleItem().Line.ShouldContain("is full");
+        local
+            .Puts.Count(static key =>
+                !key.EndsWith(SnapshotLayout.InProgress, StringComparison.Ordinal) && key.StartsWith("2026", StringComparison.Ordinal)
+            )
+            .ShouldBe(1);
         stores.Contents("local").ShouldBeEmpty();
     }
 
@@ -113,11 +139,24 @@ public sealed class GapRepairTests : IDisposable
         stores.Flip("offsite", Of(Day(20)).PartKey(2));
 
         CheckReport report = await CheckAsync();
-        var repair = new GapRepair([.. All().Where(static s => s.Store.Name != "s3")], stores.Clock, new Progress { Log = log.Add });
-        report = report with { Gaps = [], OnlyInReplicas = await repair.RunAsync([.. report.OnlyInReplicas.Where(static g => g.Store == "local")], report.Snapshots, "the test", Cancel) };
+        var repair = new GapRepair(
+            [.. All().Where(static s => s.Store.Name != "s3")],
+            stores.Clock,
+            new Progress { Said = step => log.Add(step.Text) }
+        );
+        report = report with
+        {
+            Gaps = [],
+            OnlyInReplicas = await repair.RunAsync(
+                [.. report.OnlyInReplicas.Where(static g => g.Store == "local")],
+                report.Snapshots,
+                "the test",
+                Cancel
+            ),
+        };
 
         report.Snapshots.ShouldAllBe(static s => s.Problems.Count == 0, "as far as names and sizes tell");
-        report.OnlyInReplicas.ShouldHaveSingleItem().NotFilled.ShouldHaveSingleItem().ShouldContain("damaged");
+        report.OnlyInReplicas.ShouldHaveSingleItem().NotFilled.ShouldHaveSingleItem().Line.ShouldContain("damaged");
         report.IsRight.ShouldBeFalse();
         stores.Contents("local", Day(20)).ShouldBeEmpty();
     }
@@ -129,7 +168,7 @@ public sealed class GapRepairTests : IDisposable
         Directory.Delete(stores.PathOf("local", Day(20).ToString()), recursive: true);
         CheckReport report = await CheckAsync();
         report.IsRight.ShouldBeTrue("what only replicas have is no failure");
-        var repair = new GapRepair(All(), stores.Clock, new Progress { Log = log.Add });
+        var repair = new GapRepair(All(), stores.Clock, new Progress { Said = step => log.Add(step.Text) });
 
         report = report with { OnlyInReplicas = await repair.RunAsync(report.OnlyInReplicas, report.Snapshots, "the test", Cancel) };
 
@@ -145,7 +184,11 @@ public sealed class GapRepairTests : IDisposable
         stores.Open("local");
         string edited = stores.PathOf("offsite", Of(Day(21)).Key(SnapshotLayout.Manifest));
         await File.AppendAllTextAsync(edited, "\n", Cancel);
-        await File.WriteAllBytesAsync(stores.PathOf("offsite", Of(Day(21)).Key(SnapshotLayout.ManifestSum)), ManifestSum.Of(await File.ReadAllBytesAsync(edited, Cancel)), Cancel);
+        await File.WriteAllBytesAsync(
+            stores.PathOf("offsite", Of(Day(21)).Key(SnapshotLayout.ManifestSum)),
+            ManifestSum.Of(await File.ReadAllBytesAsync(edited, Cancel)),
+            Cancel
+        );
 
         IReadOnlyList<StoreGap> filled = await RepairAsync(await CheckAsync());
 
@@ -173,12 +216,16 @@ public sealed class GapRepairTests : IDisposable
     public async Task What_is_filled_into_a_store_with_object_lock_is_locked_as_if_it_had_come_night_by_night()
     {
         await FillAsync("offsite");
-        var rules = new RetentionRules { All = RetentionLength.Of(30, RetentionUnit.Days), Yearly = RetentionLength.Of(5, RetentionUnit.Years) };
+        var rules = new RetentionRules
+        {
+            All = RetentionLength.Of(30, RetentionUnit.Days),
+            Yearly = RetentionLength.Of(5, RetentionUnit.Years),
+        };
         FaultyStore local = stores.Faulty("local");
         BackupStore[] all = [Stores.Kept(local, rules, locks: true), Stores.Kept(stores.Open("offsite"))];
         StoreGap gap = new() { Store = "local", Missing = [Day(20).ToString(), Day(21).ToString(), Day(22).ToString()] };
 
-        await new GapRepair(all, stores.Clock, new Progress { Log = log.Add }).RunAsync([gap], [], "the test", Cancel);
+        await new GapRepair(all, stores.Clock, new Progress { Said = step => log.Add(step.Text) }).RunAsync([gap], [], "the test", Cancel);
 
         local.Locks[Of(Day(20)).PartKey(1)].ShouldBe(Day(20).Time.AddYears(5));
         local.Locks[Of(Day(22)).PartKey(1)].ShouldBe(Day(22).Time.AddDays(30));
@@ -188,11 +235,23 @@ public sealed class GapRepairTests : IDisposable
     public async Task So_is_what_a_run_catches_up()
     {
         await FillAsync("local");
-        var rules = new RetentionRules { All = RetentionLength.Of(30, RetentionUnit.Days), Yearly = RetentionLength.Of(5, RetentionUnit.Years) };
+        var rules = new RetentionRules
+        {
+            All = RetentionLength.Of(30, RetentionUnit.Days),
+            Yearly = RetentionLength.Of(5, RetentionUnit.Years),
+        };
         FaultyStore offsite = stores.Faulty("offsite");
         BackupStore late = Stores.Kept(offsite, rules, locks: true);
 
-        await using Replica replica = Replica.Start([Stores.Kept(stores.Open("local")), late], late, Cluster, "the test", stores.Clock, new Progress(), Cancel);
+        await using Replica replica = Replica.Start(
+            [Stores.Kept(stores.Open("local")), late],
+            late,
+            Cluster,
+            "the test",
+            stores.Clock,
+            new Progress(),
+            Cancel
+        );
         (await replica.CatchUpAsync(null, Cancel)).Copied.Count.ShouldBe(3);
 
         offsite.Locks[Of(Day(20)).PartKey(1)].ShouldBe(Day(20).Time.AddYears(5));
@@ -213,7 +272,9 @@ public sealed class GapRepairTests : IDisposable
         BackupStore[] all = [Stores.Kept(local), Stores.Kept(stores.Open("offsite"))];
         StoreGap gap = new() { Store = "local", Missing = [Day(20).ToString()] };
 
-        await Should.ThrowAsync<PgBackupException>(() => new GapRepair(all, stores.Clock, new Progress { Log = log.Add }).RunAsync([gap], [], "the test", stop.Token));
+        await Should.ThrowAsync<PgBackupException>(() =>
+            new GapRepair(all, stores.Clock, new Progress { Said = step => log.Add(step.Text) }).RunAsync([gap], [], "the test", stop.Token)
+        );
 
         log.ShouldBeEmpty();
     }
@@ -251,7 +312,7 @@ public sealed class GapRepairTests : IDisposable
 
     private async Task<IReadOnlyList<StoreGap>> RepairAsync(CheckReport report)
     {
-        var repair = new GapRepair(All(), stores.Clock, new Progress { Log = log.Add });
+        var repair = new GapRepair(All(), stores.Clock, new Progress { Said = step => log.Add(step.Text) });
         IReadOnlyList<StoreGap> gaps = await repair.RunAsync(report.Gaps, report.Snapshots, "the test", Cancel);
         return [.. gaps, .. await repair.RunAsync(report.OnlyInReplicas, report.Snapshots, "the test", Cancel)];
     }

@@ -32,7 +32,11 @@ public sealed partial class StoresCheckTests
         await sample.PutAsync(stores.Open("local"), mark, "stray\n"u8.ToArray());
         BackupStore[] alone = [Stores.Kept(stores.Open("local"))];
 
-        CheckReport report = await new StoresCheck(alone, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(complete ? "latest" : null, CheckDepth.Present, Cancel);
+        CheckReport report = await new StoresCheck(alone, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(
+            complete ? SnapshotRef.Latest : null,
+            CheckDepth.Present,
+            Cancel
+        );
 
         report.IsRight.ShouldBeFalse();
         ObjectProblem found = report.Snapshots.Single(c => c.Id == sample.Id.ToString()).Problems.ShouldHaveSingleItem();
@@ -48,10 +52,35 @@ public sealed partial class StoresCheckTests
         File.Delete(stores.PathOf("local", Whole.Key(SnapshotLayout.Sums)));
         BackupStore[] alone = [Stores.Kept(stores.Open("local"))];
 
-        CheckReport report = await new StoresCheck(alone, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, CheckDepth.ReadData, Cancel);
-        IReadOnlyList<SnapshotCheck> mended = await new RepairOperation(alone, new Progress()).RunAsync(report.Snapshots, "the test", Cancel);
+        CheckReport report = await new StoresCheck(alone, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(
+            null,
+            CheckDepth.ReadData,
+            Cancel
+        );
+        IReadOnlyList<SnapshotCheck> mended = await new RepairOperation(alone, stores.Clock, new Progress()).RunAsync(
+            report.Snapshots,
+            "the test",
+            Cancel
+        );
 
-        mended.SelectMany(static c => c.Problems).Select(static p => p.Mended).ShouldBe(["written anew, from the manifest", "removed", "written anew, from the manifest"], ignoreOrder: true);
+        mended
+            .SelectMany(static c => c.Problems)
+            .Select(static p => p.Mended)
+            .ShouldBe(["rewritten from the manifest", "removed", "rewritten from the manifest"], ignoreOrder: true);
+        stores.Contents("local").ShouldBe(right);
+    }
+
+    [Fact]
+    public async Task A_digest_of_the_manifest_that_is_far_too_large_ends_no_repair()
+    {
+        SortedDictionary<string, string> right = stores.Contents("local");
+        await Whole.PutAsync(stores.Open("local"), SnapshotLayout.Incomplete, "stray\n"u8.ToArray());
+        await Whole.PutAsync(stores.Open("local"), SnapshotLayout.ManifestSum, new byte[2000]);
+
+        IReadOnlyList<SnapshotCheck> mended = await RepairAsync(await CheckAsync());
+        await RepairAsync(await CheckAsync());
+
+        mended.SelectMany(static c => c.Problems).Single(static p => p.Object == SnapshotLayout.ManifestSum).RepairedFrom.ShouldNotBeNull();
         stores.Contents("local").ShouldBe(right);
     }
 
@@ -62,7 +91,11 @@ public sealed partial class StoresCheckTests
         await old.PutAsync(stores.Open("local"), SnapshotLayout.Incomplete, "stray\n"u8.ToArray());
         RetentionRules days = new() { All = RetentionLength.Of(1, RetentionUnit.Days) };
 
-        PruneReport report = await new PruneOperation(Stores.Kept(stores.Open("local"), days), stores.Clock, new Progress()).RunAsync(dryRun: true, unattended: true, Cancel);
+        PruneReport report = await new PruneOperation(Stores.Kept(stores.Open("local"), days), stores.Clock, new Progress()).RunAsync(
+            dryRun: true,
+            unattended: true,
+            Cancel
+        );
 
         report.Plan.Kept.Single(d => d.Snapshot.Id == old.Id).Why.ShouldBe("its mark contradicts its manifest");
     }
@@ -76,8 +109,10 @@ public sealed partial class StoresCheckTests
         CheckReport report = await CheckAsync();
 
         report.IsRight.ShouldBeTrue();
-        IReadOnlyList<string> notes = report.Snapshots.Single(static c => c.Store == "local" && c.Id == Whole.Id.ToString()).Notes;
-        notes[0].ShouldStartWith("IN-PROGRESS stands beside the manifest");
+        IReadOnlyList<string> notes = report
+            .Snapshots.Single(static c => c.Store == "local" && c.Id == Whole.Id.ToString())
+            .Findings.Texts();
+        notes[0].ShouldStartWith("IN-PROGRESS is beside the manifest");
         notes[1].ShouldBe("not of this snapshot: manifest.json~");
     }
 
@@ -90,7 +125,9 @@ public sealed partial class StoresCheckTests
         CheckReport report = await CheckAsync();
 
         ObjectProblem problem = report.Snapshots.SelectMany(static c => c.Problems).ShouldHaveSingleItem();
-        (problem.Object, problem.Problem.StartsWith("why it is pinned cannot be read", StringComparison.Ordinal)).ShouldBe((SnapshotLayout.Pinned, true));
+        (problem.Object, problem.Problem.StartsWith("why it is pinned cannot be read", StringComparison.Ordinal)).ShouldBe(
+            (SnapshotLayout.Pinned, true)
+        );
     }
 
     [Fact]
@@ -114,7 +151,12 @@ public sealed partial class StoresCheckTests
     {
         stores.Cut("local", Whole.Key(SnapshotLayout.Manifest));
         Damage("offsite", "proof flipped");
-        CheckReport report = await new StoresCheck([Stores.Kept(faulty["local"])], Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, CheckDepth.ReadData, Cancel);
+        CheckReport report = await new StoresCheck(
+            [Stores.Kept(faulty["local"])],
+            Cluster,
+            stores.Clock,
+            static s => Stores.CheckOf(s)
+        ).RunAsync(null, CheckDepth.ReadData, Cancel);
 
         await RepairAsync(report);
 
@@ -128,12 +170,25 @@ public sealed partial class StoresCheckTests
         BackupStore[] two = [Stores.Kept(faulty["local"]), Stores.Kept(faulty["s3"])];
         SortedDictionary<string, string>[] before = [stores.Contents("local"), stores.Contents("s3")];
 
-        CheckReport report = await new StoresCheck(two, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(null, CheckDepth.ReadData, Cancel);
-        IReadOnlyList<SnapshotCheck> mended = await new RepairOperation(two, new Progress()).RunAsync(report.Snapshots, "the test", Cancel);
+        CheckReport report = await new StoresCheck(two, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(
+            null,
+            CheckDepth.ReadData,
+            Cancel
+        );
+        IReadOnlyList<SnapshotCheck> mended = await new RepairOperation(two, stores.Clock, new Progress()).RunAsync(
+            report.Snapshots,
+            "the test",
+            Cancel
+        );
 
         List<ObjectProblem> problems = [.. mended.SelectMany(static c => c.Problems)];
         problems.Count.ShouldBe(2);
-        problems.ShouldAllBe(static p => p.Object == SnapshotLayout.Manifest && p.Problem.Contains("cannot be told") && p.RepairedFrom == null && p.GoodCopies.Count == 0);
+        problems.ShouldAllBe(static p =>
+            p.Object == SnapshotLayout.Manifest
+            && p.Problem.Contains("is not known here")
+            && p.RepairedFrom == null
+            && p.GoodCopies.Count == 0
+        );
         ((SortedDictionary<string, string>[])[stores.Contents("local"), stores.Contents("s3")]).ShouldBe(before);
     }
 
@@ -148,7 +203,9 @@ public sealed partial class StoresCheckTests
 
         report.IsRight.ShouldBeFalse();
         report.Snapshots.Where(static c => c.Problems.Count > 0).Select(static c => c.Store).ShouldBe(Names, ignoreOrder: true);
-        mended.SelectMany(static c => c.Problems).ShouldAllBe(static p => p.RepairedFrom == null && p.GoodCopies.Count == 0 && p.Object == SnapshotLayout.Manifest);
+        mended
+            .SelectMany(static c => c.Problems)
+            .ShouldAllBe(static p => p.RepairedFrom == null && p.GoodCopies.Count == 0 && p.Object == SnapshotLayout.Manifest);
         foreach (string name in Names)
         {
             stores.Contents(name).ShouldBe(before[name]);

@@ -4,7 +4,6 @@ using PgBackup.Operations.Check;
 using PgBackup.Proofs;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
-using PgBackup.Storage;
 using static PgBackup.Tests.Operations.SnapshotSample;
 
 namespace PgBackup.Tests.Operations.Check;
@@ -46,8 +45,11 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
         {
             CheckReport report = await CheckAsync(depth: depth);
             report.IsRight.ShouldBeTrue();
-            report.Snapshots.Select(static c => (c.Id, c.Store)).ShouldBe(
-                [.. ((SnapshotSample[])[Incomplete, Whole]).SelectMany(static s => Names.Select(name => (s.Id.ToString(), name)))]);
+            report
+                .Snapshots.Select(static c => (c.Id, c.Store))
+                .ShouldBe([
+                    .. ((SnapshotSample[])[Incomplete, Whole]).SelectMany(static s => Names.Select(name => (s.Id.ToString(), name))),
+                ]);
         }
     }
 
@@ -105,7 +107,7 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
         CheckReport report = await CheckAsync();
 
         report.IsRight.ShouldBeFalse();
-        report.Gaps.ShouldHaveSingleItem().Problem.ShouldNotBeNull().ShouldContain("it holds no snapshot at all");
+        report.Gaps.ShouldHaveSingleItem().Problem.ShouldNotBeNull().Line.ShouldContain("it holds no snapshot at all");
     }
 
     [Theory]
@@ -121,7 +123,7 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
 
         Damage("local", damage);
 
-        CheckReport report = await CheckAsync("latest");
+        CheckReport report = await CheckAsync(SnapshotRef.Latest);
 
         report.IsRight.ShouldBeFalse();
         report.Snapshots.ShouldAllBe(static c => c.Id == Whole.Id.ToString());
@@ -134,9 +136,11 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
         await Of(Day(20)).PutAsync(stores.Open("offsite"));
         Directory.Delete(stores.PathOf("offsite", Whole.Id.ToString()), recursive: true);
 
-        CheckReport report = await CheckAsync("latest");
+        CheckReport report = await CheckAsync(SnapshotRef.Latest);
 
-        report.Snapshots.Select(static c => (c.Store, c.Id)).ShouldBe([("offsite", Day(20).ToString()), ("local", Day(22).ToString()), ("s3", Day(22).ToString())]);
+        report
+            .Snapshots.Select(static c => (c.Store, c.Id))
+            .ShouldBe([("offsite", Day(20).ToString()), ("local", Day(22).ToString()), ("s3", Day(22).ToString())]);
         report.Gaps.ShouldHaveSingleItem().Missing.ShouldBe([Whole.Id.ToString()]);
         report.IsRight.ShouldBeFalse();
     }
@@ -151,11 +155,12 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
 
         CheckReport report = await CheckAsync();
 
-        report.Gaps.Select(static g => (g.Store, string.Join(' ', g.Missing), g.Problem)).ShouldBe(
-            [("offsite", Day(2).ToString(), null), ("s3", Incomplete.Id.ToString(), null)]);
-        (await CheckAsync(Whole.Id.ToString())).Gaps.ShouldBeEmpty();
-        (await CheckAsync(Day(2).ToString())).Gaps.Select(static g => g.Store).ShouldBe(["offsite"]);
-        (await CheckAsync(Incomplete.Id.ToString())).Gaps.ShouldHaveSingleItem().Missing.ShouldBe([Incomplete.Id.ToString()]);
+        report
+            .Gaps.Select(static g => (g.Store, string.Join(' ', g.Missing), g.Problem?.Line))
+            .ShouldBe([("offsite", Day(2).ToString(), null), ("s3", Incomplete.Id.ToString(), null)]);
+        (await CheckAsync(SnapshotRef.Of(Whole.Id))).Gaps.ShouldBeEmpty();
+        (await CheckAsync(SnapshotRef.Of(Day(2)))).Gaps.Select(static g => g.Store).ShouldBe(["offsite"]);
+        (await CheckAsync(SnapshotRef.Of(Incomplete.Id))).Gaps.ShouldHaveSingleItem().Missing.ShouldBe([Incomplete.Id.ToString()]);
     }
 
     [Fact]
@@ -168,8 +173,10 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
         CheckReport report = await CheckAsync();
 
         report.IsRight.ShouldBeTrue();
-        report.OnlyInReplicas.Select(static g => (g.Store, string.Join(' ', g.Missing))).ShouldBe([("local", Day(3).ToString()), ("offsite", $"{Day(2)} {Day(3)}")]);
-        (await CheckAsync(Day(2).ToString())).OnlyInReplicas.Select(static g => g.Store).ShouldBe(["offsite"]);
+        report
+            .OnlyInReplicas.Select(static g => (g.Store, string.Join(' ', g.Missing)))
+            .ShouldBe([("local", Day(3).ToString()), ("offsite", $"{Day(2)} {Day(3)}")]);
+        (await CheckAsync(SnapshotRef.Of(Day(2)))).OnlyInReplicas.Select(static g => g.Store).ShouldBe(["offsite"]);
 
         faulty["local"].Fail = static _ => Down();
         (await CheckAsync()).OnlyInReplicas.ShouldBeEmpty("nobody knows what the primary has");
@@ -184,7 +191,7 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
         CheckReport report = await CheckAsync();
 
         StoreGap gap = report.Gaps.ShouldHaveSingleItem();
-        (gap.Store, gap.Problem).ShouldBe(("offsite", "PGB-0060: no route to host"));
+        (gap.Store, gap.Problem?.Line).ShouldBe(("offsite", "PGB-0060: no route to host. Plug it in"));
         report.Snapshots.Single(static c => c.Problems.Count > 0).Problems[0].GoodCopies.ShouldBe(["local"]);
         (await RepairAsync(report)).SelectMany(static c => c.Problems).ShouldHaveSingleItem().RepairedFrom.ShouldBe("local");
 
@@ -201,150 +208,29 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
     {
         await Of(Day(23)).PutAsync(stores.Open("s3"), SnapshotLayout.Manifest, (Of(Day(23)).Manifest with { Cluster = "delphi" }).ToJson());
 
-        (await CheckAsync()).Gaps.Single(static g => g.Store == "s3").Problem.ShouldNotBeNull().ShouldStartWith("PGB-0061: ");
+        (await CheckAsync()).Gaps.Single(static g => g.Store == "s3").Problem.ShouldNotBeNull().Line.ShouldStartWith("PGB-0061: ");
     }
 
     [Fact]
     public async Task An_id_that_no_store_has_is_an_error() =>
-        (await Should.ThrowAsync<PgBackupException>(() => CheckAsync(Day(1).ToString()))).Code.ShouldBe(ErrorCode.SnapshotMissing);
+        (await Should.ThrowAsync<PgBackupException>(() => CheckAsync(SnapshotRef.Of(Day(1))))).Code.ShouldBe(ErrorCode.SnapshotMissing);
 
     [Fact]
     public async Task A_manifest_on_a_bad_sector_is_one_finding_and_the_rest_of_the_store_is_checked()
     {
         faulty["local"].Fail = static call => call == $"open {Incomplete.Key(SnapshotLayout.Manifest)}" ? Down() : null;
 
-        CheckReport report = await new StoresCheck([Stores.Kept(faulty["s3"]), Stores.Kept(faulty["local"])], Cluster, stores.Clock, static s => Stores.CheckOf(s))
-            .RunAsync(null, CheckDepth.ReadData, Cancel);
+        CheckReport report = await new StoresCheck(
+            [Stores.Kept(faulty["s3"]), Stores.Kept(faulty["local"])],
+            Cluster,
+            stores.Clock,
+            static s => Stores.CheckOf(s)
+        ).RunAsync(null, CheckDepth.ReadData, Cancel);
 
         report.Gaps.ShouldBeEmpty();
         report.Snapshots.Count.ShouldBe(4);
         SnapshotCheck check = report.Snapshots.Single(static c => c.Problems.Count > 0);
         (check.Store, check.Problems[0].Object, check.Problems[0].GoodCopies.Single()).ShouldBe(("local", SnapshotLayout.Manifest, "s3"));
-    }
-
-    [Fact]
-    public async Task The_second_store_is_taken_when_the_copy_of_the_first_is_bad_too()
-    {
-        stores.Flip("local", Whole.PartKey(1));
-        stores.Cut("offsite", Whole.PartKey(1));
-
-        CheckReport report = await CheckAsync();
-        report.Snapshots.Where(static c => c.Problems.Count > 0).ShouldAllBe(static c => c.Problems[0].GoodCopies.Single() == "s3");
-        await RepairAsync(report);
-
-        (await CheckAsync()).IsRight.ShouldBeTrue();
-    }
-
-    [Fact]
-    public async Task The_second_store_is_taken_when_the_first_was_not_checked_and_its_copy_is_bad()
-    {
-        stores.Flip("offsite", Whole.PartKey(1));
-        stores.Flip("local", Whole.PartKey(1));
-        faulty["offsite"].Fail = static call => call.StartsWith("list", StringComparison.Ordinal) ? Down() : null;
-
-        CheckReport report = await CheckAsync();
-        faulty["offsite"].Fail = static _ => null;
-        IReadOnlyList<SnapshotCheck> mended = await RepairAsync(report);
-
-        mended.SelectMany(static c => c.Problems).ShouldHaveSingleItem().RepairedFrom.ShouldBe("s3");
-        stores.Contents("local").ShouldBe(stores.Contents("s3"));
-    }
-
-    [Fact]
-    public async Task Where_nothing_is_good_nothing_is_changed()
-    {
-        stores.Flip("local", Whole.PartKey(1));
-        stores.Cut("offsite", Whole.PartKey(1));
-        File.Delete(stores.PathOf("s3", Whole.PartKey(1)));
-        foreach (string name in Names)
-        {
-            stores.Cut(name, Incomplete.Key(SnapshotLayout.Manifest));
-        }
-
-        SortedDictionary<string, string>[] before = [.. Names.Select(name => stores.Contents(name))];
-
-        CheckReport report = await CheckAsync();
-        IReadOnlyList<SnapshotCheck> mended = await RepairAsync(report);
-
-        report.Snapshots.SelectMany(static c => c.Problems).ShouldAllBe(static p => p.GoodCopies.Count == 0);
-        mended.SelectMany(static c => c.Problems).ShouldAllBe(static p => p.RepairedFrom == null);
-        Names.Select(name => stores.Contents(name)).ShouldBe(before);
-    }
-
-    [Fact]
-    public async Task A_copy_that_turns_bad_between_check_and_repair_is_never_copied_over_a_damaged_one()
-    {
-        stores.Flip("local", Whole.PartKey(1));
-        CheckReport report = await CheckAsync();
-        stores.Flip("offsite", Whole.PartKey(1));
-        stores.Flip("s3", Whole.PartKey(1));
-        SortedDictionary<string, string> before = stores.Contents("local");
-
-        (await RepairAsync(report)).SelectMany(static c => c.Problems).ShouldHaveSingleItem().RepairedFrom.ShouldBeNull();
-
-        stores.Contents("local").ShouldBe(before);
-    }
-
-    [Fact]
-    public async Task A_manifest_and_a_part_that_are_both_gone_come_back_together_or_not_at_all()
-    {
-        foreach (string name in (string[])[Whole.PartKey(1), Whole.Key(SnapshotLayout.Manifest)])
-        {
-            File.Delete(stores.PathOf("s3", name));
-        }
-
-        CheckReport report = await CheckAsync();
-        faulty["offsite"].Fail = faulty["local"].Fail = static call => call == $"open {Whole.PartKey(1)}" ? Down() : null;
-        await RepairAsync(report);
-
-        (await new Catalog(stores.Open("s3")).ReadEntryAsync(Whole.Id, Cancel)).HasManifest.ShouldBeFalse("it would be no snapshot");
-        faulty["offsite"].Fail = static _ => null;
-        await RepairAsync(report);
-        stores.Contents("s3").ShouldBe(stores.Contents("offsite"));
-    }
-
-    [Fact]
-    public async Task A_snapshot_that_was_removed_since_it_was_checked_is_not_brought_back()
-    {
-        Damage("s3", "flip");
-        stores.Cut("s3", Incomplete.Key(SnapshotLayout.Manifest));
-        CheckReport report = await CheckAsync();
-        foreach (CatalogEntry entry in await new Catalog(stores.Open("s3")).ListAsync(Cancel))
-        {
-            await new Catalog(stores.Open("s3")).RemoveAsync(entry, Cancel);
-        }
-
-        await RepairAsync(report);
-
-        stores.Contents("s3").ShouldBeEmpty();
-    }
-
-    [Fact]
-    public async Task A_store_in_which_another_run_works_does_not_keep_the_others_from_being_mended()
-    {
-        Damage("local", "flip");
-        Damage("s3", "cut");
-        CheckReport report = await CheckAsync();
-        await using IStoreLock other = await stores.Open("local").LockAsync("somebody else", Cancel);
-
-        IReadOnlyList<SnapshotCheck> mended = await RepairAsync(report);
-
-        mended.Where(static c => c.Problems.Count > 0).Select(static c => (c.Store, c.Problems[0].RepairedFrom)).ShouldBe([("local", null), ("s3", "offsite")]);
-        log.ShouldContain(static line => line.StartsWith("local: not mended (PGB-0042)", StringComparison.Ordinal));
-    }
-
-    [Fact]
-    public async Task Who_has_lost_the_lock_mends_nothing()
-    {
-        Damage("local", "flip");
-        Damage("local", "unmarked");
-        CheckReport report = await CheckAsync();
-        faulty["local"].LosesLock = true;
-        SortedDictionary<string, string> before = stores.Contents("local");
-
-        await RepairAsync(report);
-
-        stores.Contents("local").ShouldBe(before);
     }
 
     private static PgBackupException Down() => new(ErrorCode.StoreUnavailable, "no route to host", "Plug it in.");
@@ -404,7 +290,10 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
                 // A digit in a proof: JSON as before, of which nothing else tells.
                 Proof proof = Whole.Manifest.Parts[1].Proof;
                 Part another = Whole.Manifest.Parts[1] with { Proof = proof with { DumpMajor = proof.DumpMajor + 1 } };
-                File.WriteAllBytes(manifest, (Whole.Manifest with { Parts = [Whole.Manifest.Parts[0], another, .. Whole.Manifest.Parts.Skip(2)] }).ToJson());
+                File.WriteAllBytes(
+                    manifest,
+                    (Whole.Manifest with { Parts = [Whole.Manifest.Parts[0], another, .. Whole.Manifest.Parts.Skip(2)] }).ToJson()
+                );
                 return [SnapshotLayout.Manifest];
             case "guide":
                 stores.Flip(at, Whole.Key(SnapshotLayout.Guide));
@@ -419,7 +308,12 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
                 File.Delete(stores.PathOf(at, Whole.Key(SnapshotLayout.ManifestSum)));
                 return [SnapshotLayout.ManifestSum];
             case "manifest with another digest":
-                File.WriteAllText(manifest, Encoding.UTF8.GetString(Whole.Manifest.ToJson()).Replace($"\"{Whole.Manifest.Parts[1].Sha256}", $"\"{new string('0', 64)}", StringComparison.Ordinal));
+                File.WriteAllText(
+                    manifest,
+                    Encoding
+                        .UTF8.GetString(Whole.Manifest.ToJson())
+                        .Replace($"\"{Whole.Manifest.Parts[1].Sha256}", $"\"{new string('0', 64)}", StringComparison.Ordinal)
+                );
                 return [SnapshotLayout.Manifest, first];
             default:
                 File.Delete(stores.PathOf(at, Incomplete.Key(SnapshotLayout.Incomplete)));
@@ -429,9 +323,13 @@ public sealed partial class StoresCheckTests : IAsyncLifetime, IDisposable
 
     private BackupStore[] All => [.. Names.Select(name => Stores.Kept(faulty[name], keep.GetValueOrDefault(name)))];
 
-    private Task<CheckReport> CheckAsync(string? idOrLatest = null, CheckDepth depth = CheckDepth.ReadData) =>
-        new StoresCheck(All, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(idOrLatest, depth, Cancel);
+    private Task<CheckReport> CheckAsync(SnapshotRef? wanted = null, CheckDepth depth = CheckDepth.ReadData) =>
+        new StoresCheck(All, Cluster, stores.Clock, static s => Stores.CheckOf(s)).RunAsync(wanted, depth, Cancel);
 
     private Task<IReadOnlyList<SnapshotCheck>> RepairAsync(CheckReport report) =>
-        new RepairOperation(All, new Progress { Log = log.Add }).RunAsync(report.Snapshots, "the test", Cancel);
+        new RepairOperation(All, stores.Clock, new Progress { Said = step => log.Add(step.Text) }).RunAsync(
+            report.Snapshots,
+            "the test",
+            Cancel
+        );
 }

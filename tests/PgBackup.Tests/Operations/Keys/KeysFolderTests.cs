@@ -33,9 +33,13 @@ public sealed class KeysFolderTests : IDisposable
         KeysListing listing = await folder.ListAsync(stores.Clock.Now, Cancel);
 
         listing.LastTestOf(fingerprint).ShouldBe(newer.Time);
-        listing.LastTestOf(fingerprint + "x").ShouldBe(fingerprint.Contains("ssh-", StringComparison.Ordinal) && fingerprint.Count(static c => c == ' ') > 1 ? newer.Time : null);
+        listing
+            .LastTestOf(fingerprint + "x")
+            .ShouldBe(
+                fingerprint.Contains("ssh-", StringComparison.Ordinal) && fingerprint.Count(static c => c == ' ') > 1 ? newer.Time : null
+            );
         (await folder.ReadAsync(fingerprint, newer.Time, Cancel)).ShouldBe(newer);
-        listing.Names.Count.ShouldBe(3);
+        listing.Names.Count().ShouldBe(3);
         listing.Names.ShouldAllBe(static n => n.Length < 200);
     }
 
@@ -44,7 +48,17 @@ public sealed class KeysFolderTests : IDisposable
     {
         var folder = new KeysFolder(store);
         await folder.RecordAsync(Test("AAAA", stores.Clock.Now.AddDays(1)), Cancel);
-        foreach (string name in (string[])["tested-.json", "tested-AAAA-20260301T030000.json", "tested-20260301T030000Z.json", "tested--20260301T030000Z.json", "tested-AAAA-20260301T030000Z.jso", "canary-x"])
+        foreach (
+            string name in (string[])
+                [
+                    "tested-.json",
+                    "tested-AAAA-20260301T030000.json",
+                    "tested-20260301T030000Z.json",
+                    "tested--20260301T030000Z.json",
+                    "tested-AAAA-20260301T030000Z.jso",
+                    "canary-x",
+                ]
+        )
         {
             await store.PutAsync("keys/" + name, new MemoryStream([1]), Cancel);
         }
@@ -61,7 +75,11 @@ public sealed class KeysFolderTests : IDisposable
         KeyTest test = Test("AAAA", stores.Clock.Now);
         await folder.RecordAsync(test with { Format = 2 }, Cancel);
         (await folder.ReadAsync("AAAA", test.Time, Cancel)).ShouldBeNull();
-        await store.PutAsync("keys/tested-BBBB-20260322T040000Z.json", new MemoryStream([.. test.ToJson(), .. Enumerable.Repeat((byte)' ', 100_000)]), Cancel);
+        await store.PutAsync(
+            "keys/tested-BBBB-20260322T040000Z.json",
+            new MemoryStream([.. test.ToJson(), .. Enumerable.Repeat((byte)' ', 100_000)]),
+            Cancel
+        );
         (await folder.ReadAsync("BBBB", test.Time, Cancel)).ShouldBeNull();
         KeyTest.TryRead("{"u8.ToArray()).ShouldBeNull();
         KeyTest.TryRead("null"u8.ToArray()).ShouldBeNull();
@@ -80,16 +98,17 @@ public sealed class KeysFolderTests : IDisposable
         KeysFolder.CanaryName([one], ".gpg").ShouldNotBe(name);
     }
 
-    private static KeyTest Test(string fingerprint, DateTimeOffset time) => new()
-    {
-        Format = KeyTest.CurrentFormat,
-        Time = time,
-        Fingerprint = fingerprint,
-        Name = "ops@example.com",
-        Snapshot = "20260301T030000Z",
-        Store = "local",
-        Host = "rehearsal",
-        Tool = "0.1.0",
-        How = KeyTest.ByKeysTest,
-    };
+    private static KeyTest Test(string fingerprint, DateTimeOffset time) =>
+        new()
+        {
+            Format = KeyTest.CurrentFormat,
+            Time = time,
+            Fingerprint = fingerprint,
+            Name = "ops@example.com",
+            Snapshot = "20260301T030000Z",
+            Store = "local",
+            Host = "rehearsal",
+            Tool = "0.1.0",
+            How = KeyTest.ByKeysTest,
+        };
 }

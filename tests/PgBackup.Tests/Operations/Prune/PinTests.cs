@@ -37,6 +37,16 @@ public sealed class PinTests : IDisposable
     }
 
     [Fact]
+    public async Task Latest_is_none_of_the_future_by_the_clock_that_is_given()
+    {
+        await Of(Day(22)).PutAsync(local);
+        await Of(Day(23)).PutAsync(local);
+        await PinAsync("latest", "the clock is at the 22nd");
+
+        (await PinnedAsync(local)).ShouldBe([Day(22)]);
+    }
+
+    [Fact]
     public async Task A_snapshot_that_no_store_has_is_an_error_and_leaves_nothing()
     {
         await Of(Day(22)).PutAsync(local);
@@ -54,7 +64,9 @@ public sealed class PinTests : IDisposable
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => PinAsync(Day(22).ToString(), "x"));
 
-        (error.Code, error.Message, error.Remedy).ShouldBe((ErrorCode.StoreUnavailable, $"{Day(22)} is pinned in offsite only: no route to host", "Plug it in."));
+        (error.Code, error.Message, error.Remedy).ShouldBe(
+            (ErrorCode.StoreUnavailable, $"{Day(22)} is pinned in offsite only: no route to host", "Plug it in.")
+        );
         (await PinnedAsync(offsite)).ShouldBe([Day(22)]);
     }
 
@@ -106,9 +118,15 @@ public sealed class PinTests : IDisposable
         (await PinAsync(Day(21).ToString(), "x")).ShouldBe(["local"]);
     }
 
-    private async Task<IReadOnlyList<string>> PinAsync(string idOrLatest, string? note) =>
-        (await new PinOperation([Stores.Kept(local), Stores.Kept(offsite)]).RunAsync(idOrLatest, note, Cancel)).Stores;
+    private async Task<IReadOnlyList<string>> PinAsync(string wanted, string? note) =>
+        (
+            await new PinOperation([Stores.Kept(local), Stores.Kept(offsite)], stores.Clock).RunAsync(
+                SnapshotRef.Parse(wanted),
+                note,
+                Cancel
+            )
+        ).Stores;
 
-    private static async Task<List<SnapshotId>> PinnedAsync(FaultyStore store) =>
-        [.. (await new Catalog(store).ListAsync(Cancel)).Where(static e => e.IsPinned).Select(static e => e.Id)];
+    private async Task<List<SnapshotId>> PinnedAsync(FaultyStore store) =>
+        [.. (await new Catalog(store, stores.Clock).ListAsync(Cancel)).Where(static e => e.IsPinned).Select(static e => e.Id)];
 }

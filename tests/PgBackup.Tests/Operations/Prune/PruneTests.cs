@@ -1,14 +1,12 @@
 using PgBackup.Operations;
-using PgBackup.Operations.Backup;
 using PgBackup.Operations.Prune;
-using PgBackup.Operations.Replicate;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using static PgBackup.Tests.Operations.SnapshotSample;
 
 namespace PgBackup.Tests.Operations.Prune;
 
-public sealed class PruneTests : IDisposable
+public sealed partial class PruneTests : IDisposable
 {
     private static readonly RetentionRules ThreeDays = new() { All = RetentionLength.Of(3, RetentionUnit.Days) };
 
@@ -45,14 +43,24 @@ public sealed class PruneTests : IDisposable
         PruneReport real = await PruneAsync();
 
         Told(real).ShouldBe(Told(dry));
-        Told(dry).ShouldBe(
-        [
-            "20260308T030000Z: nothing keeps it", "20260309T030000Z: weekly until 2026-03-23", "20260310T030000Z: pinned", "20260311T030000Z: nothing keeps it",
-            "20260312T030000Z: the newest proven one", "20260313T030000Z: nothing keeps it", "20260314T030000Z: nothing keeps it", "20260315T030000Z: nothing keeps it",
-            "20260316T030000Z: weekly until 2026-03-30",
-            "20260317T030000Z: nothing keeps it", "20260318T030000Z: nothing keeps it", "20260319T030000Z: nothing keeps it",
-            "20260320T030000Z: all until 2026-03-23", "20260321T030000Z: all until 2026-03-24", "20260322T030000Z: all until 2026-03-25; the newest complete one; the newest one",
-        ]);
+        Told(dry)
+            .ShouldBe([
+                "20260308T030000Z: nothing keeps it",
+                "20260309T030000Z: weekly until 2026-03-23",
+                "20260310T030000Z: pinned",
+                "20260311T030000Z: nothing keeps it",
+                "20260312T030000Z: the newest proven one",
+                "20260313T030000Z: nothing keeps it",
+                "20260314T030000Z: nothing keeps it",
+                "20260315T030000Z: nothing keeps it",
+                "20260316T030000Z: weekly until 2026-03-30",
+                "20260317T030000Z: nothing keeps it",
+                "20260318T030000Z: nothing keeps it",
+                "20260319T030000Z: nothing keeps it",
+                "20260320T030000Z: all until 2026-03-23",
+                "20260321T030000Z: all until 2026-03-24",
+                "20260322T030000Z: all until 2026-03-25; the newest complete one; the newest one",
+            ]);
         real.Removed.ShouldBe(dry.Plan.Removed.Select(static d => d.Snapshot.Id.ToString()));
         (await Listed()).ShouldBe(dry.Plan.Kept.Select(static d => d.Snapshot.Id));
         stores.Contents("local").ShouldBe(before.Where(pair => real.Removed.All(id => !pair.Key.StartsWith(id, StringComparison.Ordinal))));
@@ -158,7 +166,7 @@ public sealed class PruneTests : IDisposable
         if (withheld)
         {
             PgBackupException error = await WithheldAsync(unattended: true);
-            error.Message.ShouldContain("4 of 7 snapshots would go at once");
+            error.Message.ShouldContain("4 of 7 snapshots would be removed at once");
             (await PruneAsync()).Removed.Count.ShouldBe(4, "when somebody has seen the plan");
         }
         else
@@ -245,7 +253,14 @@ public sealed class PruneTests : IDisposable
 
         await PruneAsync();
 
-        List<string> writes = [.. store.Calls.Where(c => c.Contains(old.Id.ToString(), StringComparison.Ordinal) && !c.StartsWith("open", StringComparison.Ordinal) && !c.StartsWith("list", StringComparison.Ordinal))];
+        List<string> writes =
+        [
+            .. store.Calls.Where(c =>
+                c.Contains(old.Id.ToString(), StringComparison.Ordinal)
+                && !c.StartsWith("open", StringComparison.Ordinal)
+                && !c.StartsWith("list", StringComparison.Ordinal)
+            ),
+        ];
         writes[0].ShouldBe($"put {old.Key(SnapshotLayout.InProgress)}");
         writes[1].ShouldBe($"delete {old.Key(SnapshotLayout.Manifest)}");
         writes[^1].ShouldBe($"delete-folder {old.Id}");
@@ -292,10 +307,12 @@ public sealed class PruneTests : IDisposable
 
         report.Swept.ShouldBe(3);
         (File.Exists(young), File.Exists(old)).ShouldBe((true, false));
-        (await new Catalog(stores.Open("local")).ListAsync(Cancel)).Select(static e => e.Id).ShouldBe([Day(2), Day(20, 5), Day(22)]);
+        (await new Catalog(stores.Open("local"), stores.Clock).ListAsync(Cancel))
+            .Select(static e => e.Id)
+            .ShouldBe([Day(2), Day(20, 5), Day(22)]);
         stores.Clock.Now = stores.Clock.Now.AddDays(3);
         (await PruneAsync()).Swept.ShouldBe(3);
-        (await new Catalog(stores.Open("local")).ListAsync(Cancel)).Select(static e => e.Id).ShouldBe([Day(22)]);
+        (await new Catalog(stores.Open("local"), stores.Clock).ListAsync(Cancel)).Select(static e => e.Id).ShouldBe([Day(22)]);
     }
 
     [Fact]
@@ -311,93 +328,6 @@ public sealed class PruneTests : IDisposable
         stores.Contents("local", lost.Id).Count.ShouldBe(6);
     }
 
-    [Fact]
-    public async Task One_stores_failure_does_not_stop_the_pruning_of_the_others()
-    {
-        BackupStore[] all = [.. ((string[])["local", "down", "behind", "s3"]).Select(name => Stores.Kept(stores.Faulty(name), ThreeDays))];
-        foreach (BackupStore one in all)
-        {
-            await Of(Day(5)).PutAsync(stores.Open(one.Store.Name));
-            await Of(Day(22)).PutAsync(stores.Open(one.Store.Name));
-        }
-
-        ((FaultyStore)all[1].Store).Fail = static call => call == "list" ? new PgBackupException(ErrorCode.StoreUnavailable, "no route to host", "Plug it in.") : null;
-        List<string> notes = [];
-        ReplicaReport behind = new() { Store = "behind", Location = "/", Copied = [], Lacks = [Day(21).ToString()], LacksAreKnown = true };
-
-        IReadOnlyList<PruneReport> pruned = await RunOperation.PruneAsync(all, [behind], notes, stores.Clock, new Progress(), Cancel);
-
-        pruned.Select(static p => (p.Store, p.Removed.Count)).ShouldBe([("local", 1), ("s3", 1)]);
-        notes.ShouldBe(["PGB-0060: no route to host Plug it in.", "nothing was removed from the store behind, because it lacks snapshots"]);
-        stores.Contents("behind", Day(5)).ShouldNotBeEmpty();
-    }
-
-    [Fact]
-    public async Task What_a_replica_still_lacks_stays_in_the_primary_until_it_has_it()
-    {
-        foreach (int day in (int[])[4, 5, 22])
-        {
-            await Of(Day(day)).PutAsync(stores.Open("local"));
-        }
-
-        BackupStore[] all = [Stores.Kept(store, ThreeDays), Stores.Kept(stores.Faulty("s3"), ThreeDays), Stores.Kept(stores.Faulty("offsite"))];
-        ReplicaReport level = new() { Store = "s3", Location = "/", Copied = [], Lacks = [], LacksAreKnown = true };
-        ReplicaReport behind = level with { Store = "offsite", Lacks = [Day(5).ToString(), Day(22).ToString()] };
-        await Of(Day(5)).PutAsync(stores.Open("s3"));
-        await Of(Day(22)).PutAsync(stores.Open("s3"));
-        List<string> notes = [];
-
-        IReadOnlyList<PruneReport> pruned = await RunOperation.PruneAsync(all, [level, behind], notes, stores.Clock, new Progress(), Cancel);
-
-        pruned.Select(static p => (p.Store, string.Join(' ', p.Removed))).ShouldBe([("local", Day(4).ToString()), ("s3", Day(5).ToString())]);
-        Told(pruned[0])[1].ShouldBe($"{Day(5)}: a replica lacks it");
-        notes.ShouldBe([$"{Day(5)} stays in the store local because offsite lacks it", "nothing was removed from the store offsite, because it lacks snapshots"]);
-
-        (await RunOperation.PruneAsync(all, [level, behind with { Lacks = [] }], notes = [], stores.Clock, new Progress(), Cancel))[0].Removed.ShouldBe([Day(5).ToString()]);
-        notes.ShouldBeEmpty();
-    }
-
-    [Fact]
-    public async Task Nothing_is_removed_from_the_primary_while_it_is_not_known_what_a_replica_lacks()
-    {
-        BackupStore[] all = [.. ((string[])["local", "s3", "offsite"]).Select(name => Stores.Kept(stores.Faulty(name), ThreeDays))];
-        foreach (BackupStore one in all)
-        {
-            await Of(Day(5)).PutAsync(stores.Open(one.Store.Name));
-            await Of(Day(22)).PutAsync(stores.Open(one.Store.Name));
-        }
-
-        ReplicaReport level = new() { Store = "s3", Location = "/", Copied = [], Lacks = [], LacksAreKnown = true };
-        ReplicaReport down = new() { Store = "offsite", Location = "/", Copied = [], Lacks = [Day(22).ToString()], LacksAreKnown = false, Code = "PGB-0060" };
-        List<string> notes = [];
-
-        IReadOnlyList<PruneReport> pruned = await RunOperation.PruneAsync(all, [level, down], notes, stores.Clock, new Progress(), Cancel);
-
-        pruned.ShouldHaveSingleItem().Store.ShouldBe("s3");
-        notes.ShouldBe(["nothing was removed from the store local, because it is not known what offsite lacks", "nothing was removed from the store offsite, because it lacks snapshots"]);
-        (await Listed()).ShouldBe([Day(5), Day(22)]);
-    }
-
-    [Fact]
-    public async Task A_store_that_fails_while_a_snapshot_is_removed_is_gone_on_with_the_next_time()
-    {
-        SnapshotSample old = await Of(Day(5)).PutAsync(stores.Open("local"));
-        await Of(Day(22)).PutAsync(stores.Open("local"));
-        store.Fail = call => call == $"delete {old.PartKey(1)}" ? new PgBackupException(ErrorCode.StoreUnavailable, "no route to host") : null;
-
-        List<string> notes = [];
-        PruneReport report = (await RunOperation.PruneAsync(
-            [Stores.Kept(store, keep)], [], notes, stores.Clock, new Progress { Log = log.Add }, Cancel)).ShouldHaveSingleItem();
-
-        report.Removed.ShouldBe([Day(5).ToString()], "its manifest is gone");
-        notes.Concat(log).Count(static l => l.Contains("no route to host", StringComparison.Ordinal)).ShouldBe(1, "a problem is told once");
-        report.Problems.ShouldHaveSingleItem().ShouldStartWith($"{Day(5)} is removed, and some of its objects are left; the next run removes them: no route to host");
-        (await Listed()).ShouldBe([Day(22)]);
-        store.Fail = static _ => null;
-        (await PruneAsync()).Swept.ShouldBe(1);
-        stores.Contents("local").ShouldBe(stores.Contents("local", Day(22)));
-    }
-
     private async Task LeftoverAsync(SnapshotId id, DateTimeOffset written)
     {
         SnapshotSample sample = Of(id);
@@ -411,10 +341,14 @@ public sealed class PruneTests : IDisposable
     private static List<string> Told(PruneReport report) => [.. report.Plan.Decisions.Select(static d => $"{d.Snapshot.Id}: {d.Why}")];
 
     private async Task<IEnumerable<SnapshotId>> Listed() =>
-        (await new Catalog(stores.Open("local")).ListAsync(Cancel)).Where(static e => e.HasManifest).Select(static e => e.Id);
+        (await new Catalog(stores.Open("local"), stores.Clock).ListAsync(Cancel)).Where(static e => e.HasManifest).Select(static e => e.Id);
 
     private Task<PruneReport> PruneAsync(bool dryRun = false, bool unattended = false, bool locks = false) =>
-        new PruneOperation(Stores.Kept(store, keep, locks), stores.Clock, new Progress { Log = log.Add }).RunAsync(dryRun, unattended, Cancel);
+        new PruneOperation(Stores.Kept(store, keep, locks), stores.Clock, new Progress { Said = step => log.Add(step.Text) }).RunAsync(
+            dryRun,
+            unattended,
+            Cancel
+        );
 
     private async Task<PgBackupException> WithheldAsync(bool unattended = false)
     {

@@ -58,13 +58,47 @@ public sealed class ManifestWitnessTests : IDisposable
     {
         FaultyStore local = stores.Faulty("local");
         await Of(Day(21)).PutAsync(stores.Open("local"), pin: "the audit");
-        local.Fail = static call => call == $"open {Of(Day(21)).Key(SnapshotLayout.Pinned)}" ? new PgBackupException(ErrorCode.StoreUnavailable, "Input/output error") : null;
+        local.Fail = static call =>
+            call == $"open {Of(Day(21)).Key(SnapshotLayout.Pinned)}"
+                ? new PgBackupException(ErrorCode.StoreUnavailable, "Input/output error")
+                : null;
         BackupStore s3 = Stores.Kept(stores.Open("s3"));
-        await using Replica replica = Replica.Start([Stores.Kept(local), s3], s3, Cluster, "the test", stores.Clock, new Progress(), Cancel);
+        await using Replica replica = Replica.Start(
+            [Stores.Kept(local), s3],
+            s3,
+            Cluster,
+            "the test",
+            stores.Clock,
+            new Progress(),
+            Cancel
+        );
 
         (await replica.CatchUpAsync(null, Cancel)).Code.ShouldBeNull();
 
-        (await new Catalog(stores.Open("s3")).ReadPinAsync(Day(21), Cancel)).ShouldBe("the reason could not be read when it was copied");
+        (await new Catalog(stores.Open("s3"), stores.Clock).ReadPinAsync(Day(21), Cancel)).ShouldBe(
+            "the reason could not be read when it was copied"
+        );
+    }
+
+    [Fact]
+    public async Task A_snapshot_that_is_unpinned_while_it_is_copied_is_copied_without_its_pin()
+    {
+        string pin = Of(Day(21)).Key(SnapshotLayout.Pinned);
+        FaultyStore local = stores.Faulty("local");
+        await Of(Day(21)).PutAsync(stores.Open("local"), pin: "the audit");
+        local.Block = (call, _) =>
+        {
+            if (call == $"open {pin}")
+            {
+                File.Delete(stores.PathOf("local", pin));
+            }
+
+            return Task.CompletedTask;
+        };
+
+        (await CopyAsync(local, [])).Code.ShouldBeNull();
+
+        (await new Catalog(stores.Open("s3"), stores.Clock).ListAsync(Cancel)).ShouldHaveSingleItem().IsPinned.ShouldBeFalse();
     }
 
     [Theory]
@@ -84,7 +118,7 @@ public sealed class ManifestWitnessTests : IDisposable
 
         report.Code.ShouldBeNull();
         told.ShouldContain(line => line.Contains($"{Day(21)}/{name}") && line.Contains("Input/output error"));
-        IReadOnlyDictionary<string, long> there = (await new Catalog(stores.Open("s3")).ListAsync(Cancel)).Single().Objects;
+        IReadOnlyDictionary<string, long> there = (await new Catalog(stores.Open("s3"), stores.Clock).ListAsync(Cancel)).Single().Objects;
         there.ContainsKey(SnapshotLayout.Manifest).ShouldBeTrue();
         there.ContainsKey(name).ShouldBe(name != "NOTES", "what can be written from the manifest is");
     }
@@ -99,8 +133,10 @@ public sealed class ManifestWitnessTests : IDisposable
 
         (await CopyAsync(local, told)).Code.ShouldBeNull();
 
-        told.ShouldContain(line => line.Contains("is larger than any text of a snapshot"));
-        (await new Catalog(stores.Open("s3")).ReadPinAsync(Day(21), Cancel)).ShouldBe("the reason could not be read when it was copied");
+        told.ShouldContain(line => line.Contains("/PINNED in the store local is larger than 16.8 MB"));
+        (await new Catalog(stores.Open("s3"), stores.Clock).ReadPinAsync(Day(21), Cancel)).ShouldBe(
+            "the reason could not be read when it was copied"
+        );
     }
 
     [Fact]
@@ -122,7 +158,11 @@ public sealed class ManifestWitnessTests : IDisposable
         await File.AppendAllTextAsync(manifest, "\n", Cancel);
         if (forge)
         {
-            await File.WriteAllBytesAsync(stores.PathOf(name, Of(Day(21)).Key(SnapshotLayout.ManifestSum)), ManifestSum.Of(await File.ReadAllBytesAsync(manifest, Cancel)), Cancel);
+            await File.WriteAllBytesAsync(
+                stores.PathOf(name, Of(Day(21)).Key(SnapshotLayout.ManifestSum)),
+                ManifestSum.Of(await File.ReadAllBytesAsync(manifest, Cancel)),
+                Cancel
+            );
         }
     }
 
@@ -140,7 +180,13 @@ public sealed class ManifestWitnessTests : IDisposable
     private async Task<ReplicaReport> RunAsync()
     {
         BackupStore fresh = Stores.Kept(stores.Open("s3"));
-        BackupStore[] all = [Stores.Kept(stores.Open("local")), Stores.Kept(stores.Open("offsite")), Stores.Kept(new PgBackup.Storage.Local.LocalStore("offsite-2", stores.Folder["offsite-2"])), fresh];
+        BackupStore[] all =
+        [
+            Stores.Kept(stores.Open("local")),
+            Stores.Kept(stores.Open("offsite")),
+            Stores.Kept(new PgBackup.Storage.Local.LocalStore("offsite-2", stores.Folder["offsite-2"])),
+            fresh,
+        ];
         await using Replica replica = Replica.Start(all, fresh, Cluster, "the test", stores.Clock, new Progress(), Cancel);
         return await replica.CatchUpAsync(Day(22), Cancel);
     }
@@ -148,7 +194,15 @@ public sealed class ManifestWitnessTests : IDisposable
     private async Task<ReplicaReport> CopyAsync(FaultyStore local, List<string> told)
     {
         BackupStore s3 = Stores.Kept(stores.Open("s3"));
-        await using Replica replica = Replica.Start([Stores.Kept(local), s3], s3, Cluster, "the test", stores.Clock, new Progress { Log = told.Add }, Cancel);
+        await using Replica replica = Replica.Start(
+            [Stores.Kept(local), s3],
+            s3,
+            Cluster,
+            "the test",
+            stores.Clock,
+            new Progress { Said = step => told.Add(step.Text) },
+            Cancel
+        );
         return await replica.CatchUpAsync(null, Cancel);
     }
 
@@ -159,7 +213,9 @@ public sealed class ManifestWitnessTests : IDisposable
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            int count = given ? throw new PgBackupException(ErrorCode.StoreUnavailable, "Input/output error") : await content.ReadAsync(buffer[..1], cancellationToken);
+            int count = given
+                ? throw new PgBackupException(ErrorCode.StoreUnavailable, "Input/output error")
+                : await content.ReadAsync(buffer[..1], cancellationToken);
             given = true;
             return count;
         }
@@ -169,7 +225,8 @@ public sealed class ManifestWitnessTests : IDisposable
 
     private sealed class EndlessStream : ForwardStream
     {
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(buffer.Length);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult(buffer.Length);
 
         protected override ValueTask DisposeOnceAsync() => ValueTask.CompletedTask;
     }

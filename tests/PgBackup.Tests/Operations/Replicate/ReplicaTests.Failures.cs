@@ -23,7 +23,7 @@ public sealed partial class ReplicaTests
         ReplicaReport report = await replica.CatchUpAsync(tonight.Id, Cancel);
 
         (report.Store, report.Location).ShouldBe(("offsite", offsite.Location));
-        report.Problem.ShouldBe("no route to host\n  what to do: Plug it in.");
+        report.Problem.ShouldBe("no route to host\n  what to do: Plug it in");
         ShouldSay(report, "PGB-0060", [], [tonight.Id]);
         report.LacksAreKnown.ShouldBeFalse();
         log.ShouldContain("offsite: FAILED (PGB-0060), see below");

@@ -48,7 +48,9 @@ public sealed partial class ReplicaTests : IDisposable
         offsite.Puts.First().ShouldBe(tonight.Key(SnapshotLayout.InProgress));
         offsite.Puts.Last().ShouldBe(tonight.Key(SnapshotLayout.Manifest));
         offsite.Puts.Count(key => tonight.Parts.Keys.Any(name => key == tonight.Key(name))).ShouldBe(3, "no part is sent twice");
-        offsite.Calls.Last(static c => c.StartsWith("delete", StringComparison.Ordinal)).ShouldBe($"delete {tonight.Key(SnapshotLayout.InProgress)}");
+        offsite
+            .Calls.Last(static c => c.StartsWith("delete", StringComparison.Ordinal))
+            .ShouldBe($"delete {tonight.Key(SnapshotLayout.InProgress)}");
     }
 
     [Fact]
@@ -68,7 +70,9 @@ public sealed partial class ReplicaTests : IDisposable
 
         report.Code.ShouldBe("PGB-0060");
         report.Problem.ShouldNotBeNull().ShouldContain("before anything was copied");
-        (await new Catalog(there).ReadEntryAsync(tonight.Id, Cancel)).Objects.Keys.Order(StringComparer.Ordinal).ShouldBe(["another.dump", SnapshotLayout.Manifest]);
+        (await new Catalog(there, stores.Clock).ReadEntryAsync(tonight.Id, Cancel))
+            .Objects.Keys.Order(StringComparer.Ordinal)
+            .ShouldBe(["another.dump", SnapshotLayout.Manifest]);
     }
 
     [Fact]
@@ -108,7 +112,11 @@ public sealed partial class ReplicaTests : IDisposable
         (await Listed("offsite")).ShouldBe(wanted);
 
         stores.Clock.Now = stores.Clock.Now.AddDays(1);
-        PruneReport pruned = await new PruneOperation(Stores.Kept(offsite, keep), stores.Clock, Silent).RunAsync(dryRun: false, unattended: true, Cancel);
+        PruneReport pruned = await new PruneOperation(Stores.Kept(offsite, keep), stores.Clock, Silent).RunAsync(
+            dryRun: false,
+            unattended: true,
+            Cancel
+        );
         pruned.Removed.ShouldBe([Day(9).ToString(), Day(20).ToString()]);
         (await RunAsync(null)).Copied.ShouldBeEmpty("though the primary has it");
     }
@@ -296,7 +304,7 @@ public sealed partial class ReplicaTests : IDisposable
 
         await RunAsync(Day(22));
 
-        (await new Catalog(stores.Open("offsite")).ReadEntryAsync(Day(21), Cancel)).IsComplete.ShouldBeFalse();
+        (await new Catalog(stores.Open("offsite"), stores.Clock).ReadEntryAsync(Day(21), Cancel)).IsComplete.ShouldBeFalse();
         await stores.ShouldBeSoundAsync("offsite", "a mark was missing");
     }
 
@@ -365,8 +373,16 @@ public sealed partial class ReplicaTests : IDisposable
 
     private static PgBackupException Transient() => new(ErrorCode.StoreUnavailable, "connection reset") { IsTransient = true };
 
-    private Replica Start(IObjectStore? from = null, CancellationToken? cancel = null) => Replica.Start(
-        [Stores.Kept(from ?? primary)], Stores.Kept(offsite, keep), Cluster, "the test", stores.Clock, new Progress { Log = Log }, cancel ?? Cancel);
+    private Replica Start(IObjectStore? from = null, CancellationToken? cancel = null) =>
+        Replica.Start(
+            [Stores.Kept(from ?? primary)],
+            Stores.Kept(offsite, keep),
+            Cluster,
+            "the test",
+            stores.Clock,
+            new Progress { Said = step => Log(step.Text) },
+            cancel ?? Cancel
+        );
 
     private void Log(string line)
     {
@@ -383,7 +399,7 @@ public sealed partial class ReplicaTests : IDisposable
     }
 
     private async Task<IEnumerable<SnapshotId>> Listed(string store) =>
-        (await new Catalog(stores.Open(store)).ListAsync(Cancel)).Where(static e => e.HasManifest).Select(static e => e.Id);
+        (await new Catalog(stores.Open(store), stores.Clock).ListAsync(Cancel)).Where(static e => e.HasManifest).Select(static e => e.Id);
 
     private void ShouldBeLevel() => stores.Contents("offsite").ShouldBe(stores.Contents("local"));
 }

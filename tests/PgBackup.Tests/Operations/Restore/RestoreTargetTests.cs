@@ -56,7 +56,8 @@ public sealed class RestoreTargetTests
     }
 
     [Fact]
-    public void Weak_tls_can_be_accepted_in_so_many_words() => RestoreTarget.Parse("postgres://u@db/", acceptWeakTls: true).Connection.Host.ShouldBe("db");
+    public void Weak_tls_can_be_accepted_in_so_many_words() =>
+        RestoreTarget.Parse("postgres://u@db/", acceptWeakTls: true).Connection.Host.ShouldBe("db");
 
     [Theory]
     [InlineData("podman: { container: pg, user: backup }", "podman:other@pg", true)]
@@ -70,7 +71,10 @@ public sealed class RestoreTargetTests
     [InlineData("url: \"postgres://reader@a,b:5433/?sslmode=verify-full\"", "postgres://postgres@b/?sslmode=verify-full", false)]
     public void The_server_of_the_source_is_known_by_its_container_or_host_and_port(string source, string target, bool same)
     {
-        BackupConfig config = ConfigReader.Parse(ConfigText.With("podman: { container: olympus-postgres, user: backup }", source), "test.yaml");
+        BackupConfig config = ConfigReader.ParseForBackup(
+            ConfigText.With("podman: { container: olympus-postgres, user: backup }", source),
+            "test.yaml"
+        );
 
         RestoreTarget.Parse(target).IsSourceOf(config).ShouldBe(same);
     }

@@ -7,7 +7,8 @@ using PgBackup.Tests.Tools;
 
 namespace PgBackup.Tests.Storage.Local;
 
-/// <summary>Whoever can make links in the folder of a store, where root works, must not make root read, write or remove anything elsewhere.</summary>
+/// <summary>Whoever can make links in the folder of a store, where root works, must not make root read, write or remove anything
+/// elsewhere.</summary>
 public sealed class LinksInAStoreTests : IDisposable
 {
     private readonly TestFolder folder = new();
@@ -28,7 +29,9 @@ public sealed class LinksInAStoreTests : IDisposable
     {
         Directory.CreateSymbolicLink(folder["store/linked"], folder["elsewhere"]);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => Store.PutAsync("linked/a", new MemoryStream([1]), null, Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            Store.PutAsync("linked/a", new MemoryStream([1]), null, Cancel)
+        );
 
         error.Code.ShouldBe(ErrorCode.StoreUnavailable);
         error.Message.ShouldContain($"{folder["store/linked"]} is a link");
@@ -102,7 +105,9 @@ public sealed class LinksInAStoreTests : IDisposable
         Directory.CreateSymbolicLink(folder["store/linked"], folder["elsewhere"]);
         folder.Write("elsewhere/.old.partial", "");
 
-        (await Should.ThrowAsync<PgBackupException>(() => Store.DeleteFolderAsync("linked", Cancel))).Code.ShouldBe(ErrorCode.StoreUnavailable);
+        (await Should.ThrowAsync<PgBackupException>(() => Store.DeleteFolderAsync("linked", Cancel))).Code.ShouldBe(
+            ErrorCode.StoreUnavailable
+        );
         await Should.ThrowAsync<PgBackupException>(() => Store.DeleteAsync("linked/a", Cancel));
         await Store.SweepAsync(DateTimeOffset.UtcNow.AddDays(1), Cancel);
 
@@ -127,13 +132,20 @@ public sealed class LinksInAStoreTests : IDisposable
     {
         Directory.CreateSymbolicLink(folder["store/20260301T030000Z"], folder["elsewhere"]);
 
-        CatalogEntry entry = (await new Catalog(Store).ListAsync(Cancel)).Single();
+        CatalogEntry entry = (await new Catalog(Store, TimeProvider.System).ListAsync(Cancel)).Single();
 
         entry.IsNoFolder.ShouldBeTrue();
         entry.HasManifest.ShouldBeFalse();
         entry.IsLeftover.ShouldBeFalse(); // or the next run would remove it
-        SnapshotCheck check = (await new CheckOperation(Store, static _ => throw new InvalidOperationException(), static (_, _) => throw new InvalidOperationException(), new Progress())
-            .RunAsync(null, CheckDepth.Present, Cancel)).Single();
+        SnapshotCheck check = (
+            await new CheckOperation(
+                Store,
+                static _ => throw new InvalidOperationException(),
+                static (_, _) => throw new InvalidOperationException(),
+                TimeProvider.System,
+                new Progress()
+            ).RunAsync(null, CheckDepth.Present, Cancel)
+        ).Single();
         check.Problems.Single().Problem.ShouldContain("link");
     }
 

@@ -30,7 +30,11 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     protected override IObjectStore BrokenStore => new RcloneStore("broken", BrokenRemote, ConfigFile, TimeProvider.System);
 
     protected override IReadOnlyList<string> EverythingInside =>
-        [.. Lines("lsf", "--recursive", "--files-only", Remote).Where(static name => !name.StartsWith(".locks/", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        [
+            .. Lines("lsf", "--recursive", "--files-only", Remote)
+                .Where(static name => !name.StartsWith(".locks/", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal),
+        ];
 
     public void Dispose()
     {
@@ -91,16 +95,19 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     {
         string pid = Folder["pid"];
         IObjectStore store = StoreThrough($"case $1 in rcat) echo $$ >'{pid}.new'; mv '{pid}.new' '{pid}' ;; esac; exec rclone \"$@\"");
-        await using var content = new Steps(20, async step =>
-        {
-            if (step == 12)
+        await using var content = new Steps(
+            20,
+            async step =>
             {
-                await FakeToolUntilAsync(() => File.Exists(pid));
-                using Process rclone = Process.GetProcessById(int.Parse(await File.ReadAllTextAsync(pid, Cancel)));
-                rclone.Kill();
-                await rclone.WaitForExitAsync(Cancel);
+                if (step == 12)
+                {
+                    await FakeToolUntilAsync(() => File.Exists(pid));
+                    using Process rclone = Process.GetProcessById(int.Parse(await File.ReadAllTextAsync(pid, Cancel)));
+                    rclone.Kill();
+                    await rclone.WaitForExitAsync(Cancel);
+                }
             }
-        });
+        );
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.PutAsync("one/a", content, Cancel));
 
@@ -128,14 +135,17 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     {
         List<string> seen = [];
         IObjectStore store = Store;
-        await using var content = new Steps(20, async step =>
-        {
-            if (step is 6 or 19)
+        await using var content = new Steps(
+            20,
+            async step =>
             {
-                seen.AddRange(await KeysAsync(store, ""));
-                seen.AddRange(await KeysAsync(store, "one"));
+                if (step is 6 or 19)
+                {
+                    seen.AddRange(await KeysAsync(store, ""));
+                    seen.AddRange(await KeysAsync(store, "one"));
+                }
             }
-        });
+        );
         await PutAsync("one/whole", "x");
 
         await store.PutAsync("one/a", content, Cancel);
@@ -153,7 +163,9 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     {
         IObjectStore store = StoreThrough($"for last; do :; done; case $1 in rcat) {rcat} ;; *) exec rclone \"$@\" ;; esac");
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.PutAsync("one/a", new MemoryStream("xxxxxxxx"u8.ToArray()), Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            store.PutAsync("one/a", new MemoryStream("xxxxxxxx"u8.ToArray()), Cancel)
+        );
 
         error.Code.ShouldBe(ErrorCode.StoreUnavailable);
         error.Message.ShouldContain("holds something else than was sent as one/a: " + wrong);
@@ -168,7 +180,9 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     {
         string log = Folder["log"];
         IObjectStore store = StoreThrough(
-            $"echo $1 >>'{log}'; case $1 in backend) rclone \"$@\" | tr -d '\\n\\t' | sed 's/\"Hashes\": *\\[[^]]*\\]/\"Hashes\": []/' ;; rcat) {rcat} ;; *) exec rclone \"$@\" ;; esac");
+            $"echo $1 >>'{log}'; case $1 in backend) rclone \"$@\" | tr -d '\\n\\t' | sed 's/\"Hashes\": *\\[[^]]*\\]/\"Hashes\": "
+                + $"[]/' ;; rcat) {rcat} ;; *) exec rclone \"$@\" ;; esac"
+        );
         var content = new MemoryStream("xxxxxxxx"u8.ToArray());
 
         if (wrong is null)
@@ -190,7 +204,9 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     {
         string count = Folder["count"];
         IObjectStore store = StoreThrough(
-            $"case $1 in backend) ;; *) echo x >>'{count}'; if [ $(wc -l <'{count}') = 1 ]; then echo '2026/03/01 03:00:00 ERROR : dial tcp 127.0.0.1:1: connect: connection refused' >&2; exit 1; fi ;; esac; exec rclone \"$@\"");
+            $"case $1 in backend) ;; *) echo x >>'{count}'; if [ $(wc -l <'{count}') = 1 ]; then echo '2026/03/01 03:00:00 ERROR : "
+                + $"dial tcp 127.0.0.1:1: connect: connection refused' >&2; exit 1; fi ;; esac; exec rclone \"$@\""
+        );
 
         await PutAsync("one/a", "x");
         (await store.FindAsync("one/a", Cancel)).ShouldNotBeNull();
@@ -205,7 +221,9 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     {
         string count = Folder["count"];
         IObjectStore store = StoreThrough(
-            $"case $1 in rcat) echo x >>'{count}'; if [ $(wc -l <'{count}') = 1 ]; then head -c 2 >/dev/null; echo 'Failed to rcat: SlowDown: status code: 503, request id: x' >&2; exit 1; fi ;; esac; exec rclone \"$@\"");
+            $"case $1 in rcat) echo x >>'{count}'; if [ $(wc -l <'{count}') = 1 ]; then head -c 2 >/dev/null; echo 'Failed to rcat: "
+                + $"SlowDown: status code: 503, request id: x' >&2; exit 1; fi ;; esac; exec rclone \"$@\""
+        );
 
         (await store.PutAsync("one/a", new MemoryStream(new byte[3 * MiB]), Cancel)).ShouldBe(3 * MiB);
 
@@ -216,7 +234,9 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     public async Task What_goes_on_failing_is_told_without_timestamps_as_something_that_may_pass()
     {
         IObjectStore store = StoreThrough(
-            "case $1 in backend) exec rclone \"$@\" ;; *) cat >/dev/null; echo '2026/03/01 03:00:00 ERROR : Attempt 1/1 failed' >&2; echo '2026/03/01 03:00:00 Failed to x: i/o timeout' >&2; exit 1 ;; esac");
+            "case $1 in backend) exec rclone \"$@\" ;; *) cat >/dev/null; echo '2026/03/01 03:00:00 ERROR : Attempt 1/1 failed' >&2; "
+                + "echo '2026/03/01 03:00:00 Failed to x: i/o timeout' >&2; exit 1 ;; esac"
+        );
 
         foreach (Func<Task> attempt in (Func<Task>[])[() => KeysAsync(store, ""), () => store.FindAsync("one/a", Cancel)])
         {
@@ -246,7 +266,9 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     public async Task An_object_that_vanishes_while_it_is_opened_is_missing()
     {
         await PutAsync("one/a", "x");
-        IObjectStore store = StoreThrough("for last; do :; done; case $1 in cat) rclone deletefile -- \"$last\" ;; *) exec rclone \"$@\" ;; esac");
+        IObjectStore store = StoreThrough(
+            "for last; do :; done; case $1 in cat) rclone deletefile -- \"$last\" ;; *) exec rclone \"$@\" ;; esac"
+        );
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => store.OpenAsync("one/a", Cancel));
 
@@ -260,7 +282,9 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     public async Task A_folder_that_cannot_be_deleted_is_an_error_only_while_something_is_in_it(string words, bool isThere)
     {
         await PutAsync(isThere ? "one/a" : "two/a", "x");
-        IObjectStore store = StoreThrough($"case $1 in purge) echo 'Failed to purge: {words}' >&2; exit 1 ;; *) exec rclone \"$@\" ;; esac");
+        IObjectStore store = StoreThrough(
+            $"case $1 in purge) echo 'Failed to purge: {words}' >&2; exit 1 ;; *) exec rclone \"$@\" ;; esac"
+        );
 
         PgBackupException? error = await Record.ExceptionAsync(() => store.DeleteFolderAsync("one", Cancel)) as PgBackupException;
 
@@ -271,7 +295,10 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     [Fact]
     public async Task A_list_that_breaks_off_is_no_list()
     {
-        IObjectStore store = StoreThrough("case $1 in lsjson) printf '[\\n{\"Path\":\"a\",\"Size\":1,\"ModTime\":\"2026-03-01T03:00:00Z\"}' ;; *) exec rclone \"$@\" ;; esac");
+        IObjectStore store = StoreThrough(
+            "case $1 in lsjson) printf '[\\n{\"Path\":\"a\",\"Size\":1,\"ModTime\":\"2026-03-01T03:00:00Z\"}' ;; *) exec rclone "
+                + "\"$@\" ;; esac"
+        );
 
         (await Should.ThrowAsync<PgBackupException>(() => KeysAsync(store, ""))).Code.ShouldBe(ErrorCode.StoreUnavailable);
     }
@@ -280,18 +307,20 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
     public async Task A_remote_that_is_not_configured_is_said_so_with_what_to_do()
     {
         var store = new RcloneStore("offsite", "no-such-remote:backups", ConfigFile, TimeProvider.System);
-        foreach (Func<Task> attempt in (Func<Task>[])
-        [
-            () => store.CheckWritableAsync(Cancel),
-            () => KeysAsync(store, ""),
-            () => KeysAsync(store, "one"),
-            () => store.FindAsync("one/a", Cancel),
-            () => store.OpenAsync("one/a", Cancel),
-            () => store.DeleteAsync("one/a", Cancel),
-            () => store.DeleteFolderAsync("one", Cancel),
-            () => store.SweepAsync(DateTimeOffset.UnixEpoch, Cancel),
-            () => store.LockAsync("me", Cancel),
-        ])
+        foreach (
+            Func<Task> attempt in (Func<Task>[])
+                [
+                    () => store.CheckWritableAsync(Cancel),
+                    () => KeysAsync(store, ""),
+                    () => KeysAsync(store, "one"),
+                    () => store.FindAsync("one/a", Cancel),
+                    () => store.OpenAsync("one/a", Cancel),
+                    () => store.DeleteAsync("one/a", Cancel),
+                    () => store.DeleteFolderAsync("one", Cancel),
+                    () => store.SweepAsync(DateTimeOffset.UnixEpoch, Cancel),
+                    () => store.LockAsync("me", Cancel),
+                ]
+        )
         {
             PgBackupException error = await Should.ThrowAsync<PgBackupException>(attempt);
             error.Code.ShouldBe(ErrorCode.StoreUnavailable);
@@ -335,14 +364,21 @@ public abstract partial class RcloneStoreContract : ObjectStoreContract, IDispos
 
     private RcloneStore StoreAt(TimeProvider clock) => new("offsite", Remote, ConfigFile, clock);
 
-    private string[] Locks() => [.. Lines("lsf", "--recursive", "--files-only", Remote).Where(static n => n.StartsWith(".locks/", StringComparison.Ordinal)).Select(static n => n[7..])];
+    private string[] Locks() =>
+        [
+            .. Lines("lsf", "--recursive", "--files-only", Remote)
+                .Where(static n => n.StartsWith(".locks/", StringComparison.Ordinal))
+                .Select(static n => n[7..]),
+        ];
 
     // Empty, too, while there is no such folder.
     private string[] Lines(params string[] arguments)
     {
         var command = new ToolCommand("rclone", arguments)
         {
-            Environment = ConfigFile is null ? new Dictionary<string, string?>() : new Dictionary<string, string?> { ["RCLONE_CONFIG"] = ConfigFile, ["AWS_CA_BUNDLE"] = null },
+            Environment = ConfigFile is null
+                ? new Dictionary<string, string?>()
+                : new Dictionary<string, string?> { ["RCLONE_CONFIG"] = ConfigFile, ["AWS_CA_BUNDLE"] = null },
         };
         ToolResult result = Task.Run(() => ToolProcess.TryReadAsync(command, Cancel)).GetAwaiter().GetResult();
         return result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);

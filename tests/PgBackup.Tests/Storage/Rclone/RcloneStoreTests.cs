@@ -10,7 +10,8 @@ public sealed class RcloneStoreTests : RcloneStoreContract
 
     protected override string BrokenRemote => $"disk:{Folder.Write("file", "")}/store";
 
-    protected override string ConfigFile => File.Exists(Folder["rclone.conf"]) ? Folder["rclone.conf"] : Folder.Write("rclone.conf", "[disk]\ntype = local\n");
+    protected override string ConfigFile =>
+        File.Exists(Folder["rclone.conf"]) ? Folder["rclone.conf"] : Folder.Write("rclone.conf", "[disk]\ntype = local\n");
 
     [Fact]
     public async Task A_store_whose_folder_is_not_there_is_no_empty_store()
@@ -40,9 +41,13 @@ public sealed class RcloneStoreTests : RcloneStoreContract
     {
         await using IStoreLock held = await Store.LockAsync("the test", Cancel);
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => new RcloneStore("twin", Remote, ConfigFile, TimeProvider.System).LockAsync("the test", Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            new RcloneStore("twin", Remote, ConfigFile, TimeProvider.System).LockAsync("the test", Cancel)
+        );
 
-        (error.Code, error.Message.Contains("the stores offsite and twin are one and the same place", StringComparison.Ordinal)).ShouldBe((ErrorCode.StoresAreOne, true));
+        (error.Code, error.Message.Contains("the stores offsite and twin are one and the same place", StringComparison.Ordinal)).ShouldBe(
+            (ErrorCode.StoresAreOne, true)
+        );
     }
 
     [Fact]
@@ -64,7 +69,12 @@ public sealed class RcloneStoreTests : RcloneStoreContract
     [Fact]
     public async Task A_remote_with_a_blank_in_its_name_is_quoted_in_the_command_of_the_remedy()
     {
-        IObjectStore odd = new RcloneStore("offsite", $"my disk:{Folder.Write("a file", "")}/store", Folder.Write("odd.conf", "[my disk]\ntype = local\n"), TimeProvider.System);
+        IObjectStore odd = new RcloneStore(
+            "offsite",
+            $"my disk:{Folder.Write("a file", "")}/store",
+            Folder.Write("odd.conf", "[my disk]\ntype = local\n"),
+            TimeProvider.System
+        );
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => odd.PutAsync("a", new MemoryStream([1]), Cancel));
 
@@ -171,7 +181,8 @@ public sealed class RcloneLocationTests
     [InlineData("b2:", "b2:one/a")]
     [InlineData("disk:/", "disk:/one/a")]
     [InlineData("sftp-host:/backups///", "sftp-host:/backups/one/a")]
-    public void A_key_goes_below_the_remote(string remote, string path) => new RcloneCommand("x", remote, null, TimeProvider.System).PathOf("one/a").ShouldBe(path);
+    public void A_key_goes_below_the_remote(string remote, string path) =>
+        new RcloneCommand("x", remote, null, TimeProvider.System).PathOf("one/a").ShouldBe(path);
 
     [Fact]
     public async Task Secrets_of_a_remote_on_the_fly_are_in_no_message()

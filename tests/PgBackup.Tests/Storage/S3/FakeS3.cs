@@ -32,30 +32,41 @@ internal sealed class FakeS3 : IAsyncDisposable
     /// <summary>Where it listens.</summary>
     public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
 
-    public S3Store Store(string name = "s3", string? objectLock = null, int retries = 0) => new(
-        name,
-        new S3Settings
-        {
-            Bucket = "b",
-            Endpoint = new Uri($"http://127.0.0.1:{Port.ToString(CultureInfo.InvariantCulture)}"),
-            PathStyle = true,
-            AccessKey = "k",
-            SecretKey = "s",
-            ObjectLock = objectLock,
-            Retries = retries,
-        },
-        TimeProvider.System);
+    public S3Store Store(string name = "s3", string? objectLock = null, int retries = 0, TimeProvider? clock = null) =>
+        new(
+            name,
+            new S3Settings
+            {
+                Bucket = "b",
+                Endpoint = new Uri($"http://127.0.0.1:{Port.ToString(CultureInfo.InvariantCulture)}"),
+                PathStyle = true,
+                AccessKey = "k",
+                SecretKey = "s",
+                ObjectLock = objectLock,
+                Retries = retries,
+            },
+            clock ?? TimeProvider.System
+        );
 
     /// <summary>The error that S3 sends.</summary>
-    public static Answer Error(int status, string code) => new() { Status = status, Body = $"<Error><Code>{code}</Code><Message>as it was told</Message></Error>" };
+    public static Answer Error(int status, string code) =>
+        new() { Status = status, Body = $"<Error><Code>{code}</Code><Message>as it was told</Message></Error>" };
 
     /// <summary>A list of objects.</summary>
-    public static Answer Listing(IEnumerable<string> keys, string? next = null, bool truncated = false) => new()
-    {
-        Body = "<ListBucketResult><Name>b</Name>" + (next is null ? "" : $"<NextContinuationToken>{next}</NextContinuationToken>") +
-            $"<IsTruncated>{(truncated ? "true" : "false")}</IsTruncated>" +
-            string.Concat(keys.Select(static k => $"<Contents><Key>{k}</Key><LastModified>2026-03-22T03:00:00.000Z</LastModified><ETag>\"d41d8cd98f00b204e9800998ecf8427e\"</ETag><Size>1</Size></Contents>")) + "</ListBucketResult>",
-    };
+    public static Answer Listing(IEnumerable<string> keys, string? next = null, bool truncated = false) =>
+        new()
+        {
+            Body =
+                "<ListBucketResult><Name>b</Name>"
+                + (next is null ? "" : $"<NextContinuationToken>{next}</NextContinuationToken>")
+                + $"<IsTruncated>{(truncated ? "true" : "false")}</IsTruncated>"
+                + string.Concat(
+                    keys.Select(static k =>
+                        $"<Contents><Key>{k}</Key><LastModified>2026-03-22T03:00:00.000Z</LastModified><ETag>\"d41d8cd98f00b204e9800998ecf8427e\"</ETag><Size>1</Size></Contents>"
+                    )
+                )
+                + "</ListBucketResult>",
+        };
 
     public async ValueTask DisposeAsync()
     {
@@ -94,7 +105,9 @@ internal sealed class FakeS3 : IAsyncDisposable
                     int length = 0;
                     while (await ReadLineAsync(stream) is { Length: > 0 } header)
                     {
-                        length = header.StartsWith("content-length:", StringComparison.OrdinalIgnoreCase) ? int.Parse(header[15..], CultureInfo.InvariantCulture) : length;
+                        length = header.StartsWith("content-length:", StringComparison.OrdinalIgnoreCase)
+                            ? int.Parse(header[15..], CultureInfo.InvariantCulture)
+                            : length;
                     }
 
                     await stream.ReadExactlyAsync(new byte[length], stop.Token);
@@ -116,8 +129,11 @@ internal sealed class FakeS3 : IAsyncDisposable
     private async Task<bool> SendAsync(NetworkStream stream, Answer what, bool head)
     {
         byte[] body = Encoding.UTF8.GetBytes(what.Body);
-        string headers = $"HTTP/1.1 {what.Status.ToString(CultureInfo.InvariantCulture)} x\r\nContent-Type: application/xml\r\nLast-Modified: Sun, 22 Mar 2026 03:00:00 GMT\r\n" +
-            $"{what.Headers}Content-Length: {(what.CutAt is { } cut && what.Quietly ? cut : body.Length).ToString(CultureInfo.InvariantCulture)}\r\n\r\n";
+        string headers =
+            $"HTTP/1.1 {what.Status.ToString(CultureInfo.InvariantCulture)} x\r\nContent-Type: application/xml\r\nLast-Modified: Sun, "
+            + $"22 Mar 2026 03:00:00 GMT\r\n"
+            + $"{what.Headers}Content-Length: "
+            + $"{(what.CutAt is { } cut && what.Quietly ? cut : body.Length).ToString(CultureInfo.InvariantCulture)}\r\n\r\n";
         await stream.WriteAsync(Encoding.ASCII.GetBytes(headers), stop.Token);
         if (!head)
         {

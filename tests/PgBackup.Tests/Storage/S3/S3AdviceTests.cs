@@ -20,7 +20,10 @@ public sealed class S3AdviceTests
     [Fact]
     public void Missing_credentials_are_one_sentence()
     {
-        var missing = new AmazonClientException("Failed to resolve AWS credentials. The credential providers returned the following errors:\n\nException 1 of 4: no profile\nException 2 of 4: no role");
+        var missing = new AmazonClientException(
+            "Failed to resolve AWS credentials. The credential providers returned the following errors:\n\nException 1 of 4: no "
+                + "profile\nException 2 of 4: no role"
+        );
 
         (string why, string remedy, bool transient) = S3Advice.On(missing, Settings);
 
@@ -31,5 +34,6 @@ public sealed class S3AdviceTests
 
     private static string Why(Exception e) => S3Advice.On(e, Settings).Why;
 
-    private static AmazonS3Exception Refusal(string text, string code, HttpStatusCode status) => new(text, ErrorType.Unknown, code, "", status);
+    private static AmazonS3Exception Refusal(string text, string code, HttpStatusCode status) =>
+        new(text, ErrorType.Unknown, code, "", status);
 }

@@ -23,7 +23,8 @@ public sealed class S3DownloadTests
                 return Task.FromResult<GetObjectResponse?>(Answer(new MemoryStream([1, 2, 3]), HttpStatusCode.PartialContent));
             },
             static e => new PgBackupException(ErrorCode.StoreUnavailable, e.Message),
-            clock);
+            clock
+        );
 
         Task<byte[]> reading = AllOfAsync(download);
         await silent.Asked.Task.WaitAsync(Cancel);
@@ -38,7 +39,13 @@ public sealed class S3DownloadTests
     }
 
     private static GetObjectResponse Answer(Stream content, HttpStatusCode status) =>
-        new() { ResponseStream = content, ContentLength = 3, ETag = "\"one\"", HttpStatusCode = status };
+        new()
+        {
+            ResponseStream = content,
+            ContentLength = 3,
+            ETag = "\"one\"",
+            HttpStatusCode = status,
+        };
 
     // As a connection of HttpClient that a cancellation disposes just before it is read.
     private sealed class SilentStream : ForwardStream

@@ -36,7 +36,14 @@ public sealed class S3ETagTests
             "empty" => [],
             _ => [.. Bytes[..^1], (byte)(Bytes[^1] ^ 1)],
         };
-        foreach (int[] parts in (int[][])[[], [700_000], [300_000, 300_000, 100_000]])
+        foreach (
+            int[] parts in (int[][])
+                [
+                    [],
+                    [700_000],
+                    [300_000, 300_000, 100_000],
+                ]
+        )
         {
             (await ReadBackAsync(other, parts)).ShouldNotBe(Sent(parts));
         }

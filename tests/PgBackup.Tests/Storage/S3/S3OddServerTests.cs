@@ -18,16 +18,21 @@ public sealed class S3OddServerTests
     [InlineData(405, "MethodNotAllowed")]
     public async Task A_store_that_does_not_list_unfinished_uploads_has_one_note_and_snapshots_go_all_the_same(int status, string code)
     {
-        await using var server = new FakeS3((method, path) => path.Contains("uploads", StringComparison.Ordinal) ? FakeS3.Error(status, code)
-            : method == "GET" ? FakeS3.Listing(["one/a", "one/b"])
-            : new Answer { Status = 204 });
+        await using var server = new FakeS3(
+            (method, path) =>
+                path.Contains("uploads", StringComparison.Ordinal) ? FakeS3.Error(status, code)
+                : method == "GET" ? FakeS3.Listing(["one/a", "one/b"])
+                : new Answer { Status = 204 }
+        );
         using S3Store store = server.Store();
 
         await store.DeleteFolderAsync("one", Cancel);
         (await store.SweepAsync(DateTimeOffset.UtcNow, Cancel)).ShouldBe(0);
 
         server.Requests.Count(static r => r.StartsWith("DELETE", StringComparison.Ordinal)).ShouldBe(2);
-        server.Requests.Count(static r => r.Contains("uploads", StringComparison.Ordinal)).ShouldBe(2, "what a server does not know, it will not know a second later");
+        server
+            .Requests.Count(static r => r.Contains("uploads", StringComparison.Ordinal))
+            .ShouldBe(2, "what a server does not know, it will not know a second later");
         store.Notes.ShouldHaveSingleItem().ShouldStartWith("the store s3 (s3://b at 127.0.0.1:");
     }
 
@@ -70,12 +75,14 @@ public sealed class S3OddServerTests
         using S3Store store = server.Store();
 
         PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => KeysAsync(store));
-        PgBackupException versions = await Should.ThrowAsync<PgBackupException>(() => server.Store(objectLock: "GOVERNANCE").SweepAsync(DateTimeOffset.UtcNow, Cancel));
+        PgBackupException versions = await Should.ThrowAsync<PgBackupException>(() =>
+            server.Store(objectLock: "GOVERNANCE").SweepAsync(DateTimeOffset.UtcNow, Cancel)
+        );
 
         foreach (PgBackupException e in (PgBackupException[])[error, versions])
         {
             (e.Code, e.IsTransient).ShouldBe((ErrorCode.StoreUnavailable, false), e.Message);
-            e.Message.ShouldContain("this is no S3 server");
+            e.Message.ShouldContain("this is not an S3 server");
         }
     }
 
@@ -87,7 +94,9 @@ public sealed class S3OddServerTests
         await using var server = new FakeS3((_, _) => FakeS3.Error(status, code));
         using S3Store store = server.Store();
 
-        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() => ((IObjectStore)store).PutAsync("a", new MemoryStream([1]), Cancel));
+        PgBackupException error = await Should.ThrowAsync<PgBackupException>(() =>
+            ((IObjectStore)store).PutAsync("a", new MemoryStream([1]), Cancel)
+        );
 
         (error.IsFull, error.IsTransient).ShouldBe((true, false));
     }
@@ -99,7 +108,9 @@ public sealed class S3OddServerTests
     {
         int asked = 0;
         Answer whole = FakeS3.Listing(["one/a", "one/b"]);
-        await using var server = new FakeS3((_, _) => ++asked < 3 ? whole with { CutAt = whole.Body.Length / 2, Quietly = quietly } : whole);
+        await using var server = new FakeS3(
+            (_, _) => ++asked < 3 ? whole with { CutAt = whole.Body.Length / 2, Quietly = quietly } : whole
+        );
         using S3Store store = server.Store(retries: 1);
 
         (await KeysAsync(store)).ShouldBe(["one/a", "one/b"]);
@@ -144,7 +155,9 @@ public sealed class S3OddServerTests
 
         (await Should.ThrowAsync<PgBackupException>(() => KeysAsync(store))).Message.ShouldNotContain("gave it up");
         PgBackupException second = await Should.ThrowAsync<PgBackupException>(() => store.DeleteAsync("one/a", Cancel));
-        (second.Message.Contains("it does not answer since this run gave it up", StringComparison.Ordinal), second.IsTransient).ShouldBe((true, true));
+        (second.Message.Contains("it does not answer since this run gave it up", StringComparison.Ordinal), second.IsTransient).ShouldBe(
+            (true, true)
+        );
 
         await using var back = new FakeS3(static (_, _) => FakeS3.Listing(["one/b"]), port);
         (await KeysAsync(store)).ShouldBe(["one/b"]);
@@ -154,28 +167,39 @@ public sealed class S3OddServerTests
     public async Task A_snapshot_is_removed_with_its_versions_whatever_the_order_in_which_they_are_listed()
     {
         // As some servers do: all versions of the page first, then all delete markers.
-        const string Page = "<ListVersionsResult><IsTruncated>false</IsTruncated>" +
-            "<Version><Key>one/a</Key><VersionId>1</VersionId><IsLatest>false</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></Version>" +
-            "<Version><Key>one/b</Key><VersionId>2</VersionId><IsLatest>false</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></Version>" +
-            "<Version><Key>one/c</Key><VersionId>5</VersionId><IsLatest>true</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></Version>" +
-            "<DeleteMarker><Key>one/a</Key><VersionId>3</VersionId><IsLatest>true</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></DeleteMarker>" +
-            "<DeleteMarker><Key>one/b</Key><VersionId>4</VersionId><IsLatest>true</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></DeleteMarker>" +
-            "<DeleteMarker><Key>one/c</Key><VersionId>6</VersionId><IsLatest>false</IsLatest><LastModified>2026-03-21T03:00:00Z</LastModified></DeleteMarker></ListVersionsResult>";
-        await using var server = new FakeS3((method, path) => path.Contains("versions", StringComparison.Ordinal) ? new Answer { Body = Page }
-            : method == "GET" ? new Answer { Body = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>" }
-            : new Answer { Status = 204 });
+        const string Page =
+            "<ListVersionsResult><IsTruncated>false</IsTruncated>"
+            + "<Version><Key>one/a</Key><VersionId>1</VersionId><IsLatest>false</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></Version>"
+            + "<Version><Key>one/b</Key><VersionId>2</VersionId><IsLatest>false</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></Version>"
+            + "<Version><Key>one/c</Key><VersionId>5</VersionId><IsLatest>true</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></Version>"
+            + "<DeleteMarker><Key>one/a</Key><VersionId>3</VersionId><IsLatest>true</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></DeleteMarker>"
+            + "<DeleteMarker><Key>one/b</Key><VersionId>4</VersionId><IsLatest>true</IsLatest><LastModified>2026-03-22T03:00:00Z</LastModified></DeleteMarker>"
+            + "<DeleteMarker><Key>one/c</Key><VersionId>6</VersionId><IsLatest>false</IsLatest><LastModified>2026-03-21T03:00:00Z</LastModified></DeleteMarker></ListVersionsResult>";
+        await using var server = new FakeS3(
+            (method, path) =>
+                path.Contains("versions", StringComparison.Ordinal) ? new Answer { Body = Page }
+                : method == "GET"
+                    ? new Answer { Body = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>" }
+                : new Answer { Status = 204 }
+        );
         using S3Store store = server.Store(objectLock: "GOVERNANCE");
 
         (await store.SweepAsync(DateTimeOffset.UtcNow, Cancel)).ShouldBe(2);
 
-        string[] removed = [.. server.Requests.Where(static r => r.StartsWith("DELETE", StringComparison.Ordinal)).Select(static r => r[(r.IndexOf("versionId=", StringComparison.Ordinal) + 10)..][..1])];
+        string[] removed =
+        [
+            .. server
+                .Requests.Where(static r => r.StartsWith("DELETE", StringComparison.Ordinal))
+                .Select(static r => r[(r.IndexOf("versionId=", StringComparison.Ordinal) + 10)..][..1]),
+        ];
         removed.ShouldBe(["1", "3", "2", "4"]);
     }
 
     [Fact]
     public async Task Versions_of_one_key_on_several_pages_are_asked_for_by_both_markers_and_removed_together()
     {
-        // A page of one key each, but for the last two versions of one/b. Without its version the marker of a key skips the rest of that key.
+        // A page of one key each, but for the last two versions of one/b. Without its version the marker of a key skips the rest of that
+        // key.
         var pages = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["|"] = Page("one/a|2", Version("one/a", 1), Marker("one/a", 2)),
@@ -184,32 +208,64 @@ public sealed class S3OddServerTests
             ["one/b|"] = Page(null),
             ["one/a|"] = Page(null),
         };
-        await using var server = new FakeS3((method, path) => path.Contains("versions", StringComparison.Ordinal) ? new Answer { Body = pages[$"{Of(path, "key-marker")}|{Of(path, "version-id-marker")}"] }
-            : method == "GET" ? new Answer { Body = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>" }
-            : new Answer { Status = 204 });
+        await using var server = new FakeS3(
+            (method, path) =>
+                path.Contains("versions", StringComparison.Ordinal)
+                    ? new Answer { Body = pages[$"{Of(path, "key-marker")}|{Of(path, "version-id-marker")}"] }
+                : method == "GET"
+                    ? new Answer { Body = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>" }
+                : new Answer { Status = 204 }
+        );
         using S3Store store = server.Store(objectLock: "GOVERNANCE");
 
         (await store.SweepAsync(DateTimeOffset.UtcNow, Cancel)).ShouldBe(2);
 
-        server.Requests.Where(static r => r.StartsWith("DELETE", StringComparison.Ordinal)).Select(static r => Of(r, "versionId")).ShouldBe(["1", "2", "4", "3", "5"]);
+        server
+            .Requests.Where(static r => r.StartsWith("DELETE", StringComparison.Ordinal))
+            .Select(static r => Of(r, "versionId"))
+            .ShouldBe(["1", "2", "4", "3", "5"]);
 
-        static string Of(string path, string name) => path.Split('?', '&').Select(static p => p.Split('=', 2)).FirstOrDefault(p => p[0] == name) is [_, var value] ? Uri.UnescapeDataString(value) : "";
+        static string Of(string path, string name) =>
+            path.Split('?', '&').Select(static p => p.Split('=', 2)).FirstOrDefault(p => p[0] == name) is [_, var value]
+                ? Uri.UnescapeDataString(value)
+                : "";
         static string Page(string? next, params string[] versions) =>
-            $"<ListVersionsResult><IsTruncated>{(next is null ? "false" : "true")}</IsTruncated>" +
-            (next?.Split('|') is [var key, var version] ? $"<NextKeyMarker>{key}</NextKeyMarker><NextVersionIdMarker>{version}</NextVersionIdMarker>" : "") + string.Concat(versions) + "</ListVersionsResult>";
+            $"<ListVersionsResult><IsTruncated>{(next is null ? "false" : "true")}</IsTruncated>"
+            + (
+                next?.Split('|') is [var key, var version]
+                    ? $"<NextKeyMarker>{key}</NextKeyMarker><NextVersionIdMarker>{version}</NextVersionIdMarker>"
+                    : ""
+            )
+            + string.Concat(versions)
+            + "</ListVersionsResult>";
         static string Version(string key, int id) =>
-            $"<Version><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>false</IsLatest><LastModified>2026-03-22T03:00:0{id}Z</LastModified></Version>";
+            $"<Version><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>false</IsLatest><LastModified>2026-03-22T03:00:0"
+            + $"{id}Z</LastModified></Version>";
         static string Marker(string key, int id) =>
-            $"<DeleteMarker><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>true</IsLatest><LastModified>2026-03-22T03:00:0{id}Z</LastModified></DeleteMarker>";
+            $"<DeleteMarker><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>true</IsLatest><LastModified>2026-03-22T03:00:0"
+            + $"{id}Z</LastModified></DeleteMarker>";
     }
 
     [Fact]
     public void Below_a_delete_marker_lies_what_is_older_and_never_what_is_the_latest()
     {
         static S3ObjectVersion Version(string id, int second, bool latest = false, bool marker = false) =>
-            new() { Key = "lock", VersionId = id, IsLatest = latest, IsDeleteMarker = marker, LastModified = new DateTime(2026, 3, 22, 3, 0, second, DateTimeKind.Utc) };
+            new()
+            {
+                Key = "lock",
+                VersionId = id,
+                IsLatest = latest,
+                IsDeleteMarker = marker,
+                LastModified = new DateTime(2026, 3, 22, 3, 0, second, DateTimeKind.Utc),
+            };
 
-        List<S3ObjectVersion> versions = [Version("ours", 1), Version("earlier", 0), Version("theirs", 2, latest: true), Version("gone", 2, marker: true)];
+        List<S3ObjectVersion> versions =
+        [
+            Version("ours", 1),
+            Version("earlier", 0),
+            Version("theirs", 2, latest: true),
+            Version("gone", 2, marker: true),
+        ];
 
         S3Versions.Below(versions, "gone").Select(static v => v.VersionId).ShouldBe(["ours", "earlier", "gone"], ignoreOrder: true);
         S3Versions.Sorted(versions)[0].VersionId.ShouldBe("theirs");
@@ -226,18 +282,26 @@ public sealed class S3OddServerTests
             await Of(Day(day)).PutAsync(stores.Open("local"));
         }
 
-        store.Fail = static call => call == $"delete-folder {Day(3)}" || call == $"delete {Of(Day(4)).Key(SnapshotLayout.Manifest)}" || call == "sweep"
-            ? new PgBackupException(ErrorCode.StoreUnavailable, "not implemented") : null;
+        store.Fail = static call =>
+            call == $"delete-folder {Day(3)}" || call == $"delete {Of(Day(4)).Key(SnapshotLayout.Manifest)}" || call == "sweep"
+                ? new PgBackupException(ErrorCode.StoreUnavailable, "not implemented")
+                : null;
         List<string> log = [];
 
-        PruneReport report = await new PruneOperation(Stores.Kept(store, new RetentionRules { All = RetentionLength.Of(3, RetentionUnit.Days) }), stores.Clock, new PgBackup.Operations.Progress { Log = log.Add })
-            .RunAsync(dryRun: false, unattended: true, Cancel);
+        PruneReport report = await new PruneOperation(
+            Stores.Kept(store, new RetentionRules { All = RetentionLength.Of(3, RetentionUnit.Days) }),
+            stores.Clock,
+            new PgBackup.Operations.Progress { Said = step => log.Add(step.Text) }
+        ).RunAsync(dryRun: false, unattended: true, Cancel);
 
         report.Removed.ShouldBe([Day(3).ToString(), Day(5).ToString()]);
-        report.Problems.Count.ShouldBe(3);
+        report.Findings.Count(static f => f.Code == ErrorCode.NotRemoved).ShouldBe(3);
         log.ShouldContain(static l => l.StartsWith($"local: removed {Day(3)}", StringComparison.Ordinal));
         log.ShouldContain(static l => l.StartsWith($"local: removed {Day(5)}", StringComparison.Ordinal));
-        (await new Catalog(stores.Open("local")).ListAsync(Cancel)).Where(static e => e.HasManifest).Select(static e => e.Id).ShouldBe([Day(4), Day(22)]);
+        (await new Catalog(stores.Open("local"), stores.Clock).ListAsync(Cancel))
+            .Where(static e => e.HasManifest)
+            .Select(static e => e.Id)
+            .ShouldBe([Day(4), Day(22)]);
     }
 
     private static async Task<List<string>> KeysAsync(S3Store store)

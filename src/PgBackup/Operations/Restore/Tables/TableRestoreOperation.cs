@@ -1,7 +1,9 @@
 using System.Globalization;
 using PgBackup.Archives;
 using PgBackup.Encryption;
+using PgBackup.Losses;
 using PgBackup.Postgres;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -11,7 +13,7 @@ namespace PgBackup.Operations.Restore.Tables;
 public sealed record TableRestoreRequest
 {
     /// <summary>A snapshot's id, or <c>latest</c>.</summary>
-    public required string Snapshot { get; init; }
+    public required SnapshotRef Snapshot { get; init; }
 
     /// <summary>The database in the snapshot.</summary>
     public required string Database { get; init; }
@@ -19,7 +21,8 @@ public sealed record TableRestoreRequest
     /// <summary>The tables as somebody typed them: <c>schema.name</c>.</summary>
     public required IReadOnlyList<string> Tables { get; init; }
 
-    /// <summary>The database at the target, if it has another name. Without a schema it has to be missing or empty, and is filled.</summary>
+    /// <summary>The database at the target, if it has another name. Without a schema it has to be missing or empty, and is
+    /// filled.</summary>
     public string? As { get; init; }
 
     /// <summary>A schema that is not there yet, to be made in a database that is.</summary>
@@ -27,58 +30,111 @@ public sealed record TableRestoreRequest
 }
 
 /// <summary>
-/// Restores single tables beside everything that is there: into a database of their own, or into a new schema of a living database. Nothing
+/// Restores single tables beside everything that is there: into a database of their own, or into a new schema of a live database. Nothing
 /// that exists is touched. Into a schema goes nothing that was not restored elsewhere and compared first: an archive's statements have the
-/// old names in them, and are never carried out in the living database.
+/// old names in them, and are never carried out in the live database.
 /// </summary>
 public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICipher> cipherFor, TimeProvider clock, Progress progress)
 {
+    /// <summary>How old the newest complete snapshot may be; without it, any age is right.</summary>
+    public TimeSpan MaxAge { get; init; } = TimeSpan.MaxValue;
+
+    /// <summary>Records restores; null to leave no record.</summary>
+    public Recorder? Recorder { get; init; }
+
+    /// <summary>Knows which losses were confirmed; without it, the plan says nothing of losses.</summary>
+    public LossSurvey? Losses { get; init; }
+
     /// <summary>Checks everything that can be checked without changing anything at the target, and says what is going to be done.</summary>
     /// <exception cref="PgBackupException">Why it cannot or may not be done; nothing was changed.</exception>
     public async Task<PreparedTableRestore> PrepareAsync(TableRestoreRequest request, RestoreTarget target, CancellationToken cancel)
+    {
+        Record Begin(Recorder by) => TableRestoreRecord.Begin(by, request, store.Name, target);
+        PreparedTableRestore prepared = await Recorder.RecordFailureAsync(Begin, () => CheckAsync(request, target, cancel), cancel);
+        prepared.RecordBy(Recorder, Begin);
+        return prepared;
+    }
+
+    private async Task<PreparedTableRestore> CheckAsync(TableRestoreRequest request, RestoreTarget target, CancellationToken cancel)
     {
         long start = clock.GetTimestamp();
         if (request.As is null && request.Schema is null)
         {
             throw new PgBackupException(
-                ErrorCode.Usage, "--table restores beside what is there, and does not know where.", "Add --into-schema NAME (a new schema in the same database), or --as NAME (a database of their own).");
+                ErrorCode.Usage,
+                "--table restores beside what is there, and does not know where.",
+                "Add --into-schema NAME (a new schema in the same database), or --as NAME (a database of their own)."
+            );
         }
 
-        (SnapshotId id, Manifest manifest) =
-            await new Catalog(store) { PassedOver = line => progress.Log($"note: {line}") }.FindAsync(request.Snapshot, cancel);
+        return await PlanAsync(request, await VerifyAsync(request, start, cancel), target, cancel);
+    }
+
+    private async Task<VerifiedSnapshot> VerifyAsync(TableRestoreRequest request, long start, CancellationToken cancel)
+    {
+        var catalog = new Catalog(store, clock) { PassedOver = progress.Say };
+        (SnapshotId id, Manifest manifest) = await catalog.FindAsync(request.Snapshot, cancel);
         var part = new StoredPart(store, id, RestoreOperation.PartOf(manifest, request.Database), manifest.DumpSettings);
-        ICipher cipher = cipherFor(manifest);
-        FoundTools? found = null;
-        PsqlSession? session = null;
+        return await VerifiedSnapshot.ReadAsync(catalog, (id, manifest, [part], null), cipherFor, 1, start, progress, cancel);
+    }
+
+    // The snapshot is disposed of with what is returned, or when this fails.
+    private async Task<PreparedTableRestore> PlanAsync(
+        TableRestoreRequest request,
+        VerifiedSnapshot snapshot,
+        RestoreTarget target,
+        CancellationToken cancel
+    )
+    {
+        StoredPart part = snapshot.Parts[0];
+        OpenTarget? open = null;
         try
         {
-            await new PartsCheck(store, cipher, progress).RunAsync(id, [part], 1, cancel);
             string into = request.As ?? request.Database;
-            (found, PostgresServer server) = await target.OpenAsync([], clock, cancel);
-            session = await server.ConnectAsync(TimeSpan.FromSeconds(30), clock, cancel);
-            ServerFacts facts = await PostgresServer.ReadFactsAsync(session, cancel);
-            server = server.For(facts);
-            RestoreOperation.RequireVersion(manifest, facts, server);
-            ToolFinder.RequireFit(server.Tools, facts, server.Description);
+            open = await OpenTarget.EnterAsync(target, [], clock, cancel);
+            await open.ConnectAsync(snapshot.Manifest, cancel);
+            (PostgresServer server, PsqlSession session) = (open.Server, open.Session);
             RequireList(server);
 
-            ArchiveOutline outline = await ArchiveOutline.ReadAsync(await part.OpenPlainAsync(cipher, cancel), server.Tools, cancel);
+            ArchiveOutline outline = await ArchiveOutline.ReadAsync(
+                await part.OpenPlainAsync(snapshot.Cipher, cancel),
+                server.Tools,
+                cancel
+            );
             HashSet<string> available = await RoleLimits.NamesAsync(session, "SELECT name FROM pg_available_extensions", cancel);
-            TableSelection selection = TableSelection.Of(outline, request.Tables, available, $"{request.Database} in the snapshot {id}");
+            TableSelection selection = TableSelection.Of(
+                outline,
+                request.Tables,
+                available,
+                $"{request.Database} in the snapshot {snapshot.Id}"
+            );
             RestoreNeeds.RequireExtensions(selection.Extensions, available, string.Join(", ", selection.Tables));
-            HashSet<string> present = await RoleLimits.NamesAsync(session, "SELECT datname AS name FROM pg_database", cancel);
+            HashSet<string> present = await ServerCatalog.DatabasesAsync(session, cancel);
             bool makes = await RequirePlaceAsync(request, into, present, part.Part, selection, server, session, cancel);
             if (makes || request.Schema is not null)
             {
-                await RestoreNeeds.RequireCreateDatabaseAsync("a database, in which the tables are restored and compared", "let somebody make an empty database, name it by --as, and copy from there", session, facts, cancel);
+                await RestoreNeeds.RequireCreateDatabaseAsync(
+                    "a database, in which the tables are restored and compared",
+                    "let somebody make an empty database, name it by --as, and copy from there",
+                    session,
+                    open.Facts,
+                    cancel
+                );
             }
 
-            double verified = Math.Round(clock.GetElapsedTime(start).TotalSeconds, 3);
-            progress.Log(string.Create(CultureInfo.InvariantCulture, $"checked: every byte is there, and the dump can be read to its end ({verified:0.0} s)"));
+            double verified = Math.Round(clock.GetElapsedTime(snapshot.Begun).TotalSeconds, 3);
+            progress.Done(
+                "",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"checked: every byte is there, and the dump can be read to its end ({verified:0.0} s)"
+                )
+            );
             var plan = new TableRestorePlan
             {
-                Snapshot = id.ToString(),
-                AgeSeconds = Math.Round((clock.GetUtcNow() - id.Time).TotalSeconds),
+                Snapshot = snapshot.Id.ToString(),
+                AgeSeconds = Math.Round((clock.GetUtcNow() - snapshot.Id.Time).TotalSeconds),
+                Findings = await FindingsAsync(request, snapshot, selection, cancel),
                 Store = $"{store.Name} ({store.Location})",
                 Target = server.Description,
                 Database = request.Database,
@@ -90,39 +146,66 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
                 Defined = [.. selection.Defined.Select(static t => t.ToString())],
                 Left = selection.Left,
             };
-            return new PreparedTableRestore(plan, part, outline, selection, server, found, session, cipher, clock, verified);
+            return new PreparedTableRestore(plan, snapshot, outline, selection, open, verified);
         }
         catch
         {
-            await PreparedRestore.ReleaseAsync(session, found, cipher);
+            if (open is not null)
+            {
+                await open.DisposeAsync();
+            }
+
+            await snapshot.DisposeAsync();
             throw;
         }
     }
 
+    private async Task<IReadOnlyList<Finding>> FindingsAsync(
+        TableRestoreRequest request,
+        VerifiedSnapshot snapshot,
+        TableSelection selection,
+        CancellationToken cancel
+    ) =>
+        [
+            .. request.Snapshot.IsLatest ? Freshness.OfAge(store.Name, snapshot.Id, MaxAge, clock.GetUtcNow()) : [],
+            .. await RestoreLosses.OfAsync(
+                Losses,
+                new Catalog(store, clock),
+                snapshot.Manifest,
+                l => l.Database == request.Database && selection.Tables.Any(t => IsNamed(t, l.Table)),
+                cancel
+            ),
+        ];
+
+    private static bool IsNamed(TableName name, string? table) =>
+        table is not null && TableName.Read(table, 0) is (TableName read, _) && read == name;
+
     // Says whether the database has to be made.
-    private async Task<bool> RequirePlaceAsync(
-        TableRestoreRequest request, string into, HashSet<string> present, Part part, TableSelection selection, PostgresServer server, PsqlSession session, CancellationToken cancel)
+    private static async Task<bool> RequirePlaceAsync(
+        TableRestoreRequest request,
+        string into,
+        HashSet<string> present,
+        Part part,
+        TableSelection selection,
+        PostgresServer server,
+        PsqlSession session,
+        CancellationToken cancel
+    )
     {
-        TargetDatabase? there = present.Contains(into) ? await TargetDatabase.LookAsync(into, server, session, clock, cancel) : null;
+        TargetDatabase? there = present.Contains(into) ? await TargetDatabase.LookAsync(into, server, session, cancel) : null;
         if (request.Schema is not { } schema)
         {
-            return there switch
-            {
-                null => true,
-                { Objects: 0 } when there.Encoding == part.Encoding => false,
-                { Objects: > 0 } => throw new PgBackupException(
-                    ErrorCode.TargetNotEmpty,
-                    $"the database \"{into}\" at {server.Description} is not empty ({there.Objects} objects); nothing was changed.",
-                    "Name one that is not there, or add --into-schema NAME, which puts the tables into a new schema of it."),
-                _ => throw (there.Closed ?? new PgBackupException(
-                    ErrorCode.TargetInvalid, $"the empty database \"{into}\" has the encoding {there.Encoding}, and the original has {part.Encoding}.", "Name one that is not there: it is made as it has to be.")),
-            };
+            RequireEmpty(there, into, part, server);
+            return there is null;
         }
 
         if (there is null)
         {
             throw new PgBackupException(
-                ErrorCode.DatabaseMissing, $"{server.Description} has no database \"{into}\" in which a schema could be made.", "Leave out --into-schema, and name a database that is not there by --as: it is made.");
+                ErrorCode.DatabaseMissing,
+                $"{server.Description} has no database \"{into}\" in which a schema could be made.",
+                "Leave out --into-schema, and name a database that is not there by --as: it is made."
+            );
         }
 
         if (there.Closed is { } closed)
@@ -130,22 +213,80 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
             throw closed;
         }
 
-        string[] twice = [.. selection.Tables.GroupBy(static t => t.Name, StringComparer.Ordinal).Where(static g => g.Count() > 1).Select(static g => string.Join(" and ", g))];
-        if (twice.Length > 0)
+        RequireDistinctNames(selection);
+        await RequireNewSchemaAsync(schema, into, server, cancel);
+        return false;
+    }
+
+    // Of one that is not there, nothing is in the way.
+    private static void RequireEmpty(TargetDatabase? there, string into, Part part, PostgresServer server)
+    {
+        if (there is null || (there.Objects == 0 && there.Encoding == part.Encoding))
         {
-            throw new PgBackupException(ErrorCode.Usage, $"one schema cannot have two tables of one name: {string.Join(", ", twice)}.", "Restore them one after the other, into two schemas.");
+            return;
         }
 
-        await using PsqlSession inside = await server.ConnectAsync(into, TimeSpan.Zero, clock, cancel);
+        if (there.Objects > 0)
+        {
+            throw new PgBackupException(
+                ErrorCode.TargetNotEmpty,
+                $"the database \"{into}\" at {server.Description} is not empty ({there.Objects} objects); nothing was changed.",
+                "Name one that is not there, or add --into-schema NAME, which puts the tables into a new schema of it."
+            );
+        }
+
+        throw there.Closed
+            ?? new PgBackupException(
+                ErrorCode.TargetInvalid,
+                $"the empty database \"{into}\" has the encoding {there.Encoding}, and the original has {part.Encoding}.",
+                "Name one that is not there: it is made as it has to be."
+            );
+    }
+
+    private static void RequireDistinctNames(TableSelection selection)
+    {
+        string[] twice =
+        [
+            .. selection
+                .Tables.GroupBy(static t => t.Name, StringComparer.Ordinal)
+                .Where(static g => g.Count() > 1)
+                .Select(static g => string.Join(" and ", g)),
+        ];
+        if (twice.Length > 0)
+        {
+            throw new PgBackupException(
+                ErrorCode.Usage,
+                $"one schema cannot have two tables of one name: {string.Join(", ", twice)}.",
+                "Restore them one after the other, into two schemas."
+            );
+        }
+    }
+
+    private static async Task RequireNewSchemaAsync(string schema, string into, PostgresServer server, CancellationToken cancel)
+    {
+        await using PsqlSession inside = await server.ConnectAsync(into, TimeSpan.Zero, cancel);
         System.Text.Json.JsonElement row = await inside.QueryRowAsync(
-            $"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = {Sql.Literal(schema)}) AS taken, has_database_privilege(current_database(), 'CREATE') AS may", cancel);
-        return row.GetProperty("taken").GetBoolean()
-            ? throw new PgBackupException(
-                ErrorCode.TargetNotEmpty, $"{into} at {server.Description} has a schema \"{schema}\" already; nothing was changed.", "Name a schema that is not there: what exists is never touched.")
-            : row.GetProperty("may").GetBoolean()
-                ? false
-                : throw new PgBackupException(
-                    ErrorCode.TargetInvalid, $"the restoring role may not make a schema in {into} at {server.Description}.", $"GRANT CREATE ON DATABASE {Sql.Name(into)} to it, or restore as the owner.");
+            $"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = {Sql.Literal(schema)}) AS taken, "
+                + $"has_database_privilege(current_database(), 'CREATE') AS may",
+            cancel
+        );
+        if (row.GetProperty("taken").GetBoolean())
+        {
+            throw new PgBackupException(
+                ErrorCode.TargetNotEmpty,
+                $"{into} at {server.Description} has a schema \"{schema}\" already; nothing was changed.",
+                "Name a schema that is not there: what exists is never touched."
+            );
+        }
+
+        if (!row.GetProperty("may").GetBoolean())
+        {
+            throw new PgBackupException(
+                ErrorCode.TargetInvalid,
+                $"the restoring role may not make a schema in {into} at {server.Description}.",
+                $"GRANT CREATE ON DATABASE {Sql.Name(into)} to it, or restore as the owner."
+            );
+        }
     }
 
     // pg_restore takes the list of entries from a file.
@@ -159,9 +300,11 @@ public sealed class TableRestoreOperation(IObjectStore store, Func<Manifest, ICi
         {
             throw new PgBackupException(
                 ErrorCode.TargetInvalid,
-                $"single tables need a private file {server.Tools.Host.Place}, and this user cannot see to it that it is removed (a rootless or remote engine).",
+                $"single tables need a private file {server.Tools.Host.Place}, and this user cannot see to it that it is removed (a "
+                    + $"rootless or remote engine).",
                 "Run olympus-pgbackup as root, or name the server by a URL; or restore the whole database beside, with --as NAME.",
-                e);
+                e
+            );
         }
     }
 

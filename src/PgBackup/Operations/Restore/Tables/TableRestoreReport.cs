@@ -36,8 +36,11 @@ public sealed record TableRestorePlan
     /// <summary>Tables of which only the definition comes along, because the others need it.</summary>
     public required IReadOnlyList<string> Defined { get; init; }
 
-    /// <summary>What belongs to the tables and does not come along, besides owners and privileges.</summary>
+    /// <summary>What belongs to the tables and does not come along, apart from owners and privileges.</summary>
     public required IReadOnlyList<string> Left { get; init; }
+
+    /// <summary>What is known beforehand.</summary>
+    public IReadOnlyList<Finding> Findings { get; init; } = [];
 }
 
 /// <summary>What a restore of single tables did, compared with the proof.</summary>
@@ -62,7 +65,7 @@ public sealed record TableRestoreReport
     public required IReadOnlyList<string> Problems { get; init; }
 
     /// <summary>Things that the operator should know though nothing failed.</summary>
-    public required IReadOnlyList<string> Notes { get; init; }
+    public required IReadOnlyList<Finding> Findings { get; init; }
 
     /// <summary>The statement that takes away what was restored.</summary>
     public required string Drop { get; init; }

@@ -1,0 +1,94 @@
+using System.CommandLine;
+using System.Text.Json;
+using PgBackup.App.Render;
+using PgBackup.Installations;
+using PgBackup.Operations.Status;
+
+namespace PgBackup.App.Verbs.Look;
+
+/// <summary><c>status</c>: are we safe?</summary>
+internal static class StatusVerb
+{
+    /// <summary>The verb.</summary>
+    public static Command Command(GlobalOptions options)
+    {
+        var nagios = new Option<bool>("--nagios")
+        {
+            Description = "One line for Nagios, Icinga and their kin, with their exit codes: 0 ok, 1 warning, 2 critical, 3 unknown",
+        };
+        var metrics = new Option<string?>("--metrics")
+        {
+            Description = "Write the figures into this file too, for the textfile collector of Prometheus' node exporter",
+            HelpName = "FILE",
+        };
+        var command = new VerbCommand(
+            "status",
+            "Are we safe? Can we recover, what would be lost, how fast, is the key good, is it off this host, what is kept and what runs"
+        )
+        {
+            Examples = """
+                olympus-pgbackup status
+                olympus-pgbackup status --json | jq -r .level
+                olympus-pgbackup status --nagios
+                olympus-pgbackup status --metrics /var/lib/prometheus/node-exporter/olympus.prom
+                """,
+            ExitCodes = """
+                0  green or yellow: nothing is wrong, warnings may be
+                1  red, or no store could be read
+                2  wrong usage or config
+                with --nagios: 0 green, 1 yellow, 2 red, 3 unknown or wrong usage
+                """,
+        };
+        command.Add(nagios);
+        command.Add(metrics);
+        command.SetAction(
+            async (parsed, cancel) =>
+            {
+                bool forNagios = parsed.GetValue(nagios);
+                try
+                {
+                    if (forNagios && parsed.GetValue(options.Json))
+                    {
+                        throw new PgBackupException(ErrorCode.Usage, "--nagios and --json exclude each other.", "Choose one.");
+                    }
+
+                    Installation installation = options.ReadStores(parsed, cancel);
+                    StatusReport report = await installation.Status().ReadAsync(cancel);
+                    int exitCode = Show(report, parsed.GetValue(options.Json), forNagios);
+                    if (parsed.GetValue(metrics) is { } file)
+                    {
+                        MetricsText.Write(report, file);
+                    }
+
+                    return exitCode;
+                }
+                catch (PgBackupException e) when (forNagios && e.Code != ErrorCode.Cancelled)
+                {
+                    Terminal.Line($"PGBACKUP UNKNOWN - {Terminal.InOneLine(e.Message)}");
+                    return NagiosText.Unknown;
+                }
+            }
+        );
+        return command;
+    }
+
+    private static int Show(StatusReport report, bool json, bool nagios)
+    {
+        if (nagios)
+        {
+            Terminal.Line(NagiosText.Of(report));
+            return NagiosText.ExitCode(report.Level);
+        }
+
+        if (json)
+        {
+            Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.StatusReport));
+        }
+        else
+        {
+            StatusText.Show(report);
+        }
+
+        return report.Level is StatusLevel.Green or StatusLevel.Yellow ? 0 : 1;
+    }
+}

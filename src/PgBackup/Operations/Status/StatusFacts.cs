@@ -1,0 +1,37 @@
+using PgBackup.Configuration;
+using PgBackup.Operations.Drill;
+using PgBackup.Records;
+using PgBackup.Snapshots;
+
+namespace PgBackup.Operations.Status;
+
+/// <summary>Everything that a status is judged by.</summary>
+internal sealed record StatusFacts
+{
+    /// <summary>What is expected.</summary>
+    public required BackupConfig Config { get; init; }
+
+    /// <summary>The moment.</summary>
+    public required DateTimeOffset Now { get; init; }
+
+    /// <summary>Each store, in the order of the config.</summary>
+    public required IReadOnlyList<StoreReading> Readings { get; init; }
+
+    /// <summary>The newest complete snapshot that could be read; null where there is none.</summary>
+    public Manifest? Newest { get; init; }
+
+    /// <summary>The newest snapshot, where it lacks something; null where it does not.</summary>
+    public Manifest? Partial { get; init; }
+
+    /// <summary>The last drills, the newest first, up to one that passed.</summary>
+    public IReadOnlyList<DrillReport> Drills { get; init; } = [];
+
+    /// <summary>The last records, the newest first.</summary>
+    public IReadOnlyList<Record> Records { get; init; } = [];
+
+    /// <summary>The record of the last run; null where there is none.</summary>
+    public Record? LastRun { get; init; }
+
+    /// <summary>The last records by which persons confirmed losses, the newest first.</summary>
+    public IReadOnlyList<Record> Confirmations { get; init; } = [];
+}

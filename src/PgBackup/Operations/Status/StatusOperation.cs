@@ -1,0 +1,224 @@
+using System.Collections.Concurrent;
+using PgBackup.Configuration;
+using PgBackup.Operations.Drill;
+using PgBackup.Records;
+using PgBackup.Snapshots;
+using PgBackup.Storage;
+
+namespace PgBackup.Operations.Status;
+
+/// <summary>
+/// Reads all stores once, at the same time, and says how the backups stand. It needs no server and no key, changes nothing, and answers
+/// within about ten seconds though a store hangs: then it says what it could not see.
+/// </summary>
+/// <param name="config">What is expected.</param>
+/// <param name="stores">All stores.</param>
+/// <param name="clock">The time.</param>
+public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupStore> stores, TimeProvider clock)
+{
+    /// <summary>How many events a status shows.</summary>
+    public const int MostEvents = 8;
+
+    // A loss is confirmed within days, or the same one again every night.
+    private const int MostConfirmations = 200;
+
+    // Of the last drills, how many are read to find one that restored.
+    private const int MostDrills = 5;
+
+    // Of the newest complete snapshots, how many are tried.
+    private const int MostManifests = 5;
+
+    private const int AtOnce = 8;
+
+    private static readonly TimeSpan ListingTime = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan ReadingTime = TimeSpan.FromSeconds(3);
+
+    private readonly List<Finding> findings = [];
+    private readonly ConcurrentDictionary<string, bool> silent = new(StringComparer.Ordinal);
+
+    /// <summary>Reads and judges. What cannot be read is a finding.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public async Task<StatusReport> ReadAsync(CancellationToken cancel)
+    {
+        StoreReading[] readings = await Task.WhenAll(stores.Select(s => StoreReading.ReadAsync(s, ListingTime, clock, cancel)));
+        Task<Manifest?> newest = NewestAsync(readings, cancel);
+        Task<Manifest?> partial = PartialAsync(readings, cancel);
+        Task<IReadOnlyList<DrillReport>> drills = DrillsAsync(readings, cancel);
+        Task<IReadOnlyList<Record>> records = RecordsAsync(readings, static _ => true, MostEvents, cancel);
+        Task<IReadOnlyList<Record>> runs = RecordsAsync(readings, static n => n.Kind == RecordKind.Run, 1, cancel);
+        // Only what is lost has to be settled; what was settled lately is told.
+        bool isLost = (await newest)?.Losses.Count > 0 || (await partial)?.Losses.Count > 0;
+        DateTimeOffset since = isLost ? DateTimeOffset.MinValue : clock.GetUtcNow() - StatusJudge.ConfirmationShown;
+        var facts = new StatusFacts
+        {
+            Config = config,
+            Now = clock.GetUtcNow(),
+            Readings = readings,
+            Newest = await newest,
+            Partial = await partial,
+            Drills = await drills,
+            Records = await records,
+            LastRun = (await runs).Count > 0 ? (await runs)[0] : null,
+            Confirmations = await RecordsAsync(readings, n => n.Kind == RecordKind.Confirm && n.Time >= since, MostConfirmations, cancel),
+        };
+        return new StatusJudge(facts).Report(findings);
+    }
+
+    // The newest complete snapshot of all stores whose manifest can be read.
+    private async Task<Manifest?> NewestAsync(StoreReading[] readings, CancellationToken cancel)
+    {
+        IEnumerable<SnapshotId> ids = readings
+            .SelectMany(r => r.Entries)
+            .Where(e => Freshness.Newest([e], clock.GetUtcNow()) is not null)
+            .Select(static e => e.Id)
+            .Distinct()
+            .OrderDescending()
+            .Take(MostManifests);
+        foreach (SnapshotId id in ids)
+        {
+            if (await ManifestAsync(readings, id, cancel) is { } manifest)
+            {
+                return manifest;
+            }
+        }
+
+        return null;
+    }
+
+    // The newest snapshot of all, if it lacks something.
+    private async Task<Manifest?> PartialAsync(StoreReading[] readings, CancellationToken cancel) =>
+        readings.SelectMany(static r => r.Entries).Where(static e => e.HasManifest).MaxBy(static e => e.Id) is { IsComplete: false } partial
+            ? await ManifestAsync(readings, partial.Id, cancel)
+            : null;
+
+    private Task<Manifest?> ManifestAsync(StoreReading[] readings, SnapshotId id, CancellationToken cancel) =>
+        FirstAsync(
+            readings.Where(r => r.Entries.Any(e => e.Id == id && e.HasManifest)),
+            async (reading, c) =>
+            {
+                (Manifest? manifest, PgBackupException? error) = await new Catalog(reading.Store.Store, clock).TryReadManifestAsync(
+                    reading.Entries.First(e => e.Id == id),
+                    c
+                );
+                return error is null ? manifest : throw error;
+            },
+            $"the manifest of {id}",
+            Severity.Error,
+            cancel
+        );
+
+    private async Task<IReadOnlyList<DrillReport>> DrillsAsync(StoreReading[] readings, CancellationToken cancel)
+    {
+        List<DrillReport> drills = [];
+        foreach (SnapshotId id in readings.SelectMany(static r => r.Drills).Distinct().OrderDescending().Take(MostDrills))
+        {
+            DrillReport? drill = await FirstAsync(
+                readings.Where(r => r.Drills.Contains(id)),
+                async (reading, c) =>
+                    await reading.Store.Store.TryReadBytesAsync($"{SnapshotLayout.Drills}/{id}.json", DrillRecord.LargestReport, c)
+                        is { } json
+                    && DrillReport.TryRead(json) is { } report
+                    && SnapshotId.At(report.Started) == id
+                        ? report
+                        : null,
+                $"the report of the drill {id}",
+                Severity.Warning,
+                cancel
+            );
+            drills.AddRange(drill is null ? [] : [drill]);
+            if (drill is { Passed: true })
+            {
+                break;
+            }
+        }
+
+        return drills;
+    }
+
+    private async Task<IReadOnlyList<Record>> RecordsAsync(
+        StoreReading[] readings,
+        Func<RecordName, bool> which,
+        int most,
+        CancellationToken cancel
+    )
+    {
+        IEnumerable<RecordName> names = readings.SelectMany(static r => r.Records).Where(which).DistinctBy(static n => n.Name);
+        RecordName[] wanted = [.. RecordName.NewestFirst(names).Take(most)];
+        var records = new Record?[wanted.Length];
+        await Parallel.ForEachAsync(
+            wanted.Index(),
+            new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancel },
+            async (name, stop) =>
+                records[name.Index] = await FirstAsync(
+                    readings.Where(r => r.Has(name.Item)),
+                    (reading, c) => new RecordsFolder(reading.Store.Store).TryReadAsync(name.Item, c),
+                    $"the record {name.Item.Name}",
+                    Severity.Warning,
+                    stop
+                )
+        );
+        return [.. records.OfType<Record>()];
+    }
+
+    // From the first store that gives it. A manifest that cannot be read is damage; of a report or a record, one good copy is enough.
+    private async Task<T?> FirstAsync<T>(
+        IEnumerable<StoreReading> those,
+        Func<StoreReading, CancellationToken, Task<T?>> read,
+        string what,
+        Severity severity,
+        CancellationToken cancel
+    )
+        where T : class
+    {
+        List<Finding> problems = [];
+        foreach (StoreReading reading in those.Where(r => !silent.ContainsKey(r.Name)))
+        {
+            try
+            {
+                Answer<T>? answer = await Patience.WithinAsync(
+                    async c => new Answer<T>(await read(reading, c)),
+                    ReadingTime,
+                    clock,
+                    cancel
+                );
+                if (answer?.Value is { } found)
+                {
+                    Add(severity == Severity.Error ? problems : []);
+                    return found;
+                }
+
+                // It is not asked again: each question would take as long.
+                if (answer is null && silent.TryAdd(reading.Name, true))
+                {
+                    Add([Silent(reading, what)]);
+                }
+            }
+            catch (PgBackupException e) when (!cancel.IsCancellationRequested)
+            {
+                string text = $"{what} in {reading.Name} cannot be read";
+                problems.Add(Finding.Of(severity, e.Code, reading.Name, text, e));
+            }
+        }
+
+        Add(problems);
+        return null;
+    }
+
+    private static Finding Silent(StoreReading reading, string what) =>
+        Finding.Warning(
+            ErrorCode.StoreSilent,
+            reading.Name,
+            $"{reading.Name} did not give {what} within {ReadingTime.TotalSeconds:0} s",
+            fix: $"Look at its disk or its network, then `olympus-pgbackup list --store {reading.Name}`"
+        );
+
+    private void Add(IEnumerable<Finding> found)
+    {
+        lock (findings)
+        {
+            findings.AddRange(found);
+        }
+    }
+
+    private sealed record Answer<T>(T? Value);
+}

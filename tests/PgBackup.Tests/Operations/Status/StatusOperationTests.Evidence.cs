@@ -1,0 +1,90 @@
+using PgBackup.Operations.Drill;
+using PgBackup.Operations.Status;
+using PgBackup.Records;
+using PgBackup.Snapshots;
+using PgBackup.Tests.Losses;
+
+namespace PgBackup.Tests.Operations.Status;
+
+/// <content>Manifests, reports of drills, losses and confirmations that it reads.</content>
+public sealed partial class StatusOperationTests
+{
+    [Fact]
+    public async Task A_newest_manifest_that_is_damaged_in_every_store_hides_no_older_snapshot()
+    {
+        await scene.NightAsync(21, proven: true);
+        await scene.DrillAsync(21);
+        SnapshotSample night = await scene.NightAsync(22);
+        scene.Stores.Cut("local", night.Key(SnapshotLayout.Manifest));
+        scene.Stores.Cut("offsite", night.Key(SnapshotLayout.Manifest));
+
+        StatusReport report = await scene.ReadAsync();
+
+        report.Figures.NewestComplete!.Id.ShouldBe("20260321T030000Z");
+        report
+            .Findings.Select(static f => (f.Code, f.Subject))
+            .ShouldBe([(ErrorCode.ManifestUnreadable, "local"), (ErrorCode.ManifestUnreadable, "offsite")]);
+    }
+
+    [Theory]
+    [InlineData(1e300)]
+    [InlineData(-1e10)]
+    public async Task A_report_of_a_drill_with_impossible_figures_is_none(double seconds)
+    {
+        await scene.NightAsync(22, proven: true);
+        await scene.DrillAsync(22, seconds);
+
+        StatusReport report = await scene.ReadAsync();
+
+        report.Figures.LastDrill.ShouldBeNull();
+        report.Findings.ShouldHaveSingleItem().What.ShouldBe("no report of a drill could be read");
+    }
+
+    [Fact]
+    public async Task A_report_of_a_drill_under_another_time_is_none()
+    {
+        await scene.NightAsync(22, proven: true);
+        DrillReport report = await scene.DrillAsync(22);
+        await StatusScene.PutAsync(scene.Stores.Open("local"), "drills/20260322T035959Z.json", report.ToJson());
+
+        (await scene.ReadAsync()).Figures.LastDrill!.Time.ShouldBe(report.Started);
+        (await scene.ReadAsync()).Findings.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task An_unconfirmed_loss_is_red_until_a_person_confirms_it_and_that_is_told_for_a_month()
+    {
+        SnapshotSample night = SnapshotSample.Of(SnapshotSample.Day(22)).WithLosses(LossSample.Gone(21));
+        await night.PutAsync(scene.Stores.Open("local"), proven: true);
+        await night.PutAsync(scene.Stores.Open("offsite"), proven: true);
+        await scene.DrillAsync(22);
+
+        StatusReport red = await scene.ReadAsync();
+
+        Finding loss = red.Findings.ShouldHaveSingleItem();
+        (loss.Code, loss.Severity, loss.Subject).ShouldBe((ErrorCode.TableGone, Severity.Error, "ciam_kratos.public.identities"));
+        Level(red, StatusQuestion.Recover).ShouldBe(StatusLevel.Red);
+
+        await new RecordsFolder(scene.Stores.Open("offsite")).PutAsync(LossSample.Confirmation(22, LossSample.Gone(21)), Cancel);
+        scene.Stores.Clock.Now = scene.Now.AddHours(8);
+        StatusReport settled = await scene.ReadAsync();
+
+        (settled.Level, settled.Findings.ShouldHaveSingleItem().What).ShouldBe(
+            (StatusLevel.Green, "confirmed on 2026-03-22 08:00 UTC by ada on backup1: the migration: ciam_kratos.public.identities")
+        );
+        scene.Stores.Clock.Now = scene.Now.AddDays(31);
+        (await scene.ReadAsync()).Findings.Select(static f => f.Code).ShouldNotContain(ErrorCode.LossConfirmed);
+    }
+
+    [Fact]
+    public async Task A_schema_that_was_dropped_does_not_fill_the_screen()
+    {
+        Loss[] losses = [.. Enumerable.Range(0, 300).Select(static n => LossSample.Of(LossKind.TableGone, $"public.t{n:000}", 10, 0, 21))];
+        await SnapshotSample.Of(SnapshotSample.Day(22)).WithLosses(losses).PutAsync(scene.Stores.Open("local"));
+
+        StatusReport report = await scene.ReadAsync();
+
+        report.Findings.Count(static f => f.Code == ErrorCode.TableGone).ShouldBe(16);
+        report.Findings.Select(static f => f.What).ShouldContain("285 more losses in 20260322T030000Z");
+    }
+}
