@@ -150,13 +150,13 @@ internal sealed class SnapshotQuestions(Installation installation, Questions que
     {
         LossSurvey survey = installation.Losses();
         Dictionary<SnapshotId, string> lost = [];
-        foreach (CatalogEntry entry in shown.Where(static e => e.HasUnconfirmedLoss))
+        foreach (CatalogEntry entry in shown.Where(static e => e.HasUnconfirmedLoss || e.HasConfirmedLoss))
         {
             if ((await catalog.TryReadManifestAsync(entry, cancel)).Manifest is not { } manifest)
             {
                 lost[entry.Id] = "what cannot be read";
             }
-            else if (await survey.OfAsync(manifest, entry, cancel) is { Unconfirmed.Count: > 0 } found)
+            else if (await survey.OfAsync(manifest, cancel) is { Unconfirmed.Count: > 0 } found)
             {
                 lost[entry.Id] = Foreign.Line(found.Names);
             }

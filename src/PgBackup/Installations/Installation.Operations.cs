@@ -133,7 +133,8 @@ public sealed partial class Installation
         };
 
     /// <summary>The reports of past drills, in all stores or in the one of a name.</summary>
-    public DrillReports DrillReports(string? store, Progress progress) => new([.. Stores(store).Select(static s => s.Store)], progress.Say);
+    public DrillReports DrillReports(string? store, Progress progress) =>
+        new([.. Stores(store).Select(static s => s.Store)], clock, progress.Say);
 
     /// <summary>What a target of a restore has; nothing is changed.</summary>
     /// <exception cref="PgBackupException">The target cannot be reached, or the tools for it are missing.</exception>

@@ -13,9 +13,6 @@ namespace PgBackup.Losses;
 /// </remarks>
 public sealed class Confirmations
 {
-    // Hosts that share a store do not agree to the minute.
-    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
-
     private readonly ILookup<(LossKind, string), Confirmed> bySubject;
 
     /// <summary>Makes them of records. Those of another kind, and those that make no sense, confirm nothing.</summary>
@@ -60,7 +57,7 @@ public sealed class Confirmations
             snapshot == Id || (!IsOfFuture && (snapshot < Id || (IsBefore(found.Since) && IsNoWorse(found))));
 
         // A snapshot of a wrong clock is newer than all that come for a long time: its confirmation is about it alone.
-        private bool IsOfFuture => Id.Time > Record.Started + ClockTolerance;
+        private bool IsOfFuture => Id.IsAfter(Record.Started);
 
         private bool IsBefore(string since) => SnapshotId.TryParse(since) is { } reference && !(reference > Id);
 

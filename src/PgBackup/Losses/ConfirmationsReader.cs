@@ -15,6 +15,8 @@ public sealed class ConfirmationsReader(IReadOnlyList<IObjectStore> stores, Time
     // One a week for twenty years.
     private const int MostRead = 1000;
 
+    private const int MostNamed = 5;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Reads them; a record is read from the first store that gives it whole.</summary>
@@ -42,7 +44,14 @@ public sealed class ConfirmationsReader(IReadOnlyList<IObjectStore> stores, Time
                 }
             }
         );
-        problems.AddRange(names.Take(MostRead).Where(n => !found.ContainsKey(n.Name)).Select(Unreadable));
+        RecordName[] unreadable = [.. names.Take(MostRead).Where(n => !found.ContainsKey(n.Name))];
+        problems.AddRange(unreadable.Take(MostNamed).Select(Unreadable));
+        if (unreadable.Length > MostNamed)
+        {
+            string what = $"{unreadable.Length - MostNamed} more records of confirmations cannot be read, and confirm nothing";
+            problems.Add(Finding.Warning(ErrorCode.ConfirmationsUnreadable, "", what));
+        }
+
         return new ConfirmationsReading
         {
             Records = [.. names.Select(n => found.GetValueOrDefault(n.Name)).OfType<ConfirmationRecord>()],

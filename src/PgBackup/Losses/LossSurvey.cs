@@ -20,18 +20,12 @@ public sealed class LossSurvey(IReadOnlyList<IObjectStore> stores, TimeProvider 
     public async Task<ConfirmationsReading> ConfirmationsAsync(CancellationToken cancel) =>
         reading ??= await new ConfirmationsReader(stores, clock).ReadAsync(cancel);
 
-    /// <summary>The losses of a snapshot.</summary>
-    /// <param name="manifest">Its manifest.</param>
-    /// <param name="entry">What its folder holds: the mark <see cref="SnapshotLayout.Confirmed"/> settles all that is red in it.</param>
-    /// <param name="cancel">Gives up.</param>
-    public Task<SurveyedLosses> OfAsync(Manifest manifest, CatalogEntry entry, CancellationToken cancel) =>
-        OfAsync(manifest, entry.Objects.ContainsKey(SnapshotLayout.Confirmed), cancel);
-
-    /// <summary>The same, where it is known whether it has that mark.</summary>
-    public async Task<SurveyedLosses> OfAsync(Manifest manifest, bool isMarkedConfirmed, CancellationToken cancel)
+    /// <summary>The losses of a snapshot. Records alone settle them: the mark <see cref="SnapshotLayout.Confirmed"/> names nobody, and
+    /// is there for listings.</summary>
+    public async Task<SurveyedLosses> OfAsync(Manifest manifest, CancellationToken cancel)
     {
         ConfirmationsReading? known = manifest.Losses.All(static l => l.IsExpected) ? null : await ConfirmationsAsync(cancel);
-        return Of(manifest, isMarkedConfirmed, known?.Confirmations ?? Confirmations.None) with { Problems = known?.Problems ?? [] };
+        return Of(manifest, known?.Confirmations ?? Confirmations.None) with { Problems = known?.Problems ?? [] };
     }
 
     /// <summary>The newest snapshot that has an unconfirmed loss, by the names of a store, and its losses; null where there is
@@ -45,7 +39,7 @@ public sealed class LossSurvey(IReadOnlyList<IObjectStore> stores, TimeProvider 
         {
             if (
                 (await catalog.TryReadManifestAsync(entry, cancel)).Manifest is { } manifest
-                && await OfAsync(manifest, entry, cancel) is { Unconfirmed.Count: > 0 } found
+                && await OfAsync(manifest, cancel) is { Unconfirmed.Count: > 0 } found
             )
             {
                 return found;
@@ -56,7 +50,7 @@ public sealed class LossSurvey(IReadOnlyList<IObjectStore> stores, TimeProvider 
     }
 
     /// <summary>The losses of a snapshot, judged by what was confirmed. Pure.</summary>
-    public static SurveyedLosses Of(Manifest manifest, bool isMarkedConfirmed, Confirmations confirmations) =>
+    public static SurveyedLosses Of(Manifest manifest, Confirmations confirmations) =>
         new()
         {
             Snapshot = manifest.Id,
@@ -67,7 +61,6 @@ public sealed class LossSurvey(IReadOnlyList<IObjectStore> stores, TimeProvider 
                     Loss = l,
                     Snapshot = manifest.Id,
                     By = l.IsExpected ? null : confirmations.Find(manifest, l),
-                    IsMarked = isMarkedConfirmed && l.Severity == Severity.Error,
                 }),
             ],
         };

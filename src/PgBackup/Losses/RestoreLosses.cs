@@ -26,8 +26,7 @@ internal static class RestoreLosses
         }
 
         IReadOnlyList<CatalogEntry> entries = await ListAsync(catalog, cancel);
-        bool marked = entries.Any(e => e.Id.ToString() == manifest.Id && e.Objects.ContainsKey(SnapshotLayout.Confirmed));
-        SurveyedLosses found = await survey.OfAsync(manifest with { Losses = losses }, marked, cancel);
+        SurveyedLosses found = await survey.OfAsync(manifest with { Losses = losses }, cancel);
         SnapshotId? good = entries.LastOrDefault(static e => e is { IsComplete: true, HasUnconfirmedLoss: false })?.Id;
         string? fix = good is null ? null : $"The newest complete snapshot without an unconfirmed loss is {good}";
         return [.. found.Open.Select(f => f.Severity == Severity.Error && fix is not null ? f with { Fix = fix } : f)];

@@ -55,14 +55,11 @@ public sealed record JudgedLoss
     /// <summary>The record by which a person confirmed it; null where there is none.</summary>
     public Record? By { get; init; }
 
-    /// <summary>The snapshot has the mark that says that all red losses of it are confirmed.</summary>
-    public bool IsMarked { get; init; }
-
     /// <summary>The snapshot says that it was settled in an earlier one.</summary>
     public bool IsHandedOn { get; init; }
 
     /// <summary>It was announced, or a person confirmed it.</summary>
-    public bool IsSettled => Loss.IsExpected || By is not null || IsMarked || IsHandedOn;
+    public bool IsSettled => Loss.IsExpected || By is not null || IsHandedOn;
 
     /// <summary>It is red: an error that nobody has confirmed.</summary>
     public bool IsRed => !IsSettled && Loss.Severity == Severity.Error;

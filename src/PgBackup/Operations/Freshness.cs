@@ -5,13 +5,10 @@ namespace PgBackup.Operations;
 /// <summary>Whether a store's newest complete snapshot is young enough (<c>max_age</c>). Pure.</summary>
 public static class Freshness
 {
-    // Hosts that share a store do not agree to the minute.
-    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
-
     /// <summary>The newest complete snapshot by its names, those of the future apart: they were made under a wrong clock, and say nothing
     /// about how old the data is. Null for none.</summary>
     public static CatalogEntry? Newest(IEnumerable<CatalogEntry> entries, DateTimeOffset now) =>
-        entries.Where(e => e.IsComplete && e.Id.Time <= now + ClockTolerance).MaxBy(static e => e.Id);
+        entries.Where(e => e.IsComplete && !e.Id.IsAfter(now)).MaxBy(static e => e.Id);
 
     /// <summary>What is wrong with the age of a store's snapshots; empty where nothing is.</summary>
     /// <param name="store">The store's name.</param>
@@ -37,7 +34,7 @@ public static class Freshness
             findings.AddRange(OfAge(store, newest.Id, maxAge, now));
         }
 
-        if (entries.LastOrDefault(e => e.IsComplete && e.Id.Time > now + ClockTolerance) is { } future)
+        if (entries.LastOrDefault(e => e.IsComplete && e.Id.IsAfter(now)) is { } future)
         {
             findings.Add(
                 Finding.Warning(

@@ -34,6 +34,10 @@ public sealed partial record RecordName
             }
             : null;
 
+    /// <summary>What it is of began later than a moment, by more than clocks of two hosts differ: a wrong clock, or a forged
+    /// name.</summary>
+    public bool IsAfter(DateTimeOffset moment) => SnapshotId.At(Time).IsAfter(moment);
+
     /// <summary>The name for a record.</summary>
     /// <param name="record">The record.</param>
     /// <param name="random">Eight hexadecimal digits in lower case.</param>

@@ -14,9 +14,6 @@ public sealed class Catalog(IObjectStore store, TimeProvider clock)
     // A hundred thousand tables are about 20 MB.
     private const int LargestManifest = 256 << 20;
 
-    // Hosts that share a store do not agree to the minute.
-    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
-
     // A right one has 80 bytes.
     private const int LargestSum = 1000;
 
@@ -112,13 +109,13 @@ public sealed class Catalog(IObjectStore store, TimeProvider clock)
     /// <exception cref="PgBackupException"><see cref="ErrorCode.SnapshotMissing"/>.</exception>
     public async Task<(SnapshotId Id, Manifest Manifest)> LatestAsync(CancellationToken cancel)
     {
-        DateTimeOffset latest = clock.GetUtcNow() + ClockTolerance;
+        DateTimeOffset now = clock.GetUtcNow();
         PgBackupException? passed = null;
         foreach (
             CatalogEntry entry in (await ListAsync(cancel))
                 .Reverse()
                 .Where(static e => e.IsComplete || e.Unreadable is not null)
-                .OrderBy(e => e.Id.Time > latest ? 1 : 0)
+                .OrderBy(e => e.Id.IsAfter(now) ? 1 : 0)
         )
         {
             (Manifest? found, PgBackupException? error) = await ReadOrPassAsync(entry, cancel);

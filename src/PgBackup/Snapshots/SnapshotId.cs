@@ -7,6 +7,9 @@ public readonly record struct SnapshotId : IComparable<SnapshotId>
 {
     private const string Format = "yyyyMMdd'T'HHmmss'Z'";
 
+    // Hosts that share a store do not agree to the minute.
+    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(15);
+
     private SnapshotId(DateTimeOffset time) => Time = time;
 
     /// <summary>The moment, in UTC, to the second.</summary>
@@ -30,6 +33,9 @@ public readonly record struct SnapshotId : IComparable<SnapshotId>
         ) && time.Year is >= 1970 and < 9000 // no clock says otherwise, and what is computed from it has room
             ? new SnapshotId(time)
             : null;
+
+    /// <summary>It is later than a moment by more than clocks of two hosts differ: a wrong clock, or a forged name.</summary>
+    public bool IsAfter(DateTimeOffset moment) => Time > moment + ClockTolerance;
 
     /// <inheritdoc/>
     public int CompareTo(SnapshotId other) => Time.CompareTo(other.Time);

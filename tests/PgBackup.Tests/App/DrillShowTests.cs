@@ -52,6 +52,32 @@ public sealed class DrillShowTests : IDisposable
     }
 
     [Fact]
+    public async Task A_report_of_the_future_is_the_newest_only_where_there_is_no_other()
+    {
+        Put("local", 0, "# old\n");
+        folder.Write("local/drills/20990401T050000Z.md", "# forged\n");
+
+        (await ShowAsync()).Output.ShouldBe("# old\n");
+        File.Delete(folder["local/drills/20260401T050000Z.md"]);
+        (await ShowAsync()).Output.ShouldBe("# forged\n");
+    }
+
+    [Theory]
+    [InlineData("--keep")]
+    [InlineData("--list")]
+    [InlineData("--identity", "key.txt")]
+    [InlineData("--list", "latest")]
+    public async Task What_only_a_drill_needs_is_refused_where_none_is_held(params string[] more)
+    {
+        Put("local", 0, "# old\n");
+
+        AppResult refused = await AppProcess.RunAsync(folder.Path, ["drill", "--show", .. more]);
+
+        refused.ExitCode.ShouldBe(2);
+        refused.Errors.ShouldContain("holds no drill, and has nothing to do with ");
+    }
+
+    [Fact]
     public async Task A_report_that_is_damaged_in_one_store_is_read_from_another_and_a_store_that_is_away_is_a_warning()
     {
         Put("local", 0, "# old\n");

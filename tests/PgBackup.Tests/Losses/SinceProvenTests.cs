@@ -127,6 +127,6 @@ public sealed class SinceProvenTests
     private static SinceProven Judge(Manifest now, Manifest proven, params Record[] confirmed)
     {
         var confirmations = new Confirmations(confirmed);
-        return new SinceProven(proven, now, LossSurvey.Of(now, false, confirmations), confirmations);
+        return new SinceProven(proven, now, LossSurvey.Of(now, confirmations), confirmations);
     }
 }

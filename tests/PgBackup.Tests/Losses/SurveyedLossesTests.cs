@@ -12,7 +12,7 @@ public sealed class SurveyedLossesTests
     [Fact]
     public void A_loss_is_red_until_it_is_settled()
     {
-        SurveyedLosses losses = LossSurvey.Of(Night(22, Gone(21), Yellow), false, Confirmations.None);
+        SurveyedLosses losses = LossSurvey.Of(Night(22, Gone(21), Yellow), Confirmations.None);
 
         losses.Unconfirmed.Select(static l => l.Loss).ShouldBe([Gone(21)]);
         losses.Open.Select(static f => f.Severity).ShouldBe([Severity.Error, Severity.Warning]);
@@ -22,7 +22,7 @@ public sealed class SurveyedLossesTests
     [Fact]
     public void A_confirmed_loss_is_a_note_that_says_who_when_and_why()
     {
-        SurveyedLosses losses = LossSurvey.Of(Night(22, Gone(21)), false, new Confirmations([Confirmation(22, Gone(21))]));
+        SurveyedLosses losses = LossSurvey.Of(Night(22, Gone(21)), new Confirmations([Confirmation(22, Gone(21))]));
 
         losses.Open.ShouldBeEmpty();
         Finding note = losses.Findings.Single();
@@ -32,23 +32,14 @@ public sealed class SurveyedLossesTests
     }
 
     [Fact]
-    public void The_mark_settles_what_is_red_and_nothing_else()
-    {
-        SurveyedLosses losses = LossSurvey.Of(Night(22, Gone(21), Yellow), true, Confirmations.None);
-
-        losses.Unconfirmed.ShouldBeEmpty();
-        losses.Open.Select(static f => f.Severity).ShouldBe([Severity.Warning]);
-    }
-
-    [Fact]
     public void A_line_names_three_and_how_many_more()
     {
         Loss[] five = [.. Enumerable.Range(1, 5).Select(static n => Gone(21) with { Table = $"public.t{n}" })];
 
         LossSurvey
-            .Of(Night(22, five), false, Confirmations.None)
+            .Of(Night(22, five), Confirmations.None)
             .Names.ShouldBe("ciam_kratos.public.t1, ciam_kratos.public.t2, ciam_kratos.public.t3 and 2 more");
-        LossSurvey.Of(Night(22, five[..1]), false, Confirmations.None).Names.ShouldBe("ciam_kratos.public.t1");
+        LossSurvey.Of(Night(22, five[..1]), Confirmations.None).Names.ShouldBe("ciam_kratos.public.t1");
     }
 
     [Fact]

@@ -40,7 +40,7 @@ internal sealed class ListedLosses
         {
             if (manifests.TryGetValue(entry.Id, out Manifest? manifest))
             {
-                SurveyedLosses found = await survey.OfAsync(manifest, entry, cancel);
+                SurveyedLosses found = await survey.OfAsync(manifest, cancel);
                 losses.read[manifest.Id] = found;
                 losses.Newest ??= found.Unconfirmed.Count > 0 ? found : null;
             }

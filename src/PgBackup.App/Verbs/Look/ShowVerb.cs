@@ -78,8 +78,7 @@ internal static class ShowVerb
         ShowProblems(manifest, installation.Clock.GetUtcNow());
         if (manifest.Losses.Count > 0)
         {
-            CatalogEntry entry = await catalog.ReadEntryAsync(found, cancel);
-            FindingText.Line((await installation.Losses().OfAsync(manifest, entry, cancel)).Findings);
+            FindingText.Line((await installation.Losses().OfAsync(manifest, cancel)).Findings);
         }
 
         if (tables)

@@ -37,6 +37,27 @@ internal sealed class DrillOptions
         Identity.AddTo(command);
     }
 
+    /// <summary>Refuses what has no meaning where no drill is held.</summary>
+    /// <exception cref="PgBackupException"><see cref="ErrorCode.Usage"/>.</exception>
+    public void RequireAlone(ParseResult parsed, DrillArguments given)
+    {
+        string only = given.List ? list.Name : show.Name;
+        string? other =
+            given is { List: true, Show: true } ? show.Name
+            : given.Keep ? keep.Name
+            : parsed.GetResult(id) is { Tokens.Count: > 0 } ? id.Name
+            : Identity.Read(parsed) is not null ? "--identity"
+            : null;
+        if (other is not null)
+        {
+            throw new PgBackupException(
+                ErrorCode.Usage,
+                $"{only} holds no drill, and has nothing to do with {other}.",
+                $"Leave out one of the two; `{only}` takes `{store.Name}`."
+            );
+        }
+    }
+
     /// <summary>What was typed.</summary>
     public DrillArguments Read(ParseResult parsed) =>
         new()

@@ -48,6 +48,11 @@ internal static class DrillVerb
         DrillArguments given = own.Read(parsed);
         BackupStore from = given.Store is { } name ? installation.Store(name) : installation.Stores()[^1];
         bool json = parsed.GetValue(options.Json);
+        if (given.List || given.Show)
+        {
+            own.RequireAlone(parsed, given);
+        }
+
         if (given.List)
         {
             await ListAsync(from.Store, json, cancel);

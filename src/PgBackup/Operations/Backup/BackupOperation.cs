@@ -80,7 +80,14 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         );
         foreach (SnapshotId left in await Catalog.RemoveLeftoversAsync(entries, static _ => false, cancel))
         {
-            progress.Done("", $"removed what a killed run left of {left}");
+            findings.Add(
+                Finding.Warning(
+                    ErrorCode.RunKilled,
+                    left.ToString(),
+                    $"a run or a removal was killed before it ended; what it left of {left} was removed",
+                    fix: "Look why it was killed: `dmesg`, or the journal of that time"
+                )
+            );
         }
 
         if (held.Note is { } taken)

@@ -77,7 +77,7 @@ internal sealed class LossSearch : IAsyncDisposable
     public async Task<(Manifest Manifest, IReadOnlyList<Finding> Findings)> CompareAsync(Manifest manifest, CancellationToken cancel)
     {
         (Earlier earlier, IReadOnlyList<Finding> skipped) = await EarlierAsync(cancel);
-        LossReport found = LossRules.Of(manifest, earlier.Manifests, Classes, earlier.IsConfirmed);
+        LossReport found = LossRules.Of(manifest, earlier.Manifests, Classes, earlier.Confirmations.Covers);
         (IReadOnlyList<Loss> losses, IReadOnlyList<Finding> unmet) = ExpectedLosses.Mark(found.Losses, Expected);
         // Later nights do not compare with a snapshot that was not compared itself: what it lacks nobody has seen.
         Finding[] blind = [.. skipped.Where(Manifest.IsBlind)];
@@ -188,7 +188,6 @@ internal sealed class LossSearch : IAsyncDisposable
         {
             Manifests = manifests,
             Confirmations = known?.Confirmations ?? Confirmations.None,
-            Marked = [.. chosen.Where(static e => e.Objects.ContainsKey(SnapshotLayout.Confirmed)).Select(static e => e.Id.ToString())],
             Skipped = [.. known?.Problems ?? [], .. Unread(unreadable, manifests.Count)],
         };
     }
@@ -228,7 +227,6 @@ internal sealed class LossSearch : IAsyncDisposable
             {
                 Manifests = [],
                 Confirmations = Confirmations.None,
-                Marked = [],
                 Skipped = [],
             };
 
@@ -236,12 +234,6 @@ internal sealed class LossSearch : IAsyncDisposable
 
         public required Confirmations Confirmations { get; init; }
 
-        public required HashSet<string> Marked { get; init; }
-
         public required IReadOnlyList<Finding> Skipped { get; init; }
-
-        // The mark settles what is red; it is there also where the records are not.
-        public bool IsConfirmed(Manifest manifest, Loss loss) =>
-            (loss.Severity == Severity.Error && Marked.Contains(manifest.Id)) || Confirmations.Covers(manifest, loss);
     }
 }

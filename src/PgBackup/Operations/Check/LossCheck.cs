@@ -29,21 +29,41 @@ internal static class LossCheck
             string.CompareOrdinal(loss.Snapshot, newest) < 0
             && latest?.Losses.Any(l => (l.Database, l.Table, l.Column) == (loss.Loss.Database, loss.Loss.Table, loss.Loss.Column)) != true;
         List<JudgedLoss> open = [];
+        List<Finding> unexplained = [];
         IReadOnlyList<Finding> problems = [];
         foreach (IGrouping<string, SnapshotCheck> snapshot in snapshots)
         {
             if (snapshot.Select(static c => c.Lossy).OfType<Manifest>().FirstOrDefault() is { } manifest)
             {
-                SurveyedLosses found = await survey.OfAsync(manifest, snapshot.Any(static c => c.IsMarkedConfirmed), cancel);
+                SurveyedLosses found = await survey.OfAsync(manifest, cancel);
                 open.AddRange(found.All.Where(static l => !l.IsSettled));
                 problems = found.Problems;
+                if (found.Unconfirmed.Count > 0 && snapshot.Any(static c => c.IsMarkedConfirmed))
+                {
+                    unexplained.Add(Unexplained(manifest.Id));
+                }
             }
         }
 
         return open.Count == 0
             ? []
-            : [.. problems, .. open.DistinctBy(Key).Select(l => IsMended(l) ? LossFindings.Mended(l.Finding, newest!) : l.Finding)];
+            :
+            [
+                .. problems,
+                .. unexplained,
+                .. open.DistinctBy(Key).Select(l => IsMended(l) ? LossFindings.Mended(l.Finding, newest!) : l.Finding),
+            ];
     }
+
+    // A mark names nobody, and whoever can write to the store can write one.
+    private static Finding Unexplained(string snapshot) =>
+        Finding.Warning(
+            ErrorCode.ConfirmationsUnreadable,
+            snapshot,
+            $"{snapshot} has the mark {SnapshotLayout.Confirmed}, and no record says who confirmed its losses",
+            "the record was removed, or somebody else wrote the mark",
+            $"Look at the losses: `olympus-pgbackup show {snapshot}`. If they are right, confirm them again"
+        );
 
     private static (LossKind, string, string?, string?) Key(JudgedLoss loss) =>
         (loss.Loss.Kind, loss.Loss.Database, loss.Loss.Table, loss.Loss.Column);

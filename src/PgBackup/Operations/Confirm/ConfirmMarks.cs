@@ -49,7 +49,7 @@ internal sealed class ConfirmMarks(IObjectStore store, TimeProvider clock)
     internal static string Text(Manifest manifest, Confirmations confirmations)
     {
         var text = new StringBuilder();
-        List<JudgedLoss> losses = [.. LossSurvey.Of(manifest, false, confirmations).All.Where(static l => l.IsSettled)];
+        List<JudgedLoss> losses = [.. LossSurvey.Of(manifest, confirmations).All.Where(static l => l.IsSettled)];
         foreach (JudgedLoss loss in losses.Take(MostLines))
         {
             string by = loss.By is { } record ? JudgedLoss.Told(record) : "announced before the run";
@@ -66,7 +66,7 @@ internal sealed class ConfirmMarks(IObjectStore store, TimeProvider clock)
 
     // A mark LOSS that the manifest does not explain was not set by a run, and nobody has confirmed it.
     private static bool IsSettled(Manifest manifest, Confirmations confirmations) =>
-        LossSurvey.Of(manifest, false, confirmations) is { Unconfirmed.Count: 0 } found
+        LossSurvey.Of(manifest, confirmations) is { Unconfirmed.Count: 0 } found
         && found.All.Any(static l => l.Loss.Severity == Severity.Error && !l.Loss.IsExpected);
 
     // Whoever removes a snapshot removes its manifest before what else is in the folder: if the manifest is still there after the mark was

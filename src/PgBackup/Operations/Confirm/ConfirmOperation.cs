@@ -67,7 +67,7 @@ public sealed class ConfirmOperation(IReadOnlyList<IObjectStore> stores, Recorde
     // What it says itself, and what a drill finds that it lacks since the last proven one.
     private static IReadOnlyList<JudgedLoss> Judge(Manifest manifest, Manifest? proven, Confirmations confirmations)
     {
-        SurveyedLosses own = LossSurvey.Of(manifest, isMarkedConfirmed: false, confirmations);
+        SurveyedLosses own = LossSurvey.Of(manifest, confirmations);
         return proven is null ? own.All : [.. own.All, .. new SinceProven(proven, manifest, own, confirmations).Gone()];
     }
 

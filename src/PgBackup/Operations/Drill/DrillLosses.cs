@@ -47,12 +47,10 @@ internal sealed class DrillLosses
         CancellationToken cancel
     )
     {
-        CatalogEntry? entry = null;
         Manifest? proven = null;
         List<Finding> problems = [];
         try
         {
-            entry = await catalog.ReadEntryAsync(id, cancel);
             proven = await SinceProven.FindAsync(catalog, id, cancel);
         }
         catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled && !cancel.IsCancellationRequested)
@@ -61,7 +59,7 @@ internal sealed class DrillLosses
             problems.Add(Finding.Of(Severity.Warning, ErrorCode.ComparisonSkipped, id.ToString(), what, e));
         }
 
-        SurveyedLosses own = await survey.OfAsync(manifest, entry?.Objects.ContainsKey(SnapshotLayout.Confirmed) == true, cancel);
+        SurveyedLosses own = await survey.OfAsync(manifest, cancel);
         if (proven is null)
         {
             return new DrillLosses(null, [.. problems, .. own.Open]);

@@ -6,8 +6,9 @@ namespace PgBackup.Operations.Drill;
 
 /// <summary>The reports of past drills in several stores, by the times at which the drills began.</summary>
 /// <param name="stores">The stores, asked in their order.</param>
+/// <param name="clock">The time: the name of a report may be from the future.</param>
 /// <param name="say">Gets a finding for each store that cannot be read, while another one can.</param>
-public sealed class DrillReports(IReadOnlyList<IObjectStore> stores, Action<Finding> say)
+public sealed class DrillReports(IReadOnlyList<IObjectStore> stores, TimeProvider clock, Action<Finding> say)
 {
     private const int MostNamed = 5;
 
@@ -36,7 +37,7 @@ public sealed class DrillReports(IReadOnlyList<IObjectStore> stores, Action<Find
             throw new PgBackupException(ErrorCode.Usage, "no store has the report of a drill.", "`olympus-pgbackup drill` holds one.");
         }
 
-        SnapshotId wanted = time ?? drills.Keys.Last();
+        SnapshotId wanted = time ?? drills.Keys.Reverse().OrderBy(d => d.IsAfter(clock.GetUtcNow()) ? 1 : 0).First();
         if (!drills.TryGetValue(wanted, out List<IObjectStore>? having))
         {
             string[] newest = [.. drills.Keys.Reverse().Take(MostNamed).Select(static d => d.ToString())];

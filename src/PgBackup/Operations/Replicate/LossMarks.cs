@@ -1,4 +1,5 @@
 using System.Text;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -6,12 +7,16 @@ namespace PgBackup.Operations.Replicate;
 
 /// <summary>
 /// Copies the marks <c>LOSS</c> and <c>CONFIRMED</c> beside snapshots that two stores have, from the one that has a mark into the one that
-/// lacks it: a store that was away when somebody confirmed gets it by the next run. Marks are added, and never removed.
+/// lacks it, and the records of confirmations with them: a store that was away when somebody confirmed gets both by the next run. Both are
+/// added, and never removed.
 /// </summary>
 internal sealed class LossMarks(TimeProvider clock, Progress progress)
 {
     // A hundred lines, of which each may name a table, a person and a note.
     private const int LargestMark = 256 << 10;
+
+    // Of a night; the rest comes in the next ones.
+    private const int MostRecords = 100;
 
     private static readonly string[] Names = [SnapshotLayout.Loss, SnapshotLayout.Confirmed];
 
@@ -28,7 +33,36 @@ internal sealed class LossMarks(TimeProvider clock, Progress progress)
     {
         await CopyAsync(one, other, cancel);
         await CopyAsync(other, one, cancel);
+        if (one.Entries.Concat(other.Entries).Any(static e => e.HasConfirmedLoss))
+        {
+            await CopyRecordsAsync(one.Store.Store, other.Store.Store, cancel);
+        }
     }
+
+    // The marks follow from them: a store that lacks them cannot say who confirmed.
+    private async Task CopyRecordsAsync(IObjectStore one, IObjectStore other, CancellationToken cancel)
+    {
+        IReadOnlyList<RecordName> here = await ConfirmationsAsync(one, cancel);
+        IReadOnlyList<RecordName> there = await ConfirmationsAsync(other, cancel);
+        await CopyRecordsAsync(one, other, [.. here.ExceptBy(there.Select(static n => n.Name), static n => n.Name)], cancel);
+        await CopyRecordsAsync(other, one, [.. there.ExceptBy(here.Select(static n => n.Name), static n => n.Name)], cancel);
+    }
+
+    private async Task CopyRecordsAsync(IObjectStore from, IObjectStore to, RecordName[] lacking, CancellationToken cancel)
+    {
+        foreach (RecordName name in lacking.OrderByDescending(static n => n.Time).Take(MostRecords))
+        {
+            // One that makes no sense confirms nothing, and stays where it is.
+            if (await new RecordsFolder(from).TryReadAsync(name, cancel) is { } record)
+            {
+                await new RecordsFolder(to).PutAsync(name, record, cancel);
+                progress.Done(to.Name, $"has the record {name.Name} of a confirmation now");
+            }
+        }
+    }
+
+    private static async Task<IReadOnlyList<RecordName>> ConfirmationsAsync(IObjectStore store, CancellationToken cancel) =>
+        [.. (await new RecordsFolder(store).ListAsync(cancel)).Where(static n => n.Kind == RecordKind.Confirm)];
 
     private async Task CopyAsync(
         (BackupStore Store, IReadOnlyList<CatalogEntry> Entries) from,

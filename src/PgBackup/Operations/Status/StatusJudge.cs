@@ -61,8 +61,7 @@ internal sealed class StatusJudge
         var confirmations = new Confirmations(facts.Confirmations);
         foreach (Manifest manifest in ((Manifest?[])[facts.Newest, facts.Partial]).OfType<Manifest>())
         {
-            bool isMarked = readable.SelectMany(static r => r.Entries).Any(e => e.Id.ToString() == manifest.Id && e.HasConfirmedLoss);
-            IReadOnlyList<Finding> open = LossSurvey.Of(manifest, isMarked, confirmations).Open;
+            IReadOnlyList<Finding> open = LossSurvey.Of(manifest, confirmations).Open;
             foreach (Finding finding in open.Take(MostLosses))
             {
                 yield return finding;
@@ -157,9 +156,15 @@ internal sealed class StatusJudge
                 ErrorCode.LastRunFailed,
                 facts.Config.Cluster,
                 $"the last run, of {Time(last.Started)}, failed",
-                last.Findings.FirstOrDefault(static f => f.Severity == Severity.Error)?.Text,
+                last.Findings.FirstOrDefault(static f => f.Severity == Severity.Error)?.Fact,
                 "Mend it, then start `olympus-pgbackup run`"
             );
+        }
+
+        // The run that found the traces of a killed one has removed them: its record tells.
+        foreach (Finding killed in last?.Findings.Where(static f => f is { Code: ErrorCode.RunKilled, Severity: Severity.Warning }) ?? [])
+        {
+            yield return killed;
         }
 
         foreach (CatalogEntry left in readable.SelectMany(static r => r.Entries).Where(IsKilled).DistinctBy(static e => e.Id))

@@ -41,18 +41,19 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
     public async Task<StatusReport> ReadAsync(CancellationToken cancel)
     {
         StoreReading[] readings = await Task.WhenAll(stores.Select(s => StoreReading.ReadAsync(s, ListingTime, clock, cancel)));
+        DateTimeOffset now = clock.GetUtcNow();
         Task<Manifest?> newest = NewestAsync(readings, cancel);
         Task<Manifest?> partial = PartialAsync(readings, cancel);
         Task<IReadOnlyList<DrillReport>> drills = DrillsAsync(readings, cancel);
-        Task<IReadOnlyList<Record>> records = RecordsAsync(readings, static _ => true, MostEvents, cancel);
-        Task<IReadOnlyList<Record>> runs = RecordsAsync(readings, static n => n.Kind == RecordKind.Run, 1, cancel);
+        Task<IReadOnlyList<Record>> records = RecordsAsync(readings, n => !n.IsAfter(now), MostEvents, cancel);
+        Task<IReadOnlyList<Record>> runs = RecordsAsync(readings, n => n.Kind == RecordKind.Run && !n.IsAfter(now), 1, cancel);
         // Only what is lost has to be settled; what was settled lately is told.
         bool isLost = (await newest)?.Losses.Count > 0 || (await partial)?.Losses.Count > 0;
-        DateTimeOffset since = isLost ? DateTimeOffset.MinValue : clock.GetUtcNow() - StatusJudge.ConfirmationShown;
+        DateTimeOffset since = isLost ? DateTimeOffset.MinValue : now - StatusJudge.ConfirmationShown;
         var facts = new StatusFacts
         {
             Config = config,
-            Now = clock.GetUtcNow(),
+            Now = now,
             Readings = readings,
             Newest = await newest,
             Partial = await partial,

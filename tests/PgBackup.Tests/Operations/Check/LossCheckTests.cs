@@ -44,6 +44,23 @@ public sealed class LossCheckTests : IDisposable
     }
 
     [Fact]
+    public async Task A_mark_without_a_record_settles_nothing_and_is_named()
+    {
+        SnapshotSample lossy = Of(Day(22)).WithLosses(Gone(21));
+        await PutAsync(lossy, local, offsite);
+        await lossy.PutAsync(local, SnapshotLayout.Confirmed, "by nobody\n"u8.ToArray());
+        await lossy.PutAsync(offsite, SnapshotLayout.Confirmed, "by nobody\n"u8.ToArray());
+
+        CheckReport report = await CheckAsync(SnapshotRef.Latest);
+
+        report.IsRight.ShouldBeFalse();
+        report
+            .Findings.Select(static f => (f.Code, f.Severity))
+            .ShouldBe([(ErrorCode.ConfirmationsUnreadable, Severity.Warning), (ErrorCode.TableGone, Severity.Error)]);
+        report.Findings[0].What.ShouldBe($"{Day(22)} has the mark CONFIRMED, and no record says who confirmed its losses");
+    }
+
+    [Fact]
     public async Task A_loss_that_was_mended_since_is_not_red_any_more_though_a_store_is_behind()
     {
         await PutAsync(Of(Day(21)).WithLosses(Gone(20)), local, offsite);

@@ -55,7 +55,8 @@ public sealed class DrillFailureTests : IDisposable
         DrillReport report = await DrillAsync(store, engine);
 
         report.Failures.Lines().ShouldHaveSingleItem().ShouldBe("PGB-0060: the connection was reset");
-        File.ReadAllLines(log).ShouldBe(["ps", "run", "rm"], ignoreOrder: true); // it looks for leftovers meanwhile
+        // It looks for leftovers (ps) meanwhile, and may be ended before that has begun.
+        File.ReadAllLines(log).Where(static l => l != "ps").ShouldBe(["run", "rm"]);
         (await new Catalog(store, stores.Clock).ListAsync(Cancel)).ShouldAllBe(static e => !e.IsProven);
     }
 

@@ -3,6 +3,7 @@ using PgBackup.Operations;
 using PgBackup.Operations.Check;
 using PgBackup.Operations.Prune;
 using PgBackup.Operations.Replicate;
+using PgBackup.Records;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Tests.Losses;
@@ -46,8 +47,11 @@ public sealed class LossMarksTests : IDisposable
         await Lost.PutAsync(stores.Open("local"));
         await Lost.PutAsync(stores.Open("offsite"));
         await Lost.PutAsync(stores.Open(has), SnapshotLayout.Confirmed, "by ada\n"u8.ToArray());
+        RecordName record = await new RecordsFolder(stores.Open(has)).PutAsync(LossSample.Confirmation(21, LossSample.Gone(20)), Cancel);
 
         (await RunAsync()).Code.ShouldBeNull();
+
+        (await new RecordsFolder(stores.Open(lacks)).ListAsync(Cancel)).ShouldBe([record]);
 
         Text(lacks, SnapshotLayout.Confirmed).ShouldBe("by ada\n");
         stores.Contents("offsite").ShouldBe(stores.Contents("local"));

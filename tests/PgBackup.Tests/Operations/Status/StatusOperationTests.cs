@@ -225,6 +225,38 @@ public sealed partial class StatusOperationTests : IDisposable
     }
 
     [Fact]
+    public async Task Records_of_the_future_hide_neither_the_last_run_nor_what_happened_last()
+    {
+        await scene.NightAsync(21, proven: true);
+        await scene.DrillAsync(21);
+        scene.More = "max_age: 3d";
+        await scene.RecordAsync(RecordKind.Run, RecordResult.Failed, scene.Now.AddHours(-1));
+        foreach (int day in Enumerable.Range(1, 10))
+        {
+            await scene.RecordAsync(RecordKind.Run, RecordResult.Ok, scene.Now.AddDays(day));
+        }
+
+        StatusReport report = await scene.ReadAsync();
+
+        report.Findings.ShouldHaveSingleItem().Code.ShouldBe(ErrorCode.LastRunFailed);
+        report.Events.ShouldHaveSingleItem().Result.ShouldBe("failed");
+    }
+
+    [Fact]
+    public async Task A_run_that_was_killed_stays_yellow_until_a_run_that_found_no_traces_of_one()
+    {
+        await scene.NightAsync(21, proven: true);
+        await scene.DrillAsync(21);
+        Finding killed = Finding.Warning(ErrorCode.RunKilled, "20260321T200000Z", "a run or a removal was killed before it ended");
+        await scene.RecordAsync(RecordKind.Run, RecordResult.Ok, scene.Now.AddHours(-1), killed);
+
+        (await scene.ReadAsync()).Findings.ShouldBe([killed]);
+
+        await scene.RecordAsync(RecordKind.Run, RecordResult.Ok, scene.Now.AddMinutes(-30));
+        (await scene.ReadAsync()).Findings.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_run_that_was_killed_is_yellow_and_one_that_is_under_way_is_not()
     {
         await scene.NightAsync(21, proven: true);
