@@ -42,6 +42,11 @@ internal static class CommandLine
             );
         }
 
+        if (parsed.Action is not SynchronousCommandLineAction && Misplaced(parsed, options) is { } misplaced)
+        {
+            return Terminal.Fail(misplaced);
+        }
+
         if (parsed.Action is not SynchronousCommandLineAction && Confined() is { } confined)
         {
             return Terminal.Fail(confined);
@@ -62,6 +67,18 @@ internal static class CommandLine
         using var quit = PosixSignalRegistration.Create(PosixSignal.SIGQUIT, Handle);
         // The write fails then, with its own words.
         using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileTooLarge, static context => context.Cancel = true);
+        int exitCode = await AnswerAsync(parsed, options, () => signal, stop);
+        if (options.Opened is { } installation && DoesSomething(parsed, options) && !stop.IsCancellationRequested)
+        {
+            await MetricsFile.FollowAsync(installation, stop.Token);
+        }
+
+        return exitCode;
+    }
+
+    // The exit code of what was asked for; errors are told.
+    private static async Task<int> AnswerAsync(ParseResult parsed, GlobalOptions options, Func<string> signal, CancellationTokenSource stop)
+    {
         try
         {
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
@@ -69,14 +86,14 @@ internal static class CommandLine
         }
         catch (PgBackupException e) when (e.Code == ErrorCode.Cancelled)
         {
-            return Terminal.Fail(new PgBackupException(ErrorCode.Cancelled, $"cancelled by {signal}: {e.Message}", e.Remedy, e));
+            return Terminal.Fail(new PgBackupException(ErrorCode.Cancelled, $"cancelled by {signal()}: {e.Message}", e.Remedy, e));
         }
         catch (Exception) when (stop.IsCancellationRequested)
         {
             return Terminal.Fail(
                 new PgBackupException(
                     ErrorCode.Cancelled,
-                    $"cancelled by {signal}: the tools were ended, and what was half-written was removed.",
+                    $"cancelled by {signal()}: the tools were ended, and what was half-written was removed.",
                     "Earlier snapshots were not changed."
                 )
             );
@@ -96,6 +113,16 @@ internal static class CommandLine
             );
         }
     }
+
+    // `--quiet` before a verb that has no such option is parsed as one of the root, and would be ignored.
+    private static PgBackupException? Misplaced(ParseResult parsed, GlobalOptions options) =>
+        parsed.GetValue(options.Quiet) && !parsed.CommandResult.Command.Options.Contains(options.Quiet)
+            ? new PgBackupException(
+                ErrorCode.Usage,
+                $"{parsed.CommandResult.Command.Name} has no --quiet.",
+                "run and backup have it; `>/dev/null` silences the result of the others."
+            )
+            : null;
 
     // Beyond these limits the runtime ends the process in mid-run, without a word that helps.
     private static PgBackupException? Confined()
@@ -166,6 +193,10 @@ internal static class CommandLine
             "drill" => parsed.GetValue<bool>("--list") || parsed.GetResult("--show") is not null,
             _ => false,
         };
+
+    // It changes what the stores hold or say. `check` does so only where it repairs.
+    private static bool DoesSomething(ParseResult parsed, GlobalOptions options) =>
+        !OnlyTells(parsed, options) && (parsed.CommandResult.Command.Name != "check" || parsed.GetValue<bool>("--repair"));
 
     /// <summary>All verbs with their options.</summary>
     public static RootCommand Build(GlobalOptions options, TimeProvider clock)

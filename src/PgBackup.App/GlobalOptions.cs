@@ -5,7 +5,7 @@ using PgBackup.Installations;
 
 namespace PgBackup.App;
 
-/// <summary>The options that every verb has, and the installation of the config that they name.</summary>
+/// <summary>The options that every verb has, or several have, and the installation of the config that they name.</summary>
 /// <param name="clock">The time.</param>
 internal sealed class GlobalOptions(TimeProvider clock)
 {
@@ -21,28 +21,35 @@ internal sealed class GlobalOptions(TimeProvider clock)
     /// <summary>Machine output.</summary>
     public Option<bool> Json { get; } = new("--json") { Description = "JSON on stdout; messages go to stderr", Recursive = true };
 
-    /// <summary>Adds them to the root, and by that to all verbs.</summary>
+    /// <summary>Nothing but what is wrong: of the verbs that cron starts, which add it themselves.</summary>
+    public Option<bool> Quiet { get; } =
+        new("--quiet", "-q") { Description = "Print only warnings and errors: after a good night cron has nothing to mail" };
+
+    /// <summary>Adds those that every verb has to the root, and by that to all verbs.</summary>
     public void AddTo(RootCommand root)
     {
         root.Options.Add(Config);
         root.Options.Add(Json);
     }
 
-    /// <summary>The installation, for work on the source too. The notices of its config are printed.</summary>
-    public Installation ReadForBackup(ParseResult parsed, CancellationToken cancel) =>
-        Of(ConfigReader.ReadForBackup(ConfigReader.Find(parsed.GetValue(Config)), cancel));
+    /// <summary>What the verb works on; null before it has read the config.</summary>
+    public Installation? Opened { get; private set; }
+
+    /// <summary>The installation, for work on the source too. The notices of its config are printed, unless it is to be quiet.</summary>
+    public Installation ReadForBackup(ParseResult parsed, CancellationToken cancel, bool quiet = false) =>
+        Of(ConfigReader.ReadForBackup(ConfigReader.Find(parsed.GetValue(Config)), cancel), quiet);
 
     /// <summary>The same for work on stores alone: the config may lack the source.</summary>
     public Installation ReadStores(ParseResult parsed, CancellationToken cancel) =>
         Of(ConfigReader.ReadStores(ConfigReader.Find(parsed.GetValue(Config)), cancel));
 
-    private Installation Of(BackupConfig config)
+    private Installation Of(BackupConfig config, bool quiet = false)
     {
-        foreach (string notice in config.Notices)
+        foreach (string notice in quiet ? [] : config.Notices)
         {
             Terminal.Message($"note: {config.File}: {notice}");
         }
 
-        return new Installation(config, clock);
+        return Opened = new Installation(config, clock);
     }
 }

@@ -395,4 +395,7 @@ public enum ErrorCode
 
     /// <summary>Every user of this host may read a secret.</summary>
     SecretReadable = 219,
+
+    /// <summary>The file of metrics that the config names could not be written.</summary>
+    MetricsNotWritten = 220,
 }

@@ -162,6 +162,7 @@ public sealed class PgBackupExceptionTests
                 "217 DrillTargetLimited",
                 "218 DrillKeyMissing",
                 "219 SecretReadable",
+                "220 MetricsNotWritten",
             ]);
 
     [Fact]

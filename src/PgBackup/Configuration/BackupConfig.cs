@@ -44,6 +44,10 @@ public sealed record BackupConfig
     /// <summary><c>records.who</c>: records in the stores name the user and the host, and have notes.</summary>
     public bool RecordsNameWho { get; init; } = true;
 
+    /// <summary><c>metrics.textfile</c>: a file of figures for Prometheus, written after each verb that does something; null for
+    /// none.</summary>
+    public string? MetricsFile { get; init; }
+
     /// <summary>What the file has that this version does not act on yet; said at every run, so that nobody relies on it.</summary>
     public required IReadOnlyList<string> Notices { get; init; }
 }

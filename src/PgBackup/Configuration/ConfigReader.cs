@@ -227,6 +227,7 @@ public sealed partial class ConfigReader
         DrillConfig drill = new DrillReader(errors, ReadScratchUrl).Read(section, maxAge);
         LossConfig losses = new LossReader(errors).Read(section.Section("losses"), databases);
         bool recordsNameWho = ReadRecords(section.Section("records"));
+        string? metricsFile = ReadMetrics(section.Section("metrics"));
         foreach (string later in (string[])["schedule", "notify"])
         {
             if (section.Has(later))
@@ -249,6 +250,7 @@ public sealed partial class ConfigReader
             Drill = drill,
             Losses = losses,
             RecordsNameWho = recordsNameWho,
+            MetricsFile = metricsFile,
             Notices = notices,
         };
         notices.AddRange(SecretFiles(config).Distinct(StringComparer.Ordinal).Select(TrustedFile.Warning).OfType<string>());
@@ -321,6 +323,22 @@ public sealed partial class ConfigReader
         bool who = section is null || !section.Has("who") || section.Flag("who");
         section?.RejectUnknown();
         return who;
+    }
+
+    private static string? ReadMetrics(YamlSection? section)
+    {
+        string? file = section?.RequiredText("textfile", "Write the whole path of a file whose name ends in .prom.");
+        if (file is { Length: > 0 } && (!Path.IsPathRooted(file) || !file.EndsWith(".prom", StringComparison.Ordinal)))
+        {
+            section!.Error(
+                "textfile",
+                $"\"{file}\" is not the whole path of a file whose name ends in .prom.",
+                "The textfile collector reads no other: textfile: /var/lib/prometheus/node-exporter/olympus.prom."
+            );
+        }
+
+        section?.RejectUnknown();
+        return file;
     }
 
     /// <summary>A file that must be there, or null when none is named. The remedy says how to come by it.</summary>

@@ -64,7 +64,20 @@ public sealed partial class GeneratedTablesTests
         ];
 
         // These are headings there, and no rows of a table.
-        string[] headings = ["cluster", "databases", "drill", "dump", "encryption", "losses", "max_age", "records", "source", "stores"];
+        string[] headings =
+        [
+            "cluster",
+            "databases",
+            "drill",
+            "dump",
+            "encryption",
+            "losses",
+            "max_age",
+            "metrics",
+            "records",
+            "source",
+            "stores",
+        ];
         Keys().Select(static k => k.Key).Distinct().Except(explained).Except(headings).ShouldBeEmpty();
         // A secret can be in a file: KEY_file.
         explained.Except(written).Except(written.Select(static w => w + "_file")).ShouldBeEmpty();
@@ -114,6 +127,7 @@ public sealed partial class GeneratedTablesTests
                 "ReadDatabases" => "`databases`",
                 "ReadDump" => "`dump`",
                 "ReadRecords" => "`records`",
+                "ReadMetrics" => "`metrics`",
                 "ReadScratchUrl" => "`drill`: `scratch`",
                 _ => "the file",
             },

@@ -5,6 +5,7 @@ using PgBackup.App.Render;
 using PgBackup.Encryption;
 using PgBackup.Host;
 using PgBackup.Installations;
+using PgBackup.Operations;
 using PgBackup.Operations.Backup;
 using PgBackup.Operations.Prune;
 using PgBackup.Operations.Replicate;
@@ -29,6 +30,7 @@ internal static class BackupVerb
         var root = new RootCommand(
             "Backs up the databases of Olympus: one moment, proven readable, encrypted, restorable with stock tools."
         );
+        root.Options.Add(options.Quiet);
         root.SetAction((parsed, cancel) => RunAsync(options, parsed, new RunRequest { Prune = true }, cancel));
         return root;
     }
@@ -44,7 +46,7 @@ internal static class BackupVerb
         {
             Examples = """
                 olympus-pgbackup
-                0 3 * * *  /usr/local/bin/olympus-pgbackup          in the crontab of root
+                0 3 * * *  /usr/local/bin/olympus-pgbackup run --quiet          in the crontab of root
                 olympus-pgbackup --config /etc/olympus-pgbackup/config.yaml run --json
                 olympus-pgbackup run --expect-loss ciam_kratos.public.old_flows     a migration has dropped it: no alarm
                 """,
@@ -52,6 +54,7 @@ internal static class BackupVerb
         };
         Option<string[]> expected = ExpectedLosses();
         command.Add(expected);
+        command.Add(options.Quiet);
         command.SetAction(
             (parsed, cancel) =>
                 RunAsync(options, parsed, new RunRequest { Prune = true, ExpectedLosses = parsed.GetValue(expected) ?? [] }, cancel)
@@ -81,6 +84,7 @@ internal static class BackupVerb
         command.Add(pin);
         Option<string[]> expected = ExpectedLosses();
         command.Add(expected);
+        command.Add(options.Quiet);
         command.SetAction(
             (parsed, cancel) =>
                 RunAsync(
@@ -119,14 +123,24 @@ internal static class BackupVerb
 
     private static async Task<int> RunAsync(GlobalOptions options, ParseResult parsed, RunRequest request, CancellationToken cancel)
     {
-        Installation installation = options.ReadForBackup(parsed, cancel);
+        bool quiet = parsed.GetValue(options.Quiet);
+        if (quiet && parsed.GetValue(options.Json))
+        {
+            throw new PgBackupException(ErrorCode.Usage, "--quiet and --json exclude each other.", "Choose one.");
+        }
+
+        Installation installation = options.ReadForBackup(parsed, cancel, quiet);
         IObjectStore primary = installation.Store().Store;
         long start = installation.Clock.GetTimestamp();
-        RunReport report = await ProgressDisplay.ShowAsync(
-            installation.Clock,
-            progress => installation.Run(progress).RunAsync(request, cancel)
-        );
-        if (parsed.GetValue(options.Json))
+        // What is still true at the end is in the report.
+        RunReport report = quiet
+            ? await installation.Run(new Progress()).RunAsync(request, cancel)
+            : await ProgressDisplay.ShowAsync(installation.Clock, progress => installation.Run(progress).RunAsync(request, cancel));
+        if (quiet)
+        {
+            ShowProblems(report);
+        }
+        else if (parsed.GetValue(options.Json))
         {
             Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.RunReport));
         }
@@ -160,6 +174,24 @@ internal static class BackupVerb
             );
     }
 
+    private static void ShowProblems(RunReport report)
+    {
+        FindingText.Message(report.Findings.Concat(report.Manifest.Findings).Where(static f => f.Severity >= Severity.Warning));
+        ShowFailures(report.Manifest);
+        foreach (ReplicaReport replica in report.Replicas.Where(static r => r.Code is not null || r.Lacks.Count > 0))
+        {
+            Terminal.Message(Describe(replica));
+        }
+    }
+
+    private static void ShowFailures(Manifest manifest)
+    {
+        foreach (PartFailure failure in manifest.Failures)
+        {
+            Terminal.Message($"FAILED: {failure.Part} ({failure.Code}): {failure.Message}");
+        }
+    }
+
     private static void Summarise(RunReport report, IObjectStore store, TimeSpan elapsed)
     {
         Manifest manifest = report.Manifest;
@@ -170,11 +202,7 @@ internal static class BackupVerb
 
         FindingText.Message(report.Findings);
         FindingText.Message(manifest.Findings);
-
-        foreach (PartFailure failure in manifest.Failures)
-        {
-            Terminal.Message($"FAILED: {failure.Part} ({failure.Code}): {failure.Message}");
-        }
+        ShowFailures(manifest);
 
         foreach (ReplicaReport replica in report.Replicas)
         {

@@ -1,0 +1,59 @@
+namespace PgBackup.IntegrationTests.Backup;
+
+/// <summary><c>run --quiet</c> from cron: a good night says nothing at all, and whatever is wrong is said.</summary>
+[Collection("bad days")]
+public sealed class QuietNightTests(BadDaysCluster cluster)
+{
+    [Fact]
+    public async Task A_good_night_says_nothing_and_a_bad_one_what_is_wrong()
+    {
+        using var own = new Workspace(
+            $$"""
+            cluster: test
+            source:
+              podman: { container: {{cluster.Server.Name}}, user: postgres }
+            databases: [tiny, small]
+            encryption: {{Workspace.Gpg(cluster.Keys, Keys.Ops, Keys.Escrow)}}
+            metrics: { textfile: STORE.prom }
+            stores:
+              - { name: local, path: STORE, keep: { all: 14d } }
+              - { name: offsite, path: STORE-offsite, keep: { all: 14d } }
+            """
+        );
+
+        string id = await own.BackupAsync();
+        await own.RunAsync(0, "keys", "test", id, "--identity", cluster.Keys.OpsSecret);
+        await own.RunAsync(
+            0,
+            "keys",
+            "test",
+            id,
+            "--identity",
+            cluster.Keys.EscrowSecret,
+            "--passphrase-file",
+            cluster.Keys.EscrowPassphrase
+        );
+
+        Outcome first = await own.RunAsync(0, "run", "--quiet");
+        Outcome second = await own.RunAsync(0, "--quiet");
+        (first.Output, first.Errors, second.Output, second.Errors).ShouldBe(("", "", "", ""));
+        (await own.RunAsync(0, "list", "--json")).Output.ShouldContain("\"complete\"");
+        (await Metrics(own)).ShouldContain("pgbackup_store_snapshots{cluster=\"test\",store=\"offsite\"} 3");
+
+        Directory.Delete(own.Store + "-offsite", recursive: true);
+        await File.WriteAllTextAsync(own.Store + "-offsite", "no folder", TestContext.Current.CancellationToken);
+        Outcome behind = await own.RunAsync(3, "run", "--quiet");
+        behind.Output.ShouldBe("");
+        behind.Errors.ShouldContain("offsite");
+        behind.Errors.ShouldContain("PGB-0060");
+        behind.Errors.ShouldNotContain("note: ");
+        (await Metrics(own)).ShouldContain("pgbackup_store_readable{cluster=\"test\",store=\"offsite\"} 0");
+
+        own.Configure(own.Config().Replace(", small]", ", no_such_database]", StringComparison.Ordinal));
+        Outcome broken = await own.RunAsync(3, "run", "--quiet");
+        broken.Output.ShouldBe("");
+        broken.Errors.ShouldContain("FAILED: no_such_database");
+    }
+
+    private static Task<string> Metrics(Workspace own) => File.ReadAllTextAsync(own.Store + ".prom", TestContext.Current.CancellationToken);
+}
