@@ -22,6 +22,10 @@ public sealed record CatalogEntry
     /// <summary>The snapshot exists and lacks nothing, by its names.</summary>
     public bool IsComplete => HasManifest && !Objects.ContainsKey(SnapshotLayout.Incomplete);
 
+    /// <summary>The parts that the manifest names and the listing lacks, or has with another size.</summary>
+    public IReadOnlyList<string> Missing(Manifest manifest) =>
+        [.. manifest.Parts.Where(p => Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object)];
+
     /// <summary>It is kept until it is unpinned.</summary>
     public bool IsPinned => HasManifest && Objects.ContainsKey(SnapshotLayout.Pinned);
 

@@ -75,7 +75,7 @@ public static class LossFindings
         string table = loss.Table is null ? "" : $" --table {ShellText.Word(Foreign.Line(loss.Table))} --into-schema rescued";
         string database = ShellText.Word(Foreign.Line(loss.Database));
         return $"If that was meant: `olympus-pgbackup confirm {snapshot} --table {ShellText.Word(Foreign.Line(loss.Subject))}`. "
-            + $"If not, it is in {loss.Since}: `olympus-pgbackup restore {loss.Since} -d {database}{table}`";
+            + $"If not, it is in {loss.Since}: `olympus-pgbackup restore {loss.Since} -d {database}{table} -t TARGET -i KEY`";
     }
 
     /// <summary>A loss of an older snapshot that the newest complete one does not have any more: it is mended, and worth knowing.</summary>

@@ -27,7 +27,7 @@ public sealed class CatalogVerbsTests : IDisposable
         AppResult result = await AppProcess.RunAsync(folder.Path, "list");
 
         (result.ExitCode, result.Errors).ShouldBe((0, ""));
-        result.Output.ShouldContain($"({folder["store"]}) has no snapshots yet.");
+        result.Output.ShouldContain($"({folder["store"]}) has no snapshots.");
         JsonNode.Parse((await AppProcess.RunAsync(folder.Path, "list", "--json")).Output)!.AsArray().ShouldBeEmpty();
     }
 

@@ -12,7 +12,7 @@ public sealed class LossFacesTests : IAsyncLifetime, IDisposable
     private static readonly string Red =
         $"PGB-0124: ciam_kratos: the table public.identities is gone in {Day(22)}: {Day(19)} has it, with 100 rows. "
         + $"If that was meant: `olympus-pgbackup confirm {Day(22)} --table ciam_kratos.public.identities`. If not, it is in {Day(19)}: "
-        + $"`olympus-pgbackup restore {Day(19)} -d ciam_kratos --table public.identities --into-schema rescued`";
+        + $"`olympus-pgbackup restore {Day(19)} -d ciam_kratos --table public.identities --into-schema rescued -t TARGET -i KEY`";
 
     private readonly Stores stores = new();
 

@@ -58,7 +58,7 @@ public sealed class SnapshotArgumentTests : IDisposable
     [Fact]
     public async Task A_list_of_drills_needs_none()
     {
-        AppResult result = await AppProcess.RunAsync(folder.Path, "drill", "yesterday", "--list");
+        AppResult result = await AppProcess.RunAsync(folder.Path, "drill", "--list");
 
         (result.ExitCode, result.Errors).ShouldBe((0, ""));
         result.Output.ShouldStartWith("No drill was held yet");

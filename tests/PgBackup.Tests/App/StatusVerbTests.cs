@@ -98,6 +98,12 @@ public sealed class StatusVerbTests : IDisposable
     private void Put(string store, Manifest manifest)
     {
         string snapshot = Directory.CreateDirectory(Path.Combine(folder[store], manifest.Id)).FullName;
+        foreach (Part part in manifest.Parts)
+        {
+            using FileStream file = File.Create(Path.Combine(snapshot, part.Object));
+            file.SetLength(part.Size);
+        }
+
         File.WriteAllBytes(Path.Combine(snapshot, SnapshotLayout.Manifest), manifest.ToJson());
         if (!manifest.IsComplete)
         {

@@ -269,7 +269,7 @@ public sealed class LossRulesTests
                 "ciam: the table public.identities is gone in 20260302T030000Z: 20260301T030000Z has it, with 1,000 rows; it looks renamed "
                     + "to public.people, which has the same rows. If that was meant: `olympus-pgbackup confirm 20260302T030000Z "
                     + "--table ciam.public.identities`. If not, it is in 20260301T030000Z: `olympus-pgbackup restore 20260301T030000Z "
-                    + "-d ciam --table public.identities --into-schema rescued`"
+                    + "-d ciam --table public.identities --into-schema rescued -t TARGET -i KEY`"
             );
     }
 }

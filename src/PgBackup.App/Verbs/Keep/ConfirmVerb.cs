@@ -78,6 +78,11 @@ internal static class ConfirmVerb
             Terminal.Message("note: the note was not recorded: the config says that records name nobody (records: who: false)");
         }
 
+        if (request.Note is not null && report.Confirmed.Count == 0)
+        {
+            Terminal.Message("note: the note was not recorded: there was nothing left to confirm");
+        }
+
         FindingText.Message(report.Findings);
         return report.IsInPart
             ? Terminal.Fail(

@@ -104,7 +104,12 @@ internal static class ListVerb
 
         if (entries.Count == 0)
         {
-            Terminal.Line($"The store {store.Name} ({store.Location}) has no snapshots yet. `olympus-pgbackup` takes one.");
+            Terminal.Line($"The store {store.Name} ({store.Location}) has no snapshots. `olympus-pgbackup` takes one.");
+            if (storeName is null)
+            {
+                await ShowOthersAsync(installation, now, cancel);
+            }
+
             return 0;
         }
 

@@ -339,10 +339,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         await PutTextAsync(id, SnapshotLayout.Sums, manifest.Sums, cancel);
         await PutTextAsync(id, SnapshotLayout.Guide, guide, cancel);
         CatalogEntry stored = await Catalog.ReadEntryAsync(id, cancel);
-        List<string> missing =
-        [
-            .. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object),
-        ];
+        IReadOnlyList<string> missing = stored.Missing(manifest);
         if (missing.Count > 0)
         {
             throw new PgBackupException(

@@ -106,7 +106,12 @@ public sealed class RunOperation(
         }
 
         IReadOnlyList<PruneReport> pruned = [];
-        List<Finding> findings = [.. before, .. found, .. reports.Select(static r => r.Note).OfType<Finding>()];
+        List<Finding> findings =
+        [
+            .. before,
+            .. found,
+            .. reports.SelectMany(static r => (Finding?[])[r.Note, r.Emptied]).OfType<Finding>(),
+        ];
         if (request.Prune && manifest.Failures.Count > 0)
         {
             const string What = "nothing was removed from any store, because part of the backup failed";

@@ -29,6 +29,8 @@ public sealed class Replica : IAsyncDisposable
     private IStoreLock? held;
     private IReadOnlyList<CatalogEntry> entries = [];
     private IReadOnlyList<CatalogEntry> there = [];
+    private bool heldNothing;
+    private int earlier;
 
     private Replica(
         BackupStore primary,
@@ -137,6 +139,7 @@ public sealed class Replica : IAsyncDisposable
                     : [.. gaps.Select(static g => g.ToString())],
             Errors = [.. errors.Select(e => Finding.Of(Severity.Warning, replica.Store.Name, e))],
             Note = held?.Note is { } taken ? Finding.Warning(ErrorCode.LockNoted, replica.Store.Name, taken) : null,
+            Emptied = known && heldNothing && earlier > 0 ? Empty() : null,
         };
     }
 
@@ -269,11 +272,23 @@ public sealed class Replica : IAsyncDisposable
             e
         );
 
+    private Finding Empty() =>
+        Finding.Warning(
+            ErrorCode.FirstSnapshot,
+            replica.Store.Name,
+            $"{replica.Store.Name} ({replica.Store.Location}) held no snapshot, and {primary.Store.Name} held {earlier}: "
+                + "all is copied anew",
+            fix: "If it is a new store, all is well. If not, look whether its disk is mounted (`must_exist: true` refuses a folder "
+                + "that is not there), or check its address and prefix in the config"
+        );
+
     // Tonight's first, of which nearly everything is there; then the oldest.
     private async Task<List<SnapshotId>> GapsAsync(SnapshotId? newest, IStoreLock holding, CancellationToken cancel)
     {
         there = await new Catalog(primary.Store, clock).ListAsync(cancel);
         entries = await catalog.ListAsync(cancel);
+        heldNothing = !entries.Any(static e => e.HasManifest || e.Unreadable is not null);
+        earlier = there.Count(e => e.HasManifest && e.Id != newest);
         List<SnapshotId> gaps =
         [
             .. replica.Lacks(entries, there, clock.GetUtcNow()).OrderBy(id => id == newest ? 0 : 1).ThenBy(static id => id),
@@ -325,4 +340,9 @@ public sealed record ReplicaReport
 
     /// <summary>What is worth knowing of its lock, or null.</summary>
     public Finding? Note { get; init; }
+
+    /// <summary>It held no snapshot at all although the primary held earlier ones: it is new, or what was there is not; else
+    /// null.</summary>
+    [JsonIgnore]
+    public Finding? Emptied { get; init; }
 }

@@ -72,10 +72,7 @@ internal sealed class SnapshotCopy(IObjectStore from, IObjectStore to, TimeProvi
         }
 
         CatalogEntry stored = await RetryAsync(() => target.ReadEntryAsync(id, cancel), cancel);
-        List<string> missing =
-        [
-            .. manifest.Parts.Where(p => stored.Objects.GetValueOrDefault(p.Object, -1) != p.Size).Select(static p => p.Object),
-        ];
+        IReadOnlyList<string> missing = stored.Missing(manifest);
         if (missing.Count > 0)
         {
             throw new PgBackupException(

@@ -70,7 +70,7 @@ internal sealed class StatusAnswers
             ErrorCode.SnapshotFromTheFuture => StatusQuestion.Loss,
             // Of one store that is behind, it is no loss: another one has younger ones.
             ErrorCode.SnapshotTooOld when IsOverdue => StatusQuestion.Loss,
-            ErrorCode.LastRunFailed or ErrorCode.RunKilled => StatusQuestion.Runs,
+            ErrorCode.LastRunFailed or ErrorCode.RunKilled or ErrorCode.RecordsUnreadable => StatusQuestion.Runs,
             ErrorCode.RtoExceeded or ErrorCode.DrillOverdue => StatusQuestion.Speed,
             ErrorCode.OneRecipient or ErrorCode.KeyExpiring or ErrorCode.KeyUntested => StatusQuestion.Keys,
             ErrorCode.NothingOffHost => StatusQuestion.OffHost,

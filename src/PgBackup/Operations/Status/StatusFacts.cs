@@ -17,8 +17,12 @@ internal sealed record StatusFacts
     /// <summary>Each store, in the order of the config.</summary>
     public required IReadOnlyList<StoreReading> Readings { get; init; }
 
-    /// <summary>The newest complete snapshot that could be read; null where there is none.</summary>
+    /// <summary>The newest complete snapshot that could be read, and is whole in a store by names and sizes; null where there is
+    /// none.</summary>
     public Manifest? Newest { get; init; }
+
+    /// <summary>The newest of those that a drill has proven; null where there is none.</summary>
+    public Manifest? Proven { get; init; }
 
     /// <summary>The newest snapshot, where it lacks something; null where it does not.</summary>
     public Manifest? Partial { get; init; }

@@ -16,13 +16,8 @@ internal static class StatusFiguresOf
         decimal[] costs = [.. readable.Select(static r => StoreStatusOf.Cost(r)).OfType<decimal>()];
         return new StatusFigures
         {
-            NewestComplete = Placed(readable, SnapshotId.TryParse(facts.Newest?.Id ?? ""), static e => e.IsComplete, facts.Now),
-            NewestProven = Placed(
-                readable,
-                readable.SelectMany(static r => r.Entries).Where(static e => e.IsProven).MaxBy(static e => e.Id)?.Id,
-                static e => e.IsComplete,
-                facts.Now
-            ),
+            NewestComplete = Placed(readable, facts.Newest, facts.Now),
+            NewestProven = Placed(readable, facts.Proven, facts.Now),
             LastDrill = last is null
                 ? null
                 : new StatusDrill
@@ -45,26 +40,23 @@ internal static class StatusFiguresOf
         };
     }
 
-    private static PlacedSnapshot? Placed(
-        IReadOnlyList<StoreReading> readable,
-        SnapshotId? id,
-        Func<CatalogEntry, bool> counts,
-        DateTimeOffset now
-    )
+    private static PlacedSnapshot? Placed(IReadOnlyList<StoreReading> readable, Manifest? manifest, DateTimeOffset now)
     {
-        if (id is null)
+        if (manifest is null || SnapshotId.TryParse(manifest.Id) is not { } id)
         {
             return null;
         }
 
         List<(string Store, CatalogEntry Entry)> copies =
         [
-            .. readable.SelectMany(r => r.Entries.Where(e => e.Id == id && counts(e)).Select(e => (r.Name, e))),
+            .. readable.SelectMany(r =>
+                r.Entries.Where(e => e.Id == id && e.IsComplete && e.Missing(manifest).Count == 0).Select(e => (r.Name, e))
+            ),
         ];
         return new PlacedSnapshot
         {
-            Id = id.ToString()!,
-            AgeSeconds = Math.Round((now - id.Value.Time).TotalSeconds),
+            Id = manifest.Id,
+            AgeSeconds = Math.Round((now - id.Time).TotalSeconds),
             Stores = [.. copies.Select(static c => c.Store)],
             Bytes = copies.Count > 0 ? copies[0].Entry.Bytes : 0,
         };

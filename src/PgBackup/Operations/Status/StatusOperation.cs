@@ -33,7 +33,11 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
     private static readonly TimeSpan ListingTime = TimeSpan.FromSeconds(6);
     private static readonly TimeSpan ReadingTime = TimeSpan.FromSeconds(3);
 
+    private const int MostNamed = 3;
+
     private readonly List<Finding> findings = [];
+    private readonly ConcurrentBag<string> unreadable = [];
+    private readonly ConcurrentDictionary<SnapshotId, Task<Manifest?>> whole = [];
     private readonly ConcurrentDictionary<string, bool> silent = new(StringComparer.Ordinal);
 
     /// <summary>Reads and judges. What cannot be read is a finding.</summary>
@@ -42,9 +46,10 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
     {
         StoreReading[] readings = await Task.WhenAll(stores.Select(s => StoreReading.ReadAsync(s, ListingTime, clock, cancel)));
         DateTimeOffset now = clock.GetUtcNow();
-        Task<Manifest?> newest = NewestAsync(readings, cancel);
+        Task<Manifest?> newest = NewestAsync(readings, static e => e.IsComplete, cancel);
+        Task<Manifest?> proven = NewestAsync(readings, static e => e.IsProven, cancel);
         Task<Manifest?> partial = PartialAsync(readings, cancel);
-        Task<IReadOnlyList<DrillReport>> drills = DrillsAsync(readings, cancel);
+        Task<IReadOnlyList<DrillReport>> drills = DrillsAsync(readings, now, cancel);
         Task<IReadOnlyList<Record>> records = RecordsAsync(readings, n => !n.IsAfter(now), MostEvents, cancel);
         Task<IReadOnlyList<Record>> runs = RecordsAsync(readings, n => n.Kind == RecordKind.Run && !n.IsAfter(now), 1, cancel);
         // Only what is lost has to be settled; what was settled lately is told.
@@ -56,28 +61,34 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
             Now = now,
             Readings = readings,
             Newest = await newest,
+            Proven = await proven,
             Partial = await partial,
             Drills = await drills,
             Records = await records,
             LastRun = (await runs).Count > 0 ? (await runs)[0] : null,
             Confirmations = await RecordsAsync(readings, n => n.Kind == RecordKind.Confirm && n.Time >= since, MostConfirmations, cancel),
         };
+        if (!unreadable.IsEmpty)
+        {
+            Add([Unreadable([.. unreadable.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)])]);
+        }
+
         return new StatusJudge(facts).Report(findings);
     }
 
-    // The newest complete snapshot of all stores whose manifest can be read.
-    private async Task<Manifest?> NewestAsync(StoreReading[] readings, CancellationToken cancel)
+    // The newest snapshot of a kind in all stores whose manifest can be read, and that one of them has whole.
+    private async Task<Manifest?> NewestAsync(StoreReading[] readings, Func<CatalogEntry, bool> which, CancellationToken cancel)
     {
         IEnumerable<SnapshotId> ids = readings
             .SelectMany(r => r.Entries)
-            .Where(e => Freshness.Newest([e], clock.GetUtcNow()) is not null)
+            .Where(e => which(e) && Freshness.Newest([e], clock.GetUtcNow()) is not null)
             .Select(static e => e.Id)
             .Distinct()
             .OrderDescending()
             .Take(MostManifests);
         foreach (SnapshotId id in ids)
         {
-            if (await ManifestAsync(readings, id, cancel) is { } manifest)
+            if (await whole.GetOrAdd(id, i => WholeAsync(readings, i, cancel)) is { } manifest)
             {
                 return manifest;
             }
@@ -85,6 +96,60 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
 
         return null;
     }
+
+    // By names and sizes alone: `check` reads the bytes.
+    private async Task<Manifest?> WholeAsync(StoreReading[] readings, SnapshotId id, CancellationToken cancel)
+    {
+        if (await ManifestAsync(readings, id, cancel) is not { } manifest)
+        {
+            return null;
+        }
+
+        if (manifest.Cluster != config.Cluster)
+        {
+            Add([
+                Finding.Error(
+                    ErrorCode.StoreOfAnotherCluster,
+                    id.ToString(),
+                    $"{id} is of the cluster \"{Foreign.Line(manifest.Cluster)}\", and this config is for \"{config.Cluster}\"",
+                    fix: "Give each cluster a folder (or prefix) of its own, or correct cluster: in the config"
+                ),
+            ]);
+            return null;
+        }
+
+        bool isWhole = false;
+        foreach (StoreReading reading in readings)
+        {
+            if (reading.Entries.FirstOrDefault(e => e.Id == id && e.IsComplete) is { } entry)
+            {
+                IReadOnlyList<string> missing = entry.Missing(manifest);
+                isWhole |= missing.Count == 0;
+                Add(missing.Count == 0 ? [] : [Damaged(reading, id, missing)]);
+            }
+        }
+
+        return isWhole ? manifest : null;
+    }
+
+    private static Finding Damaged(StoreReading reading, SnapshotId id, IReadOnlyList<string> missing) =>
+        Finding.Error(
+            ErrorCode.ObjectDamaged,
+            reading.Name,
+            $"{id} in {reading.Name} is damaged: {string.Join(", ", missing.Take(MostNamed).Select(Foreign.Line))}"
+                + $"{(missing.Count > MostNamed ? $" and {missing.Count - MostNamed} more" : "")} lacks, or has another size",
+            fix: $"`olympus-pgbackup check {id} --repair` copies it from a store that has it whole"
+        );
+
+    private static Finding Unreadable(string[] what) =>
+        Finding.Warning(
+            ErrorCode.RecordsUnreadable,
+            "",
+            $"{string.Join(", ", what.Take(MostNamed))}{(what.Length > MostNamed ? $" and {what.Length - MostNamed} more" : "")} cannot be "
+                + "read: what they say is not known",
+            "damaged, or of a newer version",
+            "`olympus-pgbackup log` and `olympus-pgbackup drill --list` show what can be read"
+        );
 
     // The newest snapshot of all, if it lacks something.
     private async Task<Manifest?> PartialAsync(StoreReading[] readings, CancellationToken cancel) =>
@@ -108,10 +173,11 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
             cancel
         );
 
-    private async Task<IReadOnlyList<DrillReport>> DrillsAsync(StoreReading[] readings, CancellationToken cancel)
+    private async Task<IReadOnlyList<DrillReport>> DrillsAsync(StoreReading[] readings, DateTimeOffset now, CancellationToken cancel)
     {
         List<DrillReport> drills = [];
-        foreach (SnapshotId id in readings.SelectMany(static r => r.Drills).Distinct().OrderDescending().Take(MostDrills))
+        IEnumerable<SnapshotId> held = readings.SelectMany(static r => r.Drills).Where(d => !d.IsAfter(now)).Distinct().OrderDescending();
+        foreach (SnapshotId id in held.Take(MostDrills))
         {
             DrillReport? drill = await FirstAsync(
                 readings.Where(r => r.Drills.Contains(id)),
@@ -172,6 +238,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
         where T : class
     {
         List<Finding> problems = [];
+        bool isThere = false;
         foreach (StoreReading reading in those.Where(r => !silent.ContainsKey(r.Name)))
         {
             try
@@ -188,6 +255,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
                     return found;
                 }
 
+                isThere |= answer is not null;
                 // It is not asked again: each question would take as long.
                 if (answer is null && silent.TryAdd(reading.Name, true))
                 {
@@ -199,6 +267,12 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
                 string text = $"{what} in {reading.Name} cannot be read";
                 problems.Add(Finding.Of(severity, e.Code, reading.Name, text, e));
             }
+        }
+
+        // Some store gave it, and it made no sense.
+        if (isThere && severity != Severity.Error)
+        {
+            unreadable.Add(what);
         }
 
         Add(problems);

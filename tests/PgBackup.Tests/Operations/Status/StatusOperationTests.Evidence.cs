@@ -37,7 +37,7 @@ public sealed partial class StatusOperationTests
         StatusReport report = await scene.ReadAsync();
 
         report.Figures.LastDrill.ShouldBeNull();
-        report.Findings.ShouldHaveSingleItem().What.ShouldBe("no report of a drill could be read");
+        report.Findings.Select(static f => f.Code).ShouldBe([ErrorCode.DrillOverdue, ErrorCode.RecordsUnreadable]);
     }
 
     [Fact]
@@ -48,7 +48,77 @@ public sealed partial class StatusOperationTests
         await StatusScene.PutAsync(scene.Stores.Open("local"), "drills/20260322T035959Z.json", report.ToJson());
 
         (await scene.ReadAsync()).Figures.LastDrill!.Time.ShouldBe(report.Started);
-        (await scene.ReadAsync()).Findings.ShouldBeEmpty();
+        Finding told = (await scene.ReadAsync()).Findings.ShouldHaveSingleItem();
+        (told.Code, told.What).ShouldBe(
+            (ErrorCode.RecordsUnreadable, "the report of the drill 20260322T035959Z cannot be read: what they say is not known")
+        );
+    }
+
+    [Fact]
+    public async Task A_snapshot_whose_dumps_are_not_there_recovers_nothing_though_its_names_say_that_it_is_proven()
+    {
+        SnapshotSample night = await scene.NightAsync(22, proven: true);
+        await scene.DrillAsync(22);
+        string dump = night.Key(night.Manifest.Parts[0].Object);
+        File.Delete(scene.Stores.PathOf("local", dump));
+
+        StatusReport one = await scene.ReadAsync();
+        File.WriteAllText(scene.Stores.PathOf("offsite", dump), "");
+        StatusReport both = await scene.ReadAsync();
+
+        one.Findings.Select(static f => (f.Code, f.Subject)).ShouldBe([(ErrorCode.ObjectDamaged, "local")]);
+        one.Figures.NewestProven!.Stores.ShouldBe(["offsite"]);
+        both.Findings.Select(static f => f.Subject).Where(static s => s != "olympus").ShouldBe(["local", "offsite"]);
+        (both.Figures.NewestComplete, both.Figures.NewestProven, Level(both, StatusQuestion.Recover)).ShouldBe(
+            (null, null, StatusLevel.Red)
+        );
+    }
+
+    [Fact]
+    public async Task A_proven_snapshot_that_cannot_be_read_proves_nothing()
+    {
+        SnapshotSample proven = await scene.NightAsync(20, proven: true);
+        await scene.NightAsync(22);
+        await scene.DrillAsync(20);
+        foreach (string store in (string[])["local", "offsite"])
+        {
+            File.WriteAllText(scene.Stores.PathOf(store, proven.Key(SnapshotLayout.Manifest)), "x");
+        }
+
+        StatusReport report = await scene.ReadAsync();
+
+        report.Figures.NewestProven.ShouldBeNull();
+        report.Findings.Select(static f => f.Code).ShouldContain(ErrorCode.ManifestUnreadable);
+        (report.Level, Level(report, StatusQuestion.Recover)).ShouldBe((StatusLevel.Red, StatusLevel.Unknown));
+    }
+
+    [Fact]
+    public async Task A_drill_of_the_future_hides_none_that_failed()
+    {
+        await scene.NightAsync(22, proven: true);
+        DrillReport failed = await scene.DrillAsync(
+            22,
+            findings: Finding.Error(ErrorCode.AnswerWrong, "iam_hydra", "iam_hydra: wrong answer")
+        );
+        DrillReport forged = failed with { Started = scene.Now.AddYears(70), Findings = [] };
+        await StatusScene.PutAsync(scene.Stores.Open("local"), $"drills/{SnapshotId.At(forged.Started)}.json", forged.ToJson());
+
+        StatusReport report = await scene.ReadAsync();
+
+        report.Figures.LastDrill!.Time.ShouldBe(failed.Started);
+        report.Findings.Select(static f => f.Code).ShouldContain(ErrorCode.LastDrillFailed);
+    }
+
+    [Fact]
+    public async Task Snapshots_of_another_cluster_answer_nothing()
+    {
+        await scene.NightAsync(22, proven: true);
+        scene.Cluster = "other";
+
+        StatusReport report = await scene.ReadAsync();
+
+        report.Findings.Select(static f => f.Code).ShouldContain(ErrorCode.StoreOfAnotherCluster);
+        (report.Figures.NewestComplete, Level(report, StatusQuestion.Recover)).ShouldBe((null, StatusLevel.Red));
     }
 
     [Fact]

@@ -33,6 +33,8 @@ internal sealed class StatusScene : IDisposable
     /// <summary>Lines of the config beside the stores.</summary>
     public string More { get; set; } = "";
 
+    public string Cluster { get; set; } = SnapshotSample.Cluster;
+
     public bool IsOffHost { get; set; } = true;
 
     public void Dispose() => stores.Dispose();
@@ -95,7 +97,7 @@ internal sealed class StatusScene : IDisposable
     {
         BackupConfig config = ConfigReader.ParseStores(
             $"""
-            cluster: {SnapshotSample.Cluster}
+            cluster: {Cluster}
             stores: [{"{"} name: local, path: /a {"}"}, {"{"} name: offsite, path: /b {"}"}]
             {More}
             """,
