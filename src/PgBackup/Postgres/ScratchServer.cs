@@ -22,6 +22,9 @@ public sealed class ScratchServer : IAsyncDisposable
         "autovacuum=off",
     ];
 
+    // How long a start that nobody wants any more is waited for. One that is killed half way leaves processes that no `rm` knows of.
+    private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(15);
+
     private const string DefaultSuperuser = "postgres";
 
     private readonly Func<ValueTask> remove;
@@ -73,9 +76,11 @@ public sealed class ScratchServer : IAsyncDisposable
             await ToolProcess.TryReadAsync(new ToolCommand(engine.Program, "rm", "--force", "--volumes", name), CancellationToken.None);
         FoundTools? tools = null;
         Task sweep = SweepAsync(engine, cancel); // of what others left: ours has a running process
+        using var late = new CancellationTokenSource();
+        Task<ToolResult> starting = ToolProcess.TryReadAsync(RunCommand(engine, image, name, locks, keep, superuser), late.Token);
         try
         {
-            ToolResult run = await ToolProcess.TryReadAsync(RunCommand(engine, image, name, locks, keep, superuser), cancel);
+            ToolResult run = await starting.WaitAsync(cancel);
             if (run.ExitCode != 0)
             {
                 throw new PgBackupException(
@@ -121,6 +126,9 @@ public sealed class ScratchServer : IAsyncDisposable
                 await tools.DisposeAsync();
             }
 
+            await Task.WhenAny(starting, Task.Delay(StartTime, engine.Clock, CancellationToken.None));
+            await late.CancelAsync();
+            await ((Task)starting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await RemoveAsync();
             await sweep.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the first failure is the one to report
             throw;

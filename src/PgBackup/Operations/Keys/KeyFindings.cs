@@ -81,7 +81,7 @@ public static class KeyFindings
             ", ",
             untested.Select(r => $"{Name(r)} ({(lastTest(r.Fingerprint) is { } last ? $"last on {Day(last)}" : "never")})")
         );
-        const string Fix = "Run `olympus-pgbackup keys test` where each key is";
+        const string Fix = "Run `olympus-pgbackup keys test --identity FILE` where each key is";
         return severity == Severity.Error
             ? Finding.Error(ErrorCode.KeyUntested, whose, what, why, Fix)
             : Finding.Warning(ErrorCode.KeyUntested, whose, what, why, Fix);

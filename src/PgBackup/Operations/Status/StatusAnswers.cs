@@ -106,8 +106,9 @@ internal sealed class StatusAnswers
         }
 
         string rehearsed = proven.Id == newest.Id ? "" : $"; the newest, {newest.Id}, is complete and not rehearsed";
+        string failed = figures.LastDrill is { Passed: false } drill ? $"; the last drill, of {Day(drill.Time)}, failed" : "";
         string lacks = losses == 0 ? "" : "; what the newest one lacks is below, and nobody has confirmed it";
-        return (true, $"yes: {proven.Id} was restored and found equal in a drill ({In(proven)}){rehearsed}{lacks}");
+        return (true, $"yes: {proven.Id} was restored and found equal in a drill ({In(proven)}){rehearsed}{failed}{lacks}");
     }
 
     private (bool, string) Loss()

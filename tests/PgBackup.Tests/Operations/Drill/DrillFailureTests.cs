@@ -34,8 +34,34 @@ public sealed class DrillFailureTests : IDisposable
     public async Task A_store_that_is_gone_in_mid_fetch_ends_the_start_of_the_server_and_leaves_none()
     {
         FaultyStore store = await FilledAsync();
+        (string engine, string log) = FailingWhileItStarts(store, "exec sleep 600", ErrorCode.StoreUnavailable);
+
+        DrillReport report = await DrillAsync(store, engine);
+
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldBe("PGB-0060: the connection was reset");
+        // It looks for leftovers (ps) meanwhile, and may be ended before that has begun.
+        File.ReadAllLines(log).Where(static l => l != "ps").ShouldBe(["run", "rm"]);
+        (await new Catalog(store, stores.Clock).ListAsync(Cancel)).ShouldAllBe(static e => !e.IsProven);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_being_started_is_removed_when_it_has_been_started_since_a_start_that_is_killed_leaves_processes()
+    {
+        FaultyStore store = await FilledAsync();
+        (string engine, string log) = FailingWhileItStarts(store, "{ sleep 1; echo started >>LOG; exit 1; }", ErrorCode.ObjectDamaged);
+
+        DrillReport report = await DrillAsync(store, engine, new ManualClock(stores.Clock.Now));
+
+        report.Failures.Lines().ShouldHaveSingleItem().ShouldContain("the connection was reset");
+        File.ReadAllLines(log).Where(static l => l != "ps").ShouldBe(["run", "started", "rm"]);
+    }
+
+    // A container engine that writes down what it is called for; when it is to start the server, a dump cannot be read.
+    private (string Engine, string Log) FailingWhileItStarts(FaultyStore store, string start, ErrorCode code)
+    {
         string log = stores.Folder["engine.log"];
-        string engine = stores.Folder.Write("engine", $"#!/bin/sh\necho \"$1\" >>{log}\n[ \"$1\" != run ] || exec sleep 600\n");
+        string script = $"#!/bin/sh\necho \"$1\" >>{log}\n[ \"$1\" != run ] || {start.Replace("LOG", log, StringComparison.Ordinal)}\n";
+        string engine = stores.Folder.Write("engine", script);
         File.SetUnixFileMode(engine, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         store.Block = async (call, cancel) =>
         {
@@ -47,17 +73,11 @@ public sealed class DrillFailureTests : IDisposable
                 await Task.Delay(20, cancel);
             }
         };
-        store.Fail = static call =>
+        store.Fail = call =>
             call.StartsWith("open ", StringComparison.Ordinal) && call.Contains(".dump", StringComparison.Ordinal)
-                ? new PgBackupException(ErrorCode.StoreUnavailable, "the connection was reset")
+                ? new PgBackupException(code, "the connection was reset")
                 : null;
-
-        DrillReport report = await DrillAsync(store, engine);
-
-        report.Failures.Lines().ShouldHaveSingleItem().ShouldBe("PGB-0060: the connection was reset");
-        // It looks for leftovers (ps) meanwhile, and may be ended before that has begun.
-        File.ReadAllLines(log).Where(static l => l != "ps").ShouldBe(["run", "rm"]);
-        (await new Catalog(store, stores.Clock).ListAsync(Cancel)).ShouldAllBe(static e => !e.IsProven);
+        return (engine, log);
     }
 
     [Theory]
@@ -175,7 +195,7 @@ public sealed class DrillFailureTests : IDisposable
         return stores.Faulty("offsite");
     }
 
-    private Task<DrillReport> DrillAsync(FaultyStore store, string engine)
+    private Task<DrillReport> DrillAsync(FaultyStore store, string engine, TimeProvider? clock = null)
     {
         var config = new DrillConfig
         {
@@ -188,7 +208,7 @@ public sealed class DrillFailureTests : IDisposable
             [Stores.Kept(stores.Open("local")), Stores.Kept(store)],
             Cluster,
             static _ => new NoCipher(),
-            stores.Clock,
+            clock ?? stores.Clock,
             new Progress()
         );
         return drill.RunAsync(new DrillRequest { Snapshot = SnapshotRef.Latest, From = Stores.Kept(store) }, Cancel);

@@ -51,8 +51,8 @@ public sealed class KeyFindingsTests
     {
         Warn([Ops, Escrow], ("AAAA", 91), ("BBBB", 89))
             .ShouldBe([
-                "private keys not tested in the last 90 days: ops@example.com (last on 2025-12-21). Run `olympus-pgbackup keys test` "
-                    + "where each key is",
+                "private keys not tested in the last 90 days: ops@example.com (last on 2025-12-21). Run `olympus-pgbackup keys test "
+                    + "--identity FILE` where each key is",
             ]);
         Warn([Ops, Escrow]).ShouldHaveSingleItem().ShouldContain("days: ops@example.com (never), escrow@example.com (never). Run ");
     }

@@ -329,7 +329,8 @@ public sealed partial class StatusOperationTests : IDisposable
         (failed.Code, failed.Why).ShouldBe((ErrorCode.LastDrillFailed, "ciam_kratos: wrong answer: 0 came"));
         report.Figures.RestoreSeconds.ShouldBe(100);
         Text(report, StatusQuestion.Speed).ShouldEndWith("last drill 2026-03-22, which failed");
-        Text(report, StatusQuestion.Recover).ShouldEndWith("; the newest, 20260322T030000Z, is complete and not rehearsed");
+        Text(report, StatusQuestion.Recover)
+            .ShouldEndWith("; the newest, 20260322T030000Z, is complete and not rehearsed; the last drill, of 2026-03-22, failed");
     }
 
     [Fact]
