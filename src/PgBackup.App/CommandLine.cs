@@ -21,6 +21,7 @@ internal static class CommandLine
     // Measured: the demo, with its tools, fails at 2 GB and works at 3.
     private const ulong LeastAddressSpace = 4UL << 30;
     private const ulong LeastFileSize = 1UL << 20;
+    private const int WrongUsage = 2;
     private const int FileTooLarge = 25; // SIGXFSZ: a write beyond `ulimit -f`, which ends a process that does not catch it
 
     /// <summary>Parses and runs; returns the exit code.</summary>
@@ -68,7 +69,7 @@ internal static class CommandLine
         // The write fails then, with its own words.
         using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileTooLarge, static context => context.Cancel = true);
         int exitCode = await AnswerAsync(parsed, options, () => signal, stop);
-        if (options.Opened is { } installation && DoesSomething(parsed, options) && !stop.IsCancellationRequested)
+        if (options.Opened is { } installation && exitCode != WrongUsage && DoesSomething(parsed, options) && !stop.IsCancellationRequested)
         {
             await MetricsFile.FollowAsync(installation, stop.Token);
         }
@@ -119,7 +120,7 @@ internal static class CommandLine
         parsed.GetValue(options.Quiet) && !parsed.CommandResult.Command.Options.Contains(options.Quiet)
             ? new PgBackupException(
                 ErrorCode.Usage,
-                $"{parsed.CommandResult.Command.Name} has no --quiet.",
+                $"`{parsed.CommandResult.Command.Name}` has no --quiet.",
                 "run and backup have it; `>/dev/null` silences the result of the others."
             )
             : null;
@@ -188,7 +189,7 @@ internal static class CommandLine
         || parsed.CommandResult.Command.Name switch
         {
             "status" or "list" or "show" or "diff" or "keys" or "log" or "doctor" or "completion" => true,
-            "check" => parsed.GetValue(options.Json),
+            "check" => parsed.GetValue(options.Json) && !parsed.GetValue<bool>("--repair"),
             "prune" => parsed.GetValue<bool>("--dry-run"),
             "drill" => parsed.GetValue<bool>("--list") || parsed.GetResult("--show") is not null,
             _ => false,

@@ -35,17 +35,18 @@ internal sealed class GlobalOptions(TimeProvider clock)
     /// <summary>What the verb works on; null before it has read the config.</summary>
     public Installation? Opened { get; private set; }
 
-    /// <summary>The installation, for work on the source too. The notices of its config are printed, unless it is to be quiet.</summary>
-    public Installation ReadForBackup(ParseResult parsed, CancellationToken cancel, bool quiet = false) =>
-        Of(ConfigReader.ReadForBackup(ConfigReader.Find(parsed.GetValue(Config)), cancel), quiet);
+    /// <summary>The installation, for work on the source too. The notices of its config are printed: somebody relies on what it
+    /// has.</summary>
+    public Installation ReadForBackup(ParseResult parsed, CancellationToken cancel) =>
+        Of(ConfigReader.ReadForBackup(ConfigReader.Find(parsed.GetValue(Config)), cancel));
 
     /// <summary>The same for work on stores alone: the config may lack the source.</summary>
     public Installation ReadStores(ParseResult parsed, CancellationToken cancel) =>
         Of(ConfigReader.ReadStores(ConfigReader.Find(parsed.GetValue(Config)), cancel));
 
-    private Installation Of(BackupConfig config, bool quiet = false)
+    private Installation Of(BackupConfig config)
     {
-        foreach (string notice in quiet ? [] : config.Notices)
+        foreach (string notice in config.Notices)
         {
             Terminal.Message($"note: {config.File}: {notice}");
         }

@@ -19,15 +19,16 @@ internal static class MetricsFile
         {
             MetricsText.Write(await installation.Status().ReadAsync(cancel), file);
         }
-        catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled && !cancel.IsCancellationRequested)
-        {
-            FindingText.Message([
-                Finding.Warning(ErrorCode.MetricsNotWritten, file, "the file of metrics is not up to date", e.Message, e.Remedy),
-            ]);
-        }
         catch (Exception) when (cancel.IsCancellationRequested)
         {
             // Whoever ends the program waits for nothing. The verb has ended, and its exit code stands.
+        }
+        catch (Exception e)
+        {
+            string? remedy = (e as PgBackupException)?.Remedy;
+            FindingText.Message([
+                Finding.Warning(ErrorCode.MetricsNotWritten, file, "the file of metrics is not up to date", e.Message, remedy),
+            ]);
         }
     }
 }

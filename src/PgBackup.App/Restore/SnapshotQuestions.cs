@@ -66,7 +66,10 @@ internal sealed class SnapshotQuestions(Installation installation, Questions que
         }
 
         List<CatalogEntry> shown = [.. all.Take(Newest)];
-        if (all.Find(static e => e is { IsComplete: true, HasUnconfirmedLoss: false }) is { } whole && !shown.Contains(whole))
+        if (
+            await installation.Losses().NewestWithoutAsync(catalog, [.. all.AsEnumerable().Reverse()], cancel) is { } whole
+            && !shown.Contains(whole)
+        )
         {
             shown.Add(whole);
         }

@@ -49,6 +49,37 @@ public sealed class LossSurvey(IReadOnlyList<IObjectStore> stores, TimeProvider 
         return null;
     }
 
+    /// <summary>The newest complete snapshot of a store that has no unconfirmed loss; null where there is none. A mark
+    /// <c>CONFIRMED</c> is believed where records say the same.</summary>
+    /// <param name="catalog">The store's.</param>
+    /// <param name="entries">What it lists, oldest first. Those of the future do not count.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="PgBackupException">The store cannot be read.</exception>
+    public async Task<CatalogEntry?> NewestWithoutAsync(Catalog catalog, IReadOnlyList<CatalogEntry> entries, CancellationToken cancel)
+    {
+        int read = 0;
+        DateTimeOffset now = clock.GetUtcNow();
+        IEnumerable<CatalogEntry> good = entries.Where(e => e is { IsComplete: true, HasUnconfirmedLoss: false } && !e.Id.IsAfter(now));
+        foreach (CatalogEntry entry in good.Reverse())
+        {
+            if (!entry.HasConfirmedLoss)
+            {
+                return entry;
+            }
+
+            if (
+                ++read <= MostRead
+                && (await catalog.TryReadManifestAsync(entry, cancel)).Manifest is { } manifest
+                && (await OfAsync(manifest, cancel)).Unconfirmed.Count == 0
+            )
+            {
+                return entry;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>The losses of a snapshot, judged by what was confirmed. Pure.</summary>
     public static SurveyedLosses Of(Manifest manifest, Confirmations confirmations) =>
         new()

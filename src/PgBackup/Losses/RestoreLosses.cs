@@ -5,8 +5,6 @@ namespace PgBackup.Losses;
 /// <summary>What a snapshot that is restored lacks, and nobody has confirmed: known before anything is changed.</summary>
 internal static class RestoreLosses
 {
-    private const int MostRead = 10;
-
     /// <summary>Its open losses, each with the newest complete snapshot that has none, where there is one.</summary>
     /// <param name="survey">Knows what was confirmed; null where nothing is to be said of losses.</param>
     /// <param name="catalog">Of the store that is restored from.</param>
@@ -29,12 +27,12 @@ internal static class RestoreLosses
 
         IReadOnlyList<CatalogEntry> entries = await ListAsync(catalog, cancel);
         SurveyedLosses found = await survey.OfAsync(manifest with { Losses = losses }, cancel);
-        SnapshotId? good = await GoodAsync(survey, catalog, entries, cancel);
+        SnapshotId? good = found.Unconfirmed.Count == 0 ? null : await GoodAsync(survey, catalog, entries, cancel);
         string? fix = good is null ? null : $"The newest complete snapshot without an unconfirmed loss is {good}";
         return [.. found.Open.Select(f => f.Severity == Severity.Error && fix is not null ? f with { Fix = fix } : f)];
     }
 
-    // A mark CONFIRMED is believed where records say the same.
+    // It is only a hint: a restore is not given up for it.
     private static async Task<SnapshotId?> GoodAsync(
         LossSurvey survey,
         Catalog catalog,
@@ -42,25 +40,14 @@ internal static class RestoreLosses
         CancellationToken cancel
     )
     {
-        int read = 0;
-        foreach (CatalogEntry entry in entries.Reverse().Where(static e => e is { IsComplete: true, HasUnconfirmedLoss: false }))
+        try
         {
-            if (!entry.HasConfirmedLoss)
-            {
-                return entry.Id;
-            }
-
-            if (
-                ++read <= MostRead
-                && (await catalog.TryReadManifestAsync(entry, cancel)).Manifest is { } marked
-                && (await survey.OfAsync(marked, cancel)).Unconfirmed.Count == 0
-            )
-            {
-                return entry.Id;
-            }
+            return (await survey.NewestWithoutAsync(catalog, entries, cancel))?.Id;
         }
-
-        return null;
+        catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled && !cancel.IsCancellationRequested)
+        {
+            return null;
+        }
     }
 
     // A restore is not given up for that: its losses are said without it.

@@ -23,7 +23,7 @@ public sealed class ScratchServer : IAsyncDisposable
     ];
 
     // How long a start that nobody wants any more is waited for. One that is killed half way leaves processes that no `rm` knows of.
-    private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(5);
 
     private const string DefaultSuperuser = "postgres";
 
@@ -126,7 +126,7 @@ public sealed class ScratchServer : IAsyncDisposable
                 await tools.DisposeAsync();
             }
 
-            await Task.WhenAny(starting, Task.Delay(StartTime, engine.Clock, CancellationToken.None));
+            await Task.WhenAny(starting, Task.Delay(StartPatience, engine.Clock, CancellationToken.None));
             await late.CancelAsync();
             await ((Task)starting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await RemoveAsync();

@@ -97,5 +97,21 @@ public sealed class RecordsFolder(IObjectStore store)
         }
     }
 
+    /// <summary>Copies a record, byte by byte, into another store.</summary>
+    /// <returns>False, and nothing is copied, where <see cref="TryReadAsync"/> gives null.</returns>
+    /// <exception cref="PgBackupException">One of the two stores cannot be read or written.</exception>
+    public async Task<bool> CopyAsync(RecordName name, IObjectStore to, CancellationToken cancel)
+    {
+        if (await TryReadAsync(name, cancel) is null)
+        {
+            return false;
+        }
+
+        byte[] json = await store.ReadBytesAsync(name.Key, MostBytes(name.Kind), cancel);
+        using var content = new MemoryStream(json);
+        await to.PutAsync(name.Key, content, cancel);
+        return true;
+    }
+
     private static int MostBytes(RecordKind kind) => kind == RecordKind.Confirm ? LargestConfirmation : Largest;
 }

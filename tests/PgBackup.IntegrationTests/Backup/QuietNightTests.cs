@@ -49,9 +49,11 @@ public sealed class QuietNightTests(BadDaysCluster cluster)
         behind.Errors.ShouldNotContain("note: ");
         (await Metrics(own)).ShouldContain("pgbackup_store_readable{cluster=\"test\",store=\"offsite\"} 0");
 
+        File.Delete(own.Store + "-offsite");
         own.Configure(own.Config().Replace(", small]", ", no_such_database]", StringComparison.Ordinal));
         Outcome broken = await own.RunAsync(3, "run", "--quiet");
         broken.Output.ShouldBe("");
+        broken.Errors.ShouldContain("WARNING: PGB-0126: offsite"); // emptied, and its folder made again
         broken.Errors.ShouldContain("FAILED: no_such_database");
     }
 

@@ -74,7 +74,7 @@ public sealed class DrillShowTests : IDisposable
         AppResult refused = await AppProcess.RunAsync(folder.Path, ["drill", "--show", .. more]);
 
         refused.ExitCode.ShouldBe(2);
-        refused.Errors.ShouldContain("holds no drill, and has nothing to do with ");
+        refused.Errors.ShouldContain(" cannot be combined with ");
     }
 
     [Fact]

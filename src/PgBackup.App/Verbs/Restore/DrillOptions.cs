@@ -46,13 +46,13 @@ internal sealed class DrillOptions
             given is { List: true, Show: true } ? show.Name
             : given.Keep ? keep.Name
             : parsed.GetResult(id) is { Tokens.Count: > 0 } ? id.Name
-            : Identity.Read(parsed) is not null ? "--identity"
+            : Identity.Read(parsed) is not null ? "a private key"
             : null;
         if (other is not null)
         {
             throw new PgBackupException(
                 ErrorCode.Usage,
-                $"{only} holds no drill, and has nothing to do with {other}.",
+                $"{only} cannot be combined with {other}: no drill is held.",
                 $"Leave out one of the two; `{only}` takes `{store.Name}`."
             );
         }

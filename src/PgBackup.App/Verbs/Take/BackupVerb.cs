@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
@@ -129,16 +130,16 @@ internal static class BackupVerb
             throw new PgBackupException(ErrorCode.Usage, "--quiet and --json exclude each other.", "Choose one.");
         }
 
-        Installation installation = options.ReadForBackup(parsed, cancel, quiet);
+        Installation installation = options.ReadForBackup(parsed, cancel);
         IObjectStore primary = installation.Store().Store;
         long start = installation.Clock.GetTimestamp();
-        // What is still true at the end is in the report.
+        ConcurrentQueue<Finding> said = [];
         RunReport report = quiet
-            ? await installation.Run(new Progress()).RunAsync(request, cancel)
+            ? await installation.Run(Warnings(said, installation.Clock)).RunAsync(request, cancel)
             : await ProgressDisplay.ShowAsync(installation.Clock, progress => installation.Run(progress).RunAsync(request, cancel));
         if (quiet)
         {
-            ShowProblems(report);
+            ShowProblems(report, said);
         }
         else if (parsed.GetValue(options.Json))
         {
@@ -174,9 +175,27 @@ internal static class BackupVerb
             );
     }
 
-    private static void ShowProblems(RunReport report)
+    // Not all that is wrong on the way is in the report: a lock that could not be given back, a rest that could not be removed.
+    private static Progress Warnings(ConcurrentQueue<Finding> said, TimeProvider clock) =>
+        new()
+        {
+            Said = step =>
+            {
+                if (step.Severity >= Severity.Warning)
+                {
+                    Terminal.Log(FindingText.Of(step), clock);
+                    if (step.Finding is { } finding)
+                    {
+                        said.Enqueue(finding);
+                    }
+                }
+            },
+        };
+
+    private static void ShowProblems(RunReport report, IReadOnlyCollection<Finding> said)
     {
-        FindingText.Message(report.Findings.Concat(report.Manifest.Findings).Where(static f => f.Severity >= Severity.Warning));
+        IEnumerable<Finding> wrong = report.Findings.Concat(report.Manifest.Findings).Where(static f => f.Severity >= Severity.Warning);
+        FindingText.Message(wrong.Except(said));
         ShowFailures(report.Manifest);
         foreach (ReplicaReport replica in report.Replicas.Where(static r => r.Code is not null || r.Lacks.Count > 0))
         {

@@ -80,14 +80,8 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         );
         foreach (SnapshotId left in await Catalog.RemoveLeftoversAsync(entries, static _ => false, cancel))
         {
-            findings.Add(
-                Finding.Warning(
-                    ErrorCode.RunKilled,
-                    left.ToString(),
-                    $"a run or a removal was killed before it ended; what it left of {left} was removed",
-                    fix: "Look why it was killed: `dmesg`, or the journal of that time"
-                )
-            );
+            findings.Add(KilledRun.Of(left));
+            progress.Say(findings[^1]); // it may be all that is ever known of it: this run may fail, too
         }
 
         if (held.Note is { } taken)

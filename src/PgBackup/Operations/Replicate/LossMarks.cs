@@ -7,8 +7,8 @@ namespace PgBackup.Operations.Replicate;
 
 /// <summary>
 /// Copies the marks <c>LOSS</c> and <c>CONFIRMED</c> beside snapshots that two stores have, from the one that has a mark into the one that
-/// lacks it, and the records of confirmations with them: a store that was away when somebody confirmed gets both by the next run. Both are
-/// added, and never removed.
+/// lacks it: a store that was away when somebody confirmed gets it by the next run. Where a snapshot has <c>CONFIRMED</c>, the records of
+/// confirmations are copied too. All of it is added, and never removed.
 /// </summary>
 internal sealed class LossMarks(TimeProvider clock, Progress progress)
 {
@@ -17,6 +17,7 @@ internal sealed class LossMarks(TimeProvider clock, Progress progress)
 
     // Of a night; the rest comes in the next ones.
     private const int MostRecords = 100;
+    private const int MostTried = 1000;
 
     private static readonly string[] Names = [SnapshotLayout.Loss, SnapshotLayout.Confirmed];
 
@@ -50,12 +51,13 @@ internal sealed class LossMarks(TimeProvider clock, Progress progress)
 
     private async Task CopyRecordsAsync(IObjectStore from, IObjectStore to, RecordName[] lacking, CancellationToken cancel)
     {
-        foreach (RecordName name in lacking.OrderByDescending(static n => n.Time).Take(MostRecords))
+        int copied = 0;
+        foreach (RecordName name in lacking.OrderByDescending(static n => n.Time).Take(MostTried).TakeWhile(_ => copied < MostRecords))
         {
             // One that makes no sense confirms nothing, and stays where it is.
-            if (await new RecordsFolder(from).TryReadAsync(name, cancel) is { } record)
+            if (await new RecordsFolder(from).CopyAsync(name, to, cancel))
             {
-                await new RecordsFolder(to).PutAsync(name, record, cancel);
+                copied++;
                 progress.Done(to.Name, $"has the record {name.Name} of a confirmation now");
             }
         }

@@ -277,7 +277,7 @@ public sealed class Replica : IAsyncDisposable
             ErrorCode.FirstSnapshot,
             replica.Store.Name,
             $"{replica.Store.Name} ({replica.Store.Location}) held no snapshot, and {primary.Store.Name} held {earlier}: "
-                + "all is copied anew",
+                + "what its rules keep of them is copied into it",
             fix: "If it is a new store, all is well. If not, look whether its disk is mounted (`must_exist: true` refuses a folder "
                 + "that is not there), or check its address and prefix in the config"
         );
@@ -343,6 +343,5 @@ public sealed record ReplicaReport
 
     /// <summary>It held no snapshot at all although the primary held earlier ones: it is new, or what was there is not; else
     /// null.</summary>
-    [JsonIgnore]
     public Finding? Emptied { get; init; }
 }

@@ -97,12 +97,18 @@ internal sealed class StatusAnswers
     {
         if (figures.NewestComplete is not { } newest)
         {
-            return (true, "no: there is no complete snapshot");
+            return (
+                true,
+                facts.Has(static e => e.IsComplete) ? "no: no complete snapshot is whole and readable" : "no: there is no complete snapshot"
+            );
         }
 
         if (figures.NewestProven is not { } proven)
         {
-            return (false, $"not known: {newest.Id} is complete, and no drill has restored any snapshot yet");
+            string none = facts.Has(static e => e.IsProven)
+                ? "none that a drill has proven is whole and readable"
+                : "no drill has restored any snapshot yet";
+            return (false, $"not known: {newest.Id} is complete, and {none}");
         }
 
         string rehearsed = proven.Id == newest.Id ? "" : $"; the newest, {newest.Id}, is complete and not rehearsed";

@@ -17,6 +17,9 @@ internal sealed record StatusFacts
     /// <summary>Each store, in the order of the config.</summary>
     public required IReadOnlyList<StoreReading> Readings { get; init; }
 
+    /// <summary>A store lists a snapshot of a kind.</summary>
+    public bool Has(Func<CatalogEntry, bool> which) => Readings.SelectMany(static r => r.Entries).Any(which);
+
     /// <summary>The newest complete snapshot that could be read, and is whole in a store by names and sizes; null where there is
     /// none.</summary>
     public Manifest? Newest { get; init; }

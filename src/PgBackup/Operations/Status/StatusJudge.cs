@@ -162,9 +162,10 @@ internal sealed class StatusJudge
         }
 
         // The run that found the traces of a killed one has removed them: its record tells.
-        foreach (Finding killed in last?.Findings.Where(static f => f is { Code: ErrorCode.RunKilled, Severity: Severity.Warning }) ?? [])
+        Finding? killed = last?.Findings.FirstOrDefault(static f => f is { Code: ErrorCode.RunKilled, Severity: Severity.Warning });
+        if (killed is not null && SnapshotId.TryParse(killed.Subject) is { } traces)
         {
-            yield return killed;
+            yield return KilledRun.Of(traces);
         }
 
         foreach (CatalogEntry left in readable.SelectMany(static r => r.Entries).Where(IsKilled).DistinctBy(static e => e.Id))

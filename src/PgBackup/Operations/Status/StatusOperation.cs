@@ -37,7 +37,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
 
     private readonly List<Finding> findings = [];
     private readonly ConcurrentBag<string> unreadable = [];
-    private readonly ConcurrentDictionary<SnapshotId, Task<Manifest?>> whole = [];
+    private readonly ConcurrentDictionary<SnapshotId, Lazy<Task<Manifest?>>> whole = [];
     private readonly ConcurrentDictionary<string, bool> silent = new(StringComparer.Ordinal);
 
     /// <summary>Reads and judges. What cannot be read is a finding.</summary>
@@ -48,7 +48,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
         DateTimeOffset now = clock.GetUtcNow();
         Task<Manifest?> newest = NewestAsync(readings, static e => e.IsComplete, cancel);
         Task<Manifest?> proven = NewestAsync(readings, static e => e.IsProven, cancel);
-        Task<Manifest?> partial = PartialAsync(readings, cancel);
+        Task<Manifest?> partial = PartialAsync(readings, now, cancel);
         Task<IReadOnlyList<DrillReport>> drills = DrillsAsync(readings, now, cancel);
         Task<IReadOnlyList<Record>> records = RecordsAsync(readings, n => !n.IsAfter(now), MostEvents, cancel);
         Task<IReadOnlyList<Record>> runs = RecordsAsync(readings, n => n.Kind == RecordKind.Run && !n.IsAfter(now), 1, cancel);
@@ -88,7 +88,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
             .Take(MostManifests);
         foreach (SnapshotId id in ids)
         {
-            if (await whole.GetOrAdd(id, i => WholeAsync(readings, i, cancel)) is { } manifest)
+            if (await whole.GetOrAdd(id, i => new Lazy<Task<Manifest?>>(() => WholeAsync(readings, i, cancel))).Value is { } manifest)
             {
                 return manifest;
             }
@@ -118,27 +118,30 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
             return null;
         }
 
-        bool isWhole = false;
+        List<(StoreReading Reading, IReadOnlyList<string> Missing)> copies = [];
         foreach (StoreReading reading in readings)
         {
             if (reading.Entries.FirstOrDefault(e => e.Id == id && e.IsComplete) is { } entry)
             {
-                IReadOnlyList<string> missing = entry.Missing(manifest);
-                isWhole |= missing.Count == 0;
-                Add(missing.Count == 0 ? [] : [Damaged(reading, id, missing)]);
+                copies.Add((reading, entry.Missing(manifest)));
             }
         }
 
+        bool isWhole = copies.Exists(static c => c.Missing.Count == 0);
+        Add(copies.Where(static c => c.Missing.Count > 0).Select(c => Damaged(c.Reading, id, c.Missing, isWhole)));
         return isWhole ? manifest : null;
     }
 
-    private static Finding Damaged(StoreReading reading, SnapshotId id, IReadOnlyList<string> missing) =>
+    private static Finding Damaged(StoreReading reading, SnapshotId id, IReadOnlyList<string> missing, bool isWholeElsewhere) =>
         Finding.Error(
             ErrorCode.ObjectDamaged,
             reading.Name,
-            $"{id} in {reading.Name} is damaged: {string.Join(", ", missing.Take(MostNamed).Select(Foreign.Line))}"
-                + $"{(missing.Count > MostNamed ? $" and {missing.Count - MostNamed} more" : "")} lacks, or has another size",
-            fix: $"`olympus-pgbackup check {id} --repair` copies it from a store that has it whole"
+            $"{id} in {reading.Name} is damaged: missing, or of another size: "
+                + string.Join(", ", missing.Take(MostNamed).Select(Foreign.Line))
+                + (missing.Count > MostNamed ? $" and {missing.Count - MostNamed} more" : ""),
+            fix: isWholeElsewhere
+                ? $"`olympus-pgbackup check {id} --repair` copies it from a store that has it whole"
+                : $"No store has it whole. `olympus-pgbackup check {id}` says what is left; start `olympus-pgbackup run`"
         );
 
     private static Finding Unreadable(string[] what) =>
@@ -146,15 +149,18 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
             ErrorCode.RecordsUnreadable,
             "",
             $"{string.Join(", ", what.Take(MostNamed))}{(what.Length > MostNamed ? $" and {what.Length - MostNamed} more" : "")} cannot be "
-                + "read: what they say is not known",
+                + "read, so it is not known what was said there",
             "damaged, or of a newer version",
             "`olympus-pgbackup log` and `olympus-pgbackup drill --list` show what can be read"
         );
 
     // The newest snapshot of all, if it lacks something.
-    private async Task<Manifest?> PartialAsync(StoreReading[] readings, CancellationToken cancel) =>
-        readings.SelectMany(static r => r.Entries).Where(static e => e.HasManifest).MaxBy(static e => e.Id) is { IsComplete: false } partial
-            ? await ManifestAsync(readings, partial.Id, cancel)
+    private async Task<Manifest?> PartialAsync(StoreReading[] readings, DateTimeOffset now, CancellationToken cancel) =>
+        readings.SelectMany(static r => r.Entries).Where(e => e.HasManifest && !e.Id.IsAfter(now)).MaxBy(static e => e.Id)
+            is { IsComplete: false } partial
+        && await ManifestAsync(readings, partial.Id, cancel) is { } manifest
+        && manifest.Cluster == config.Cluster
+            ? manifest
             : null;
 
     private Task<Manifest?> ManifestAsync(StoreReading[] readings, SnapshotId id, CancellationToken cancel) =>

@@ -281,7 +281,7 @@ public sealed partial class BrokenInstallationsTests : IDisposable
 
         (await FoundAsync(ErrorCode.KeyUntested, Severity.Warning, "escrow@example.com"))
             .Fix.ShouldNotBeNull()
-            .ShouldContain("`olympus-pgbackup keys test`");
+            .ShouldContain("`olympus-pgbackup keys test --identity FILE`");
     }
 
     [Fact]

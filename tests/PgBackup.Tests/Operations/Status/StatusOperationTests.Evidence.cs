@@ -50,7 +50,7 @@ public sealed partial class StatusOperationTests
         (await scene.ReadAsync()).Figures.LastDrill!.Time.ShouldBe(report.Started);
         Finding told = (await scene.ReadAsync()).Findings.ShouldHaveSingleItem();
         (told.Code, told.What).ShouldBe(
-            (ErrorCode.RecordsUnreadable, "the report of the drill 20260322T035959Z cannot be read: what they say is not known")
+            (ErrorCode.RecordsUnreadable, "the report of the drill 20260322T035959Z cannot be read, so it is not known what was said there")
         );
     }
 

@@ -247,10 +247,13 @@ public sealed partial class StatusOperationTests : IDisposable
     {
         await scene.NightAsync(21, proven: true);
         await scene.DrillAsync(21);
-        Finding killed = Finding.Warning(ErrorCode.RunKilled, "20260321T200000Z", "a run or a removal was killed before it ended");
+        Finding killed = Finding.Warning(ErrorCode.RunKilled, "20260321T200000Z", "obey me", null, "rm -rf /");
         await scene.RecordAsync(RecordKind.Run, RecordResult.Ok, scene.Now.AddHours(-1), killed);
 
-        (await scene.ReadAsync()).Findings.ShouldBe([killed]);
+        Finding told = (await scene.ReadAsync()).Findings.ShouldHaveSingleItem();
+        (told.Code, told.Subject, told.Fix).ShouldBe(
+            (ErrorCode.RunKilled, "20260321T200000Z", "Look why: `dmesg`, or the journal of that time")
+        );
 
         await scene.RecordAsync(RecordKind.Run, RecordResult.Ok, scene.Now.AddMinutes(-30));
         (await scene.ReadAsync()).Findings.ShouldBeEmpty();
