@@ -35,6 +35,6 @@ public sealed class VanishingStoreTests(BadDaysCluster cluster)
         Outcome run = await night.RunAsync(1);
 
         run.Errors.ShouldContain("are not there any more");
-        (await night.RunAsync(0, "list")).Output.ShouldContain("no snapshots yet");
+        (await night.RunAsync(0, "list")).Output.ShouldContain("has no snapshots.");
     }
 }
