@@ -33,6 +33,21 @@ public sealed class RestoreLossesTests : IDisposable
     }
 
     [Fact]
+    public async Task Neither_a_forged_mark_nor_a_snapshot_of_the_future_is_offered()
+    {
+        await PutAsync();
+        await Of(Day(21)).PutAsync(local, SnapshotLayout.Confirmed, "by nobody\n"u8.ToArray());
+        await Of(Day(30)).PutAsync(local);
+
+        (await FindAsync(Lossy)).Single().Fix.ShouldBe($"The newest complete snapshot without an unconfirmed loss is {Day(20)}");
+
+        await new RecordsFolder(local).PutAsync(Confirmation(21, Gone(20)), Cancel);
+        var later = new LossSurvey([local], clock);
+        var catalog = new Catalog(local, clock);
+        (await later.NewestWithoutAsync(catalog, await catalog.ListAsync(Cancel), Cancel))!.Id.ShouldBe(Day(21));
+    }
+
+    [Fact]
     public async Task What_is_confirmed_or_announced_or_not_restored_is_not_said()
     {
         await PutAsync();

@@ -110,6 +110,17 @@ public sealed partial class StatusOperationTests
     }
 
     [Fact]
+    public async Task A_complete_snapshot_of_the_future_does_not_hide_that_tonights_is_not()
+    {
+        await scene.NightAsync(21, proven: true);
+        await scene.DrillAsync(21);
+        SnapshotSample tonight = await scene.NightAsync(22, complete: false);
+        await SnapshotSample.Of(SnapshotSample.Day(30)).PutAsync(scene.Stores.Open("local"));
+
+        (await scene.ReadAsync()).Findings.ShouldContain(f => f.Code == ErrorCode.LastRunFailed && f.Subject == tonight.Id.ToString());
+    }
+
+    [Fact]
     public async Task Snapshots_of_another_cluster_answer_nothing()
     {
         await scene.NightAsync(22, proven: true);
