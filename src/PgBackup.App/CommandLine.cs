@@ -21,7 +21,6 @@ internal static class CommandLine
     // Measured: the demo, with its tools, fails at 2 GB and works at 3.
     private const ulong LeastAddressSpace = 4UL << 30;
     private const ulong LeastFileSize = 1UL << 20;
-    private const int WrongUsage = 2;
     private const int FileTooLarge = 25; // SIGXFSZ: a write beyond `ulimit -f`, which ends a process that does not catch it
 
     /// <summary>Parses and runs; returns the exit code.</summary>
@@ -69,9 +68,9 @@ internal static class CommandLine
         // The write fails then, with its own words.
         using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileTooLarge, static context => context.Cancel = true);
         int exitCode = await AnswerAsync(parsed, options, () => signal, stop);
-        if (options.Opened is { } installation && exitCode != WrongUsage && DoesSomething(parsed, options) && !stop.IsCancellationRequested)
+        if (parsed.Action is not SynchronousCommandLineAction)
         {
-            await MetricsFile.FollowAsync(installation, stop.Token);
+            await new Aftermath(options, clock).FollowAsync(parsed, exitCode, DoesSomething(parsed, options), stop.Token);
         }
 
         return exitCode;
@@ -188,7 +187,7 @@ internal static class CommandLine
         parsed.Action is SynchronousCommandLineAction
         || parsed.CommandResult.Command.Name switch
         {
-            "status" or "list" or "show" or "diff" or "keys" or "log" or "doctor" or "completion" => true,
+            "status" or "list" or "show" or "diff" or "keys" or "log" or "doctor" or "completion" or "deliver" => true,
             "check" => parsed.GetValue(options.Json) && !parsed.GetValue<bool>("--repair"),
             "prune" => parsed.GetValue<bool>("--dry-run"),
             "drill" => parsed.GetValue<bool>("--list") || parsed.GetResult("--show") is not null,
@@ -224,6 +223,7 @@ internal static class CommandLine
         root.Subcommands.Add(InitVerb.Command());
         root.Subcommands.Add(DemoVerb.Command(clock));
         root.Subcommands.Add(CompletionVerb.Command());
+        root.Subcommands.Add(DeliverVerb.Command(options, clock));
         new Completions(clock).AddTo(root);
         foreach (Option option in root.Options)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Installations;
+using PgBackup.Notifications;
 
 namespace PgBackup.App;
 
@@ -35,14 +36,41 @@ internal sealed class GlobalOptions(TimeProvider clock)
     /// <summary>What the verb works on; null before it has read the config.</summary>
     public Installation? Opened { get; private set; }
 
+    /// <summary>Who is told of an error in the config itself; null where the config was read, or names nobody.</summary>
+    public NotifySettings? Salvaged { get; private set; }
+
     /// <summary>The installation, for work on the source too. The notices of its config are printed: somebody relies on what it
     /// has.</summary>
     public Installation ReadForBackup(ParseResult parsed, CancellationToken cancel) =>
-        Of(ConfigReader.ReadForBackup(ConfigReader.Find(parsed.GetValue(Config)), cancel));
+        Of(Read(parsed, static (file, c) => ConfigReader.ReadForBackup(file, c), cancel));
 
     /// <summary>The same for work on stores alone: the config may lack the source.</summary>
     public Installation ReadStores(ParseResult parsed, CancellationToken cancel) =>
-        Of(ConfigReader.ReadStores(ConfigReader.Find(parsed.GetValue(Config)), cancel));
+        Of(Read(parsed, static (file, c) => ConfigReader.ReadStores(file, c), cancel));
+
+    private BackupConfig Read(ParseResult parsed, Func<string, CancellationToken, BackupConfig> read, CancellationToken cancel)
+    {
+        string file = ConfigReader.Find(parsed.GetValue(Config));
+        try
+        {
+            return read(file, cancel);
+        }
+        catch (PgBackupException e) when (e.Code == ErrorCode.ConfigInvalid)
+        {
+            if (ConfigReader.TryReadNotify(file) is var (cluster, channels))
+            {
+                Salvaged = new NotifySettings
+                {
+                    Cluster = cluster,
+                    ConfigFile = file,
+                    NamesHost = false,
+                    Channels = channels,
+                };
+            }
+
+            throw;
+        }
+    }
 
     private Installation Of(BackupConfig config)
     {

@@ -398,4 +398,19 @@ public enum ErrorCode
 
     /// <summary>The file of metrics that the config names could not be written.</summary>
     MetricsNotWritten = 220,
+
+    /// <summary>A channel of <c>notify:</c> takes no notices.</summary>
+    NotifierFailing = 221,
+
+    /// <summary>The config has no dead man's switch: a host that is down tells nobody.</summary>
+    NoDeadMansSwitch = 222,
+
+    /// <summary>The config names nobody to be told.</summary>
+    NobodyNotified = 223,
+
+    /// <summary>The last try of a job on this host failed.</summary>
+    JobFailed = 224,
+
+    /// <summary>A test of the channels of <c>notify:</c>.</summary>
+    NotifyTest = 225,
 }

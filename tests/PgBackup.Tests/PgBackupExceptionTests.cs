@@ -163,6 +163,11 @@ public sealed class PgBackupExceptionTests
                 "218 DrillKeyMissing",
                 "219 SecretReadable",
                 "220 MetricsNotWritten",
+                "221 NotifierFailing",
+                "222 NoDeadMansSwitch",
+                "223 NobodyNotified",
+                "224 JobFailed",
+                "225 NotifyTest",
             ]);
 
     [Fact]

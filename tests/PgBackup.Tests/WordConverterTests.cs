@@ -29,7 +29,7 @@ public sealed class WordConverterTests
     [Fact]
     public void The_kinds_of_records_have_theirs() =>
         Words<RecordKind>(RecordKinds.Word)
-            .ShouldBe(["unknown", "run", "prune", "restore", "drill", "key-test", "confirm", "pin", "unpin", "repair"]);
+            .ShouldBe(["unknown", "run", "prune", "restore", "drill", "key-test", "confirm", "pin", "unpin", "repair", "notice"]);
 
     [Fact]
     public void The_results_of_records_have_theirs() =>

@@ -1,4 +1,4 @@
-using PgBackup.Installations;
+using PgBackup.Operations.Status;
 
 namespace PgBackup.App.Render;
 
@@ -6,22 +6,20 @@ namespace PgBackup.App.Render;
 /// something.</summary>
 internal static class MetricsFile
 {
-    /// <summary>Reads the stores, and writes it whole or not at all. What keeps it from that is a warning, and changes no exit code:
-    /// what the verb did is done.</summary>
-    public static async Task FollowAsync(Installation installation, CancellationToken cancel)
+    /// <summary>Writes it whole or not at all. What keeps it from that is a warning, and changes no exit code: what the verb did is
+    /// done.</summary>
+    /// <param name="status">How the backups stand; null where it could not be read.</param>
+    /// <param name="file">The file.</param>
+    public static void Write(StatusReport? status, string file)
     {
-        if (installation.Config.MetricsFile is not { } file)
+        if (status is null)
         {
             return;
         }
 
         try
         {
-            MetricsText.Write(await installation.Status().ReadAsync(cancel), file);
-        }
-        catch (Exception) when (cancel.IsCancellationRequested)
-        {
-            // Whoever ends the program waits for nothing. The verb has ended, and its exit code stands.
+            MetricsText.Write(status, file);
         }
         catch (Exception e)
         {

@@ -91,9 +91,13 @@ internal static partial class Terminal
     public static void Log(string text, TimeProvider clock) =>
         Message($"{clock.GetUtcNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture)}Z {InOneLine(text)}");
 
+    /// <summary>The last error that was shown; null for none.</summary>
+    public static PgBackupException? Failure { get; private set; }
+
     /// <summary>Shows an error and returns its exit code.</summary>
     public static int Fail(PgBackupException error)
     {
+        Failure = error;
         Message($"olympus-pgbackup: {error.CodeText}: {Continued(error.Message)}");
         if (error.Remedy is { } remedy)
         {

@@ -48,6 +48,9 @@ public sealed record BackupConfig
     /// none.</summary>
     public string? MetricsFile { get; init; }
 
+    /// <summary><c>notify</c>: who is told, and how.</summary>
+    public IReadOnlyList<NotifyConfig> Notify { get; init; } = [];
+
     /// <summary>What the file has that this version does not act on yet; said at every run, so that nobody relies on it.</summary>
     public required IReadOnlyList<string> Notices { get; init; }
 }

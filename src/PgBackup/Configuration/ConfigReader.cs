@@ -89,6 +89,36 @@ public sealed partial class ConfigReader
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigInvalid"/>.</exception>
     public static BackupConfig ParseStores(string text, string file) => Parse(text, file, forBackup: false);
 
+    /// <summary>The cluster's name and who is told, of a file that has errors elsewhere: somebody should hear of those.</summary>
+    /// <param name="file">The file.</param>
+    /// <returns>Null where these have errors themselves, or nobody is told.</returns>
+    public static (string Cluster, IReadOnlyList<NotifyConfig> Channels)? TryReadNotify(string file)
+    {
+        try
+        {
+            // A pipe has been read already, and is not asked again.
+            if (TrustedFile.Problem(file) is not null || !NamedFile.IsRegular(file).GetValueOrDefault())
+            {
+                return null;
+            }
+
+            var reader = new ConfigReader(forBackup: false);
+            if (reader.LoadRoot(SmallFile.Text(file)) is not { } root)
+            {
+                return null;
+            }
+
+            var section = new YamlSection(root, "", reader.errors);
+            string cluster = section.RequiredText("cluster", "");
+            IReadOnlyList<NotifyConfig> channels = new NotifyReader(reader.errors).Read(section);
+            return reader.errors.Count == 0 && ClusterName().IsMatch(cluster) && channels.Count > 0 ? (cluster, channels) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
     private static BackupConfig Read(string file, bool forBackup, CancellationToken cancel)
     {
         try
@@ -228,12 +258,10 @@ public sealed partial class ConfigReader
         LossConfig losses = new LossReader(errors).Read(section.Section("losses"), databases);
         bool recordsNameWho = ReadRecords(section.Section("records"));
         string? metricsFile = ReadMetrics(section.Section("metrics"));
-        foreach (string later in (string[])["schedule", "notify"])
+        IReadOnlyList<NotifyConfig> notify = new NotifyReader(errors).Read(section);
+        if (section.Has("schedule"))
         {
-            if (section.Has(later))
-            {
-                notices.Add($"{later}: this version does not act on it yet.");
-            }
+            notices.Add("schedule: this version does not act on it yet.");
         }
 
         section.RejectUnknown();
@@ -251,6 +279,7 @@ public sealed partial class ConfigReader
             Losses = losses,
             RecordsNameWho = recordsNameWho,
             MetricsFile = metricsFile,
+            Notify = notify,
             Notices = notices,
         };
         notices.AddRange(SecretFiles(config).Distinct(StringComparer.Ordinal).Select(TrustedFile.Warning).OfType<string>());
@@ -269,6 +298,7 @@ public sealed partial class ConfigReader
             config.Drill.IdentityFile,
             config.Drill.PassphraseFile,
             .. config.Drill.ApplicationKeys.Select(static k => k.SecretFile),
+            .. config.Notify.SelectMany(static n => (string?[])[n.PingFile, n.WebhookFile, n.Smtp?.PasswordFile]),
         ];
 
     // The document is read by recursion, which must end before the stack does.

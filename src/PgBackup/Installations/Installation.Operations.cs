@@ -1,6 +1,7 @@
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Losses;
+using PgBackup.Notifications;
 using PgBackup.Operations;
 using PgBackup.Operations.Backup;
 using PgBackup.Operations.Check;
@@ -72,7 +73,19 @@ public sealed partial class Installation
     public DiffOperation Diff(IObjectStore store, Progress progress) => new(config, store, clock, progress);
 
     /// <summary>How the backups stand, from all stores.</summary>
-    public StatusOperation Status() => new(config, Stores(), clock);
+    public StatusOperation Status() =>
+        new(config, Stores(), clock)
+        {
+            FromHost = config.Notify.Count == 0 ? [] : NotifyReport.Failing(NoticeFile.Of(config.Cluster).TryRead()),
+        };
+
+    /// <summary>Tells whom a config names that has errors elsewhere.</summary>
+    public static NotifyOperation Notify(NotifySettings settings, TimeProvider clock) =>
+        new(settings, NoticeFile.Of(settings.Cluster), clock);
+
+    /// <summary>Tells whom the config names.</summary>
+    public NotifyOperation Notify() =>
+        new(NotifySettings.Of(config), NoticeFile.Of(config.Cluster), clock) { Log = Log(null), Recorder = Recorder(new Progress()) };
 
     /// <summary>Checks of stores.</summary>
     /// <param name="those">The stores.</param>

@@ -17,7 +17,7 @@ internal static class RecordCaps
     /// <param name="mostBytes">The most bytes of its JSON.</param>
     public static Record Apply(Record record, int mostBytes)
     {
-        Finding[] findings = [.. record.Findings.OrderByDescending(static f => f.Severity).Select(Short)];
+        Finding[] findings = [.. record.Findings.OrderByDescending(static f => f.Severity).Select(Apply)];
         Record With(int count) =>
             record with
             {
@@ -37,7 +37,8 @@ internal static class RecordCaps
         return With(kept);
     }
 
-    private static Finding Short(Finding finding) =>
+    /// <summary>The finding with short texts, and without what it quotes.</summary>
+    public static Finding Apply(Finding finding) =>
         finding with
         {
             Subject = Short(finding.Subject)!,

@@ -35,6 +35,9 @@ public enum RecordKind
 
     /// <summary>A repair of what a check found.</summary>
     Repair,
+
+    /// <summary>Somebody was told how the backups stand.</summary>
+    Notice,
 }
 
 /// <summary>The words of <see cref="RecordKind"/>, in names of records and in JSON.</summary>
@@ -53,6 +56,7 @@ public static class RecordKinds
             RecordKind.Pin => "pin",
             RecordKind.Unpin => "unpin",
             RecordKind.Repair => "repair",
+            RecordKind.Notice => "notice",
             _ => "unknown",
         };
 

@@ -8,12 +8,20 @@ internal static class AppProcess
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "olympus-pgbackup.dll");
 
     /// <summary>Runs it in a folder, without a config in the environment.</summary>
-    public static async Task<AppResult> RunAsync(string folder, params string[] arguments)
+    public static Task<AppResult> RunAsync(string folder, params string[] arguments) =>
+        RunAsync(folder, new Dictionary<string, string?>(), arguments);
+
+    /// <summary>The same with changes to its environment.</summary>
+    public static async Task<AppResult> RunAsync(string folder, IReadOnlyDictionary<string, string?> environment, string[] arguments)
     {
         ToolResult result = await ToolProcess.TryReadAsync(
             new ToolCommand("sh", ["-c", "cd \"$1\" && shift && exec dotnet \"$@\"", "sh", folder, Program, .. arguments])
             {
-                Environment = new Dictionary<string, string?> { ["OLYMPUS_PGBACKUP_CONFIG"] = null, ["DOTNET_TieredPGO"] = "0" },
+                Environment = new Dictionary<string, string?>(environment)
+                {
+                    ["OLYMPUS_PGBACKUP_CONFIG"] = null,
+                    ["DOTNET_TieredPGO"] = "0",
+                },
             },
             Cancel
         );

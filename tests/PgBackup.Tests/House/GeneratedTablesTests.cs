@@ -74,6 +74,7 @@ public sealed partial class GeneratedTablesTests
             "losses",
             "max_age",
             "metrics",
+            "notify",
             "records",
             "source",
             "stores",
@@ -136,6 +137,7 @@ public sealed partial class GeneratedTablesTests
             "S3Reader" => "`stores`: `s3`",
             "DrillReader" => "`drill`",
             "LossReader" => "`losses`",
+            "NotifyReader" => "`notify`",
             "ApplicationKeyReader" => "`drill`: `application_keys`",
             var other => throw new InvalidOperationException($"say here what {other} reads"),
         };

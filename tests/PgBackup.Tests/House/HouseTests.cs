@@ -45,7 +45,8 @@ public sealed partial class HouseTests
         ["PgBackup.Operations.Drill"] = 9,
         ["PgBackup.Operations.Doctor"] = 9,
         ["PgBackup.Operations.Status"] = 10,
-        ["PgBackup.Installations"] = 11,
+        ["PgBackup.Notifications"] = 11,
+        ["PgBackup.Installations"] = 12,
     };
 
     public static TheoryData<string> Rooms => [.. Floors.Keys];

@@ -3,6 +3,7 @@ using System.Text.Json;
 using PgBackup.App.Render;
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Host;
 using PgBackup.Installations;
 using PgBackup.Operations;
 using PgBackup.Operations.Check;
@@ -91,11 +92,5 @@ internal static class CheckVerb
         );
     }
 
-    private static string JournalFile(BackupConfig config)
-    {
-        string state = Environment.GetEnvironmentVariable("XDG_STATE_HOME") is { Length: > 0 } named
-            ? named
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "state");
-        return Path.Combine(state, "olympus-pgbackup", $"check-{config.Cluster}");
-    }
+    private static string JournalFile(BackupConfig config) => Path.Combine(StateFolder.Find(), $"check-{config.Cluster}");
 }

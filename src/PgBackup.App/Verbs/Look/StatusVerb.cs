@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using PgBackup.App.Render;
 using PgBackup.Installations;
+using PgBackup.Notifications;
 using PgBackup.Operations.Status;
 
 namespace PgBackup.App.Verbs.Look;
@@ -30,6 +31,7 @@ internal static class StatusVerb
                 olympus-pgbackup status
                 olympus-pgbackup status --json | jq -r .level
                 olympus-pgbackup status --nagios
+                0 9 * * *  /usr/local/bin/olympus-pgbackup status --notify >/dev/null     on a second host: the first may be dead
                 olympus-pgbackup status --metrics /var/lib/prometheus/node-exporter/olympus.prom
                 """,
             ExitCodes = """
@@ -39,8 +41,14 @@ internal static class StatusVerb
                 with --nagios: 0 green, 1 yellow, 2 red, 3 unknown or wrong usage
                 """,
         };
+        var notify = new Option<bool>("--notify")
+        {
+            Description =
+                "Tell those whom `notify:` of the config names, if something changed since they were told last, or a day has passed",
+        };
         command.Add(nagios);
         command.Add(metrics);
+        command.Add(notify);
         command.SetAction(
             async (parsed, cancel) =>
             {
@@ -60,6 +68,12 @@ internal static class StatusVerb
                         MetricsText.Write(report, file);
                     }
 
+                    if (parsed.GetValue(notify))
+                    {
+                        RequireSomebody(installation);
+                        await Aftermath.NotifyAsync(installation.Notify(), new Occasion(), report);
+                    }
+
                     return exitCode;
                 }
                 catch (PgBackupException e) when (forNagios && e.Code != ErrorCode.Cancelled)
@@ -70,6 +84,14 @@ internal static class StatusVerb
             }
         );
         return command;
+    }
+
+    private static void RequireSomebody(Installation installation)
+    {
+        if (installation.Config.Notify.Count == 0)
+        {
+            throw new PgBackupException(ErrorCode.Usage, "the config names nobody to tell.", "Write `notify:` (docs/notices.md).");
+        }
     }
 
     private static int Show(StatusReport report, bool json, bool nagios)

@@ -131,6 +131,11 @@ internal static class BackupVerb
         }
 
         Installation installation = options.ReadForBackup(parsed, cancel);
+        if (request.Prune)
+        {
+            _ = installation.Notify().StartAsync(cancel);
+        }
+
         IObjectStore primary = installation.Store().Store;
         long start = installation.Clock.GetTimestamp();
         ConcurrentQueue<Finding> said = [];

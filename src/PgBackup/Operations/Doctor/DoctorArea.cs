@@ -20,6 +20,9 @@ public enum DoctorArea
 
     /// <summary>Files of this host that others must not change.</summary>
     Files,
+
+    /// <summary>Who is told when something is wrong.</summary>
+    Notify,
 }
 
 /// <summary>The words of <see cref="DoctorArea"/>.</summary>
@@ -33,6 +36,7 @@ public static class DoctorAreas
             DoctorArea.Stores => "stores",
             DoctorArea.Keys => "keys",
             DoctorArea.Drill => "drill",
+            DoctorArea.Notify => "notify",
             _ => "files",
         };
 }

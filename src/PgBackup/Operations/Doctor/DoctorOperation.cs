@@ -99,6 +99,11 @@ public sealed class DoctorOperation
             examinations.Add(AreaAsync(DoctorArea.Files, (s, _) => new FilesExamination(config, Host).RunAsync(s), sheets, cancel));
         }
 
+        if (Wants(DoctorArea.Notify))
+        {
+            examinations.Add(AreaAsync(DoctorArea.Notify, (s, _) => new NotifyExamination(config).RunAsync(s), sheets, cancel));
+        }
+
         await Task.WhenAll(examinations);
         return Report(sheets, newest, clock.GetElapsedTime(start));
     }

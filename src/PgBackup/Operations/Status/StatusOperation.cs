@@ -40,6 +40,9 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
     private readonly ConcurrentDictionary<SnapshotId, Lazy<Task<Manifest?>>> whole = [];
     private readonly ConcurrentDictionary<string, bool> silent = new(StringComparer.Ordinal);
 
+    /// <summary>What only this host knows.</summary>
+    public IReadOnlyList<Finding> FromHost { get; init; } = [];
+
     /// <summary>Reads and judges. What cannot be read is a finding.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async Task<StatusReport> ReadAsync(CancellationToken cancel)
@@ -73,7 +76,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
             Add([Unreadable([.. unreadable.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)])]);
         }
 
-        return new StatusJudge(facts).Report(findings);
+        return new StatusJudge(facts).Report([.. findings, .. FromHost]);
     }
 
     // The newest snapshot of a kind in all stores whose manifest can be read, and that one of them has whole.

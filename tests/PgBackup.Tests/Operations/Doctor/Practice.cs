@@ -67,8 +67,17 @@ internal sealed class Practice : IDisposable
                 path: {stores.Folder["local"]}
               - name: offsite
                 path: {stores.Folder["offsite"]}
+            notify:
+              - ping_file: {PingUrl()}
 
             """;
+
+    private string PingUrl()
+    {
+        string file = Folder.Write("ping.url", "http://127.0.0.1:9/\n");
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        return file;
+    }
 
     public static Recipient Key(string name) => new() { Name = $"{name}@example.com", Fingerprint = $"FINGERPRINT OF {name}" };
 

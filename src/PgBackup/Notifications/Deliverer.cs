@@ -1,0 +1,87 @@
+using PgBackup.Configuration;
+
+namespace PgBackup.Notifications;
+
+/// <summary>Delivers notices: each to its channel, all at the same time, again after a while where that may help.</summary>
+/// <param name="channels">Those of the config.</param>
+/// <param name="clock">The time.</param>
+internal sealed class Deliverer(IReadOnlyList<NotifyConfig> channels, TimeProvider clock)
+{
+    // Of one attempt. A receiver that is well answers in a second.
+    private static readonly TimeSpan AttemptTime = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan[] Pauses =
+    [
+        TimeSpan.FromSeconds(1),
+        TimeSpan.FromSeconds(3),
+        TimeSpan.FromSeconds(10),
+        TimeSpan.FromSeconds(30),
+        TimeSpan.FromMinutes(1),
+    ];
+
+    /// <summary>Makes the channel of a config.</summary>
+    internal Func<NotifyConfig, IChannel> Make { get; init; } = MakeChannel;
+
+    /// <summary>Delivers, for as long as it is worth it.</summary>
+    /// <param name="deliveries">What.</param>
+    /// <param name="longest">For how long at most.</param>
+    /// <param name="cancel">Ends it before; what is on its way is not delivered then.</param>
+    public async Task<IReadOnlyList<Delivered>> DeliverAsync(IReadOnlyList<Delivery> deliveries, TimeSpan longest, CancellationToken cancel)
+    {
+        using var limit = new CancellationTokenSource(longest, clock);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+        return await Task.WhenAll(deliveries.Select(d => DeliverAsync(d, stop.Token)));
+    }
+
+    private async Task<Delivered> DeliverAsync(Delivery delivery, CancellationToken stop)
+    {
+        if (channels.FirstOrDefault(c => c.Name == delivery.Channel) is not { } config)
+        {
+            return new Delivered(delivery, "the config has no such channel any more", IsFinal: true);
+        }
+
+        IChannel channel = Make(config);
+        string problem = "it did not answer in time";
+        for (int tries = 0; ; tries++)
+        {
+            using var time = new CancellationTokenSource(AttemptTime, clock);
+            using var attempt = CancellationTokenSource.CreateLinkedTokenSource(stop, time.Token);
+            try
+            {
+                // One that heeds no cancellation, as a program that cannot be killed, is left behind.
+                Attempt result = await Task.Run(() => channel.SendAsync(delivery.Notice, attempt.Token), CancellationToken.None)
+                    .WaitAsync(attempt.Token);
+                if (result.Problem is null || !result.MayPass)
+                {
+                    return new Delivered(delivery, result.Problem, IsFinal: true);
+                }
+
+                problem = result.Problem;
+            }
+            catch (OperationCanceledException) when (attempt.IsCancellationRequested)
+            {
+                problem = stop.IsCancellationRequested ? problem : $"it did not answer within {AttemptTime.TotalSeconds:0} s";
+            }
+            catch (Exception e)
+            {
+                // A defect in one channel keeps nothing from the others.
+                return new Delivered(delivery, $"an unexpected error: {e.GetType().Name}: {Foreign.Line(e.Message)}", IsFinal: true);
+            }
+
+            try
+            {
+                await Task.Delay(Pauses[Math.Min(tries, Pauses.Length - 1)], clock, stop);
+            }
+            catch (OperationCanceledException)
+            {
+                return new Delivered(delivery, problem, IsFinal: false);
+            }
+        }
+    }
+
+    /// <summary>The channel of a config.</summary>
+    internal static IChannel MakeChannel(NotifyConfig config) =>
+        config.Smtp is { } smtp ? new MailChannel(smtp)
+        : config.Command is { } command ? new CommandChannel(command)
+        : new HttpChannel(config);
+}

@@ -1,0 +1,66 @@
+using System.Globalization;
+using System.Text;
+using PgBackup.Operations.Status;
+
+namespace PgBackup.Notifications;
+
+/// <summary>A notice in words.</summary>
+internal static class NoticeText
+{
+    /// <summary>All of it in a line: <c>olympus RED: the last run failed (and 1 more)</c>.</summary>
+    public static string Title(NoticeKind kind, string cluster, Situation now)
+    {
+        Finding[] grave = [.. now.Findings.Where(static f => f.Severity >= Severity.Warning)];
+        string more = grave.Length > 1 ? string.Create(CultureInfo.InvariantCulture, $" (and {grave.Length - 1} more)") : "";
+        string first = grave.Length == 0 ? "nothing is wrong" : Foreign.Line(grave[0].What) + more;
+        string level = now.Level.Word().ToUpperInvariant();
+        return kind switch
+        {
+            NoticeKind.Reminder => $"{cluster} still {level}: {first}",
+            NoticeKind.Recovered when now.Level == StatusLevel.Green => $"{cluster} recovered: nothing is wrong",
+            NoticeKind.Recovered => $"{cluster} recovered, and is {level} now: {first}",
+            NoticeKind.Confirmed => $"{cluster} {level}: losses were confirmed",
+            NoticeKind.Test => $"{cluster}: a test of this channel",
+            NoticeKind.Start => $"{cluster}: a run started",
+            _ => $"{cluster} {level}: {first}",
+        };
+    }
+
+    /// <summary>The whole of it, in lines.</summary>
+    public static string Body(Notice notice)
+    {
+        var text = new StringBuilder();
+        text.Append(notice.Title).Append("\n\n");
+        foreach (Finding finding in notice.Findings)
+        {
+            string sign = finding.Severity switch
+            {
+                Severity.Error => "FAILED",
+                Severity.Warning => "WARNING",
+                _ => "note",
+            };
+            text.Append(CultureInfo.InvariantCulture, $"{sign}: {PgBackupException.CodeTextOf(finding.Code)}: {finding.Fact}\n");
+            if (finding.Fix is { } fix)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"  what to do: {fix}\n");
+            }
+        }
+
+        if (notice.FindingsOmitted > 0)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"and {Words.Count(notice.FindingsOmitted, "more finding")}\n");
+        }
+
+        string from = notice.Host is null ? "" : $" on {notice.Host}";
+        text.Append(CultureInfo.InvariantCulture, $"\n{notice.Time.UtcDateTime:yyyy-MM-dd HH:mm} UTC, olympus-pgbackup{from}. ");
+        return text.Append("`olympus-pgbackup status` shows how it stands now.\n").ToString();
+    }
+
+    /// <summary>The same for Slack, where three characters begin what is obeyed. Source: docs.slack.dev, "Formatting message
+    /// text".</summary>
+    public static string Slack(Notice notice) =>
+        Body(notice)
+            .Replace("&", "&amp;", StringComparison.Ordinal)
+            .Replace("<", "&lt;", StringComparison.Ordinal)
+            .Replace(">", "&gt;", StringComparison.Ordinal);
+}
