@@ -130,6 +130,7 @@ bench:
 	bench/stores.sh
 	bench/drill.sh
 	bench/status.sh
+	bench/notices.sh
 	bench/pgbackrest.sh
 
 clean:

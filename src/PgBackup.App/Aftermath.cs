@@ -15,7 +15,9 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
     private const int WrongUsage = 2;
 
     // Nobody notices a second at the end of a night. What needs longer is left to a process of its own.
-    private static readonly TimeSpan PatienceHere = TimeSpan.FromMilliseconds(700);
+    private static readonly TimeSpan PatienceHere = TimeSpan.FromMilliseconds(500);
+
+    private static readonly TimeSpan PatienceForStart = TimeSpan.FromMilliseconds(150);
 
     // Where such a process would be ended together with this one.
     private static readonly TimeSpan PatienceAlone = TimeSpan.FromSeconds(30);
@@ -32,6 +34,7 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
         bool isRun = verb == "run";
         try
         {
+            await options.EndStartAsync(PatienceForStart);
             if (options.Opened is not { } installation)
             {
                 // The config is wrong: a night fails, and whoever typed something else reads it.

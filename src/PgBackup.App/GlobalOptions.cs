@@ -26,6 +26,8 @@ internal sealed class GlobalOptions(TimeProvider clock)
     public Option<bool> Quiet { get; } =
         new("--quiet", "-q") { Description = "Print only warnings and errors: after a good night cron has nothing to mail" };
 
+    private (Task Telling, CancellationTokenSource Stop)? started;
+
     /// <summary>Adds those that every verb has to the root, and by that to all verbs.</summary>
     public void AddTo(RootCommand root)
     {
@@ -35,6 +37,30 @@ internal sealed class GlobalOptions(TimeProvider clock)
 
     /// <summary>What the verb works on; null before it has read the config.</summary>
     public Installation? Opened { get; private set; }
+
+    /// <summary>Tells dead man's switches that a run starts, beside the run.</summary>
+    public void TellStart(Installation installation)
+    {
+        var stop = new CancellationTokenSource();
+        started = (installation.Notify().StartAsync(stop.Token), stop);
+    }
+
+    /// <summary>Ends what <see cref="TellStart"/> began: a start that arrives after the end would be one of a run that never
+    /// ends.</summary>
+    /// <param name="patience">How long it may still take.</param>
+    public async Task EndStartAsync(TimeSpan patience)
+    {
+        if (started is not var (telling, stop))
+        {
+            return;
+        }
+
+        await Task.WhenAny(telling, Task.Delay(patience, clock, CancellationToken.None));
+        await stop.CancelAsync();
+        await telling;
+        stop.Dispose();
+        started = null;
+    }
 
     /// <summary>Who is told of an error in the config itself; null where the config was read, or names nobody.</summary>
     public NotifySettings? Salvaged { get; private set; }

@@ -14,7 +14,10 @@ internal sealed class CommandChannel(IReadOnlyList<string> command) : IChannel
         try
         {
             var call = new ToolCommand(command[0], [.. command.Skip(1)]);
-            ToolResult result = await ToolProcess.TryReadAsync(call, cancel, Encoding.UTF8.GetString(notice.ToJson()) + "\n");
+            await using var tool = ToolProcess.Start(call);
+            // A read of its output heeds no cancellation; its end ends that too.
+            await using CancellationTokenRegistration end = cancel.UnsafeRegister(static t => ((ToolProcess)t!).Kill(), tool);
+            ToolResult result = await tool.FinishAsync(Encoding.UTF8.GetString(notice.ToJson()) + "\n", CancellationToken.None);
             string last = result.Errors.Count == 0 ? "" : $": {result.Errors[^1]}";
             return result.ExitCode == 0
                 ? Attempt.Delivered

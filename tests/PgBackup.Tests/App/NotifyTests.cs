@@ -32,14 +32,14 @@ public sealed class NotifyTests : IDisposable
 
         run.ExitCode.ShouldBe(1);
         await hook.WaitAsync(1, TimeSpan.FromSeconds(10));
-        await ping.WaitAsync(1, TimeSpan.FromSeconds(10));
+        await ping.WaitAsync(2, TimeSpan.FromSeconds(10));
         Stopwatch.GetElapsedTime(start).ShouldBeLessThan(TimeSpan.FromSeconds(10));
         using var json = JsonDocument.Parse(hook.Got.Single().Body);
         JsonElement finding = json.RootElement.GetProperty("findings")[0];
         finding.GetProperty("what").GetString().ShouldBe("the last `run` failed");
         finding.GetProperty("why").GetString().ShouldNotBeNull().ShouldContain("no-such-container");
         finding.GetProperty("fix").GetString().ShouldNotBeNullOrEmpty();
-        ping.Got.Select(static g => g.Path).ShouldContain("/s3cr3t-path/fail");
+        ping.Got.Select(static g => g.Path).ShouldBe(["/s3cr3t-path/start", "/s3cr3t-path/fail"]);
         (run.Output + run.Errors + hook.Got.Single().Body).ShouldNotContain("s3cr3t");
 
         await RunAsync("run");

@@ -213,6 +213,25 @@ public sealed class ChannelTests : IDisposable
         (await SendAsync(Command(folder["missing"]))).MayPass.ShouldBeFalse();
     }
 
+    [Fact]
+    public async Task A_program_that_hangs_is_ended()
+    {
+        string program = folder.Write("page-me", $"#!/bin/sh\necho $$ > {folder["pid"]}\nexec sleep 600\n");
+        File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        using var stop = new CancellationTokenSource();
+        Task<Attempt> sending = Deliverer.MakeChannel(Command(program)).SendAsync(Sample, stop.Token);
+        int pid;
+        while (!File.Exists(folder["pid"]) || !int.TryParse(await File.ReadAllTextAsync(folder["pid"]), out pid))
+        {
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+
+        await stop.CancelAsync();
+
+        (await sending.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken)).Problem.ShouldNotBeNull();
+        Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}")).ShouldBeFalse();
+    }
+
     private static Notice Sample =>
         new()
         {

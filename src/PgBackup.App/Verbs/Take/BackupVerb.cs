@@ -133,7 +133,7 @@ internal static class BackupVerb
         Installation installation = options.ReadForBackup(parsed, cancel);
         if (request.Prune)
         {
-            _ = installation.Notify().StartAsync(cancel);
+            options.TellStart(installation);
         }
 
         IObjectStore primary = installation.Store().Store;
