@@ -17,6 +17,8 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
     // Nobody notices a second at the end of a night. What needs longer is left to a process of its own.
     private static readonly TimeSpan PatienceHere = TimeSpan.FromMilliseconds(500);
 
+    private static readonly TimeSpan PatienceAtTheEnd = TimeSpan.FromSeconds(3);
+
     private static readonly TimeSpan PatienceForStart = TimeSpan.FromMilliseconds(150);
 
     // Where such a process would be ended together with this one.
@@ -40,20 +42,38 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
                 // The config is wrong: a night fails, and whoever typed something else reads it.
                 if (isRun && options.Salvaged is { } salvaged)
                 {
-                    await NotifyAsync(Installation.Notify(salvaged, clock), Of(verb, parsed, 1), null);
+                    await NotifyAsync(Installation.Notify(salvaged, clock), salvaged, Of(verb, parsed, exitCode), null, stop);
                 }
 
                 return;
             }
 
-            bool tells = installation.Config.Notify.Count > 0 && Concerns(verb, parsed, changed) && (!isCancelled || isRun);
+            bool failed = exitCode is 1 or WrongUsage;
+            bool tells = installation.Config.Notify.Count > 0 && Concerns(verb, parsed, changed) && (!isCancelled || (isRun && failed));
             bool measures = installation.Config.MetricsFile is not null && changed && !isCancelled;
             if ((exitCode == WrongUsage && !isRun) || !(tells || measures))
             {
                 return;
             }
 
-            StatusReport? status = isCancelled ? null : await ReadAsync(installation, stop);
+            Occasion occasion = Of(verb, parsed, exitCode);
+            StatusReport? status = null;
+            try
+            {
+                status = isCancelled ? null : await installation.Status().ReadAsync(stop);
+            }
+            catch (Exception e) when (!stop.IsCancellationRequested)
+            {
+                string what = $"how the backups stand cannot be found out: {e.GetType().Name}: {e.Message}";
+                Finding unknown = Finding.Error(ErrorCode.Unexpected, "status", what);
+                FindingText.Message([unknown]);
+                occasion = occasion.Failure is null ? occasion with { Job = null, Failure = unknown } : occasion;
+            }
+            catch (Exception) when (stop.IsCancellationRequested)
+            {
+                // Whoever ends the program waits for nothing.
+            }
+
             if (measures)
             {
                 MetricsFile.Write(status, installation.Config.MetricsFile!);
@@ -61,7 +81,7 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
 
             if (tells)
             {
-                await NotifyAsync(installation.Notify(), Of(verb, parsed, exitCode), status);
+                await NotifyAsync(installation.Notify(), NotifySettings.Of(installation.Config), occasion, status, stop);
             }
         }
         catch (Exception e)
@@ -72,37 +92,42 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
     }
 
     /// <summary>Tells somebody, where the config names somebody.</summary>
-    /// <param name="operation">Whom.</param>
+    /// <param name="operation">Tells.</param>
+    /// <param name="settings">Whom.</param>
     /// <param name="occasion">What has ended.</param>
     /// <param name="status">How the backups stand; null where that is not known.</param>
-    public static async Task NotifyAsync(NotifyOperation operation, Occasion occasion, StatusReport? status)
+    /// <param name="stop">The program is told to end: nothing is waited for then.</param>
+    public async Task NotifyAsync(
+        NotifyOperation operation,
+        NotifySettings settings,
+        Occasion occasion,
+        StatusReport? status,
+        CancellationToken stop
+    )
     {
-        TimeSpan patience = MainProcess.IsThis ? PatienceAlone : PatienceHere;
-        NotifyReport report = await operation.TellAsync(occasion, status, patience, CancellationToken.None);
-        FindingText.Message(report.Problems);
-        if (report.Pending.Count == 0)
+        IReadOnlyList<Delivery> deliveries = await operation.DecideAsync(occasion, status, CancellationToken.None);
+        if (deliveries.Count == 0)
         {
             return;
         }
 
         if (MainProcess.IsThis)
         {
-            FindingText.Message(NotifyReport.Late(report.Pending));
+            using var hurry = new CancellationTokenSource();
+            await using CancellationTokenRegistration end = stop.UnsafeRegister(
+                static h => ((CancellationTokenSource)h!).CancelAfter(PatienceAtTheEnd),
+                hurry
+            );
+            NotifyReport report = await operation.DeliverAsync(deliveries, PatienceAlone, hurry.Token);
+            FindingText.Message(report.Problems);
             return;
         }
 
-        await DetachedTool.StartAsync(MainProcess.Again("deliver", "--config", Path.GetFullPath(report.ConfigFile)), report.ToJson());
-    }
-
-    private static async Task<StatusReport?> ReadAsync(Installation installation, CancellationToken stop)
-    {
-        try
+        var handover = new Handover { Settings = settings, Deliveries = deliveries };
+        ToolCommand again = MainProcess.Again("deliver", "--config", Path.GetFullPath(settings.ConfigFile));
+        if (await DetachedTool.StartAsync(again, handover.ToJson(), PatienceHere, clock) is { Length: > 0 } told)
         {
-            return await installation.Status().ReadAsync(stop);
-        }
-        catch (Exception) when (stop.IsCancellationRequested)
-        {
-            return null; // whoever ends the program waits for nothing
+            Terminal.Message(told.TrimEnd('\n'));
         }
     }
 
@@ -112,24 +137,29 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
 
     private static Occasion Of(string verb, ParseResult parsed, int exitCode)
     {
+        // With 3, part of it was done, and the status says which part is missing.
+        bool failed = exitCode is 1 or WrongUsage;
         string? job = verb switch
         {
-            "run" or "backup" => "run",
-            "drill" or "prune" => verb,
-            "check" => string.Join(' ', parsed.Tokens.Select(static t => t.Value)),
+            "run" or "backup" or "drill" or "prune" => verb,
+            // One that could not look has found nothing: it is told of, and not remembered.
+            "check" when !failed || Terminal.Failure is null => string.Join(' ', parsed.Tokens.Select(static t => t.Value)),
             _ => null,
         };
-        // With 3, part of it was done, and the status says which part is missing.
-        bool failed = job is not null && exitCode is 1 or WrongUsage;
+        bool isJob = job is not null || verb == "check";
         bool isWhole =
             verb == "check"
             && parsed.GetValue<bool>("--all")
+            && parsed.GetValue<string?>("--store") is null
             && (parsed.GetValue<bool>("--read-data") || parsed.GetResult("--identity") is not null);
         return new Occasion
         {
             Job = job,
-            Failure = failed ? FailureOf(verb) : null,
-            Settles = other => isWhole && other.StartsWith("check", StringComparison.Ordinal),
+            Failure = failed && isJob ? FailureOf(verb) : null,
+            // A whole night takes a snapshot and prunes.
+            Settles = other =>
+                (isWhole && other.StartsWith("check", StringComparison.Ordinal))
+                || (verb == "run" && other is "backup" or "prune" && exitCode == 0),
             Happened = verb switch
             {
                 "drill" => NoticeKind.Drill,
@@ -140,9 +170,14 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
         };
     }
 
-    // Behind the first line, messages quote what tools said, which notices leave out; those of a config are our own.
+    // Of the errors of a config, where they are: what they quote may be a secret in the wrong place.
     private static string Told(PgBackupException error) =>
-        error.Code == ErrorCode.ConfigInvalid ? string.Join(' ', error.Message.Split('\n', StringSplitOptions.TrimEntries)) : error.Message;
+        error.Code == ErrorCode.ConfigInvalid
+            ? string.Join(
+                "; ",
+                error.Message.Split('\n', StringSplitOptions.TrimEntries).Select(static l => string.Join(": ", l.Split(": ").Take(2)))
+            )
+            : error.Message;
 
     private static Finding FailureOf(string verb)
     {

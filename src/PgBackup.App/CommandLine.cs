@@ -206,7 +206,7 @@ internal static class CommandLine
         VerbCommand run = BackupVerb.Run(options);
         root.Subcommands.Add(run);
         root.Subcommands.Add(BackupVerb.Backup(options));
-        root.Subcommands.Add(StatusVerb.Command(options));
+        root.Subcommands.Add(StatusVerb.Command(options, new Aftermath(options, clock)));
         root.Subcommands.Add(ListVerb.Command(options));
         root.Subcommands.Add(ShowVerb.Command(options));
         root.Subcommands.Add(DiffVerb.Command(options));

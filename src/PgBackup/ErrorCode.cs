@@ -413,4 +413,7 @@ public enum ErrorCode
 
     /// <summary>A test of the channels of <c>notify:</c>.</summary>
     NotifyTest = 225,
+
+    /// <summary>A channel of <c>notify:</c> took a notice.</summary>
+    NoticeSent = 226,
 }

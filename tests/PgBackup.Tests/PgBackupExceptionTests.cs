@@ -168,6 +168,7 @@ public sealed class PgBackupExceptionTests
                 "223 NobodyNotified",
                 "224 JobFailed",
                 "225 NotifyTest",
+                "226 NoticeSent",
             ]);
 
     [Fact]

@@ -1,11 +1,11 @@
 using System.CommandLine;
-using System.Text.Json;
+using PgBackup.App.Render;
 using PgBackup.Installations;
 using PgBackup.Notifications;
 
 namespace PgBackup.App.Verbs;
 
-/// <summary><c>deliver</c>: goes on with notices that a verb left behind when it ended. The program itself starts it.</summary>
+/// <summary><c>deliver</c>: delivers the notices that are on stdin. A verb starts it when it ends, and does not wait for it.</summary>
 internal static class DeliverVerb
 {
     // A receiver that is down for longer is told the next time.
@@ -21,28 +21,40 @@ internal static class DeliverVerb
         command.SetAction(
             async (parsed, terminated) =>
             {
-                Installation installation = options.ReadStores(parsed, terminated);
-                string json = await Console.In.ReadToEndAsync(CancellationToken.None);
+                if (Handover.TryRead(await Console.In.ReadToEndAsync(CancellationToken.None)) is not { } handover)
+                {
+                    throw new PgBackupException(ErrorCode.Usage, "stdin has no notices.", "Other verbs start this one themselves.");
+                }
+
                 using var last = new CancellationTokenSource();
                 await using CancellationTokenRegistration hurry = terminated.UnsafeRegister(
-                    async _ =>
-                    {
-                        await Task.Delay(AfterTermination, clock, CancellationToken.None);
-                        await last.CancelAsync();
-                    },
-                    null
+                    static l => ((CancellationTokenSource)l!).CancelAfter(AfterTermination),
+                    last
                 );
-                try
+                NotifyReport report = await Operation(options, parsed, handover, clock)
+                    .DeliverAsync(handover.Deliveries, Longest, last.Token);
+                // For the verb that started this, if it is still there.
+                foreach (Finding problem in report.Problems)
                 {
-                    NotifyReport report = await installation.Notify().ContinueAsync(json, Longest, last.Token);
-                    return report.Results.All(static r => r.Problem is null) ? 0 : 1;
+                    Terminal.Line(FindingText.Of(problem));
                 }
-                catch (JsonException)
-                {
-                    throw new PgBackupException(ErrorCode.Usage, "stdin has no notices.", "`olympus-pgbackup` starts this verb itself.");
-                }
+
+                return 0;
             }
         );
         return command;
+    }
+
+    // With a config that cannot be read, nothing is recorded in the stores, and all is delivered.
+    private static NotifyOperation Operation(GlobalOptions options, ParseResult parsed, Handover handover, TimeProvider clock)
+    {
+        try
+        {
+            return options.ReadStores(parsed, CancellationToken.None).Notify();
+        }
+        catch (PgBackupException)
+        {
+            return Installation.Notify(handover.Settings, clock);
+        }
     }
 }

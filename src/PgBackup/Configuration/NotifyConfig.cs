@@ -23,7 +23,7 @@ public sealed record NotifyConfig
     public IReadOnlyList<string>? Command { get; init; }
 
     /// <summary>What it is told; empty for a dead man's switch.</summary>
-    public required IReadOnlySet<NoticeTopic> On { get; init; }
+    public required IReadOnlyList<NoticeTopic> On { get; init; }
 
     /// <summary>It misses the runs that did not happen.</summary>
     public bool IsDeadMansSwitch => PingFile is not null;

@@ -27,11 +27,15 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
             }
 
             var section = new YamlSection(mapping, path, errors);
-            if (ReadChannel(section) is not { } channel)
+            if (ReadChannel(section) is not NotifyConfig channel)
             {
                 continue;
             }
 
+            // One program may tell several people.
+            int same = channels.Count(c => c.Command?[0] == channel.Command?[0] && c.Command is not null);
+            channel =
+                same == 0 ? channel : channel with { Name = string.Create(CultureInfo.InvariantCulture, $"{channel.Name} ({same + 1})") };
             if (channels.Any(c => c.Name == channel.Name))
             {
                 section.Error(Kinds.First(section.Has), "an earlier item leads there too.", "Remove one: it would be told twice.");
@@ -67,20 +71,20 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
         }
 
         // Known keys of every kind: a wrong one is told apart from an unknown one.
-        IReadOnlySet<NoticeTopic> on = Topics(section, isPing: kinds is ["ping_file"]);
+        IReadOnlyList<NoticeTopic> on = Topics(section, isPing: kinds is ["ping_file"]);
         section.RejectUnknown();
         return channel is null ? null : channel with { On = on };
     }
 
     private static NotifyConfig Ping(YamlSection section)
     {
-        string? file = UrlFile(section, "ping_file");
+        string? file = SecretFile(section, "ping_file");
         return Channel($"ping {file}") with { PingFile = file };
     }
 
     private static NotifyConfig Webhook(YamlSection section)
     {
-        string? file = UrlFile(section, "webhook_file");
+        string? file = SecretFile(section, "webhook_file");
         string? style = section.Text("style");
         if (style is not (null or "json" or "slack"))
         {
@@ -127,7 +131,7 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
             From = section.RequiredText("from", "Write the sender's address."),
             To = section.Texts("to"),
             User = section.Text("user"),
-            PasswordFile = ConfigReader.ReadableFile(section, "password_file"),
+            PasswordFile = SecretFile(section, "password_file"),
         };
         foreach (string wrong in smtp.To.Append(smtp.From).Where(static a => a.Length > 0 && !Address().IsMatch(a)))
         {
@@ -176,7 +180,7 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
         };
     }
 
-    private static IReadOnlySet<NoticeTopic> Topics(YamlSection section, bool isPing)
+    private static IReadOnlyList<NoticeTopic> Topics(YamlSection section, bool isPing)
     {
         IReadOnlyList<string> words = section.Texts("on");
         if (isPing)
@@ -186,10 +190,10 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
                 section.Error("on", "a dead man's switch is told of every run.", "Leave it out.");
             }
 
-            return new HashSet<NoticeTopic>();
+            return [];
         }
 
-        HashSet<NoticeTopic> topics = [];
+        List<NoticeTopic> topics = [];
         foreach (string word in words)
         {
             if (
@@ -213,7 +217,7 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
             section.Error("on", "it would be told nothing.", "Name red, yellow, recovered or drill, or leave it out.");
         }
 
-        return section.Has("on") ? topics : Usual.ToHashSet();
+        return section.Has("on") ? [.. topics.Distinct()] : Usual;
     }
 
     private static string Word(NoticeTopic topic) =>
@@ -225,10 +229,19 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
             _ => "drill",
         };
 
-    private static string? UrlFile(YamlSection section, string key) =>
-        ConfigReader.ReadableFile(section, key, "Make it (mode 0600) with nothing but the URL in it.");
+    // Not whether it is there: a channel that is broken must not cost a backup, nor the other channels. `doctor` looks.
+    private static string? SecretFile(YamlSection section, string key)
+    {
+        string? file = section.Text(key);
+        if (file is not null && !Path.IsPathRooted(file))
+        {
+            section.Error(key, $"\"{file}\" is not the whole path of a file.", $"Write for instance {key}: /etc/olympus-pgbackup/{key}.");
+        }
 
-    private static NotifyConfig Channel(string name) => new() { Name = name, On = new HashSet<NoticeTopic>() };
+        return file;
+    }
+
+    private static NotifyConfig Channel(string name) => new() { Name = name, On = [] };
 
     [GeneratedRegex(@"\A[^\s@<>]+@[^\s@<>]+\z")]
     private static partial Regex Address();

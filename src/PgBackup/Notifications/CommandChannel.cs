@@ -18,10 +18,9 @@ internal sealed class CommandChannel(IReadOnlyList<string> command) : IChannel
             // A read of its output heeds no cancellation; its end ends that too.
             await using CancellationTokenRegistration end = cancel.UnsafeRegister(static t => ((ToolProcess)t!).Kill(), tool);
             ToolResult result = await tool.FinishAsync(Encoding.UTF8.GetString(notice.ToJson()) + "\n", CancellationToken.None);
-            string last = result.Errors.Count == 0 ? "" : $": {result.Errors[^1]}";
             return result.ExitCode == 0
                 ? Attempt.Delivered
-                : Attempt.Later(string.Create(CultureInfo.InvariantCulture, $"it ended with exit code {result.ExitCode}{last}"));
+                : Attempt.Later(string.Create(CultureInfo.InvariantCulture, $"it ended with exit code {result.ExitCode}"));
         }
         catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled)
         {

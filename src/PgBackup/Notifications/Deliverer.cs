@@ -10,6 +10,9 @@ internal sealed class Deliverer(IReadOnlyList<NotifyConfig> channels, TimeProvid
     // Of one attempt. A receiver that is well answers in a second.
     private static readonly TimeSpan AttemptTime = TimeSpan.FromSeconds(10);
 
+    // A program may have a telephone to ring. It is not started again when this is over: it may have told somebody.
+    private static readonly TimeSpan ProgramTime = TimeSpan.FromMinutes(1);
+
     private static readonly TimeSpan[] Pauses =
     [
         TimeSpan.FromSeconds(1),
@@ -24,27 +27,39 @@ internal sealed class Deliverer(IReadOnlyList<NotifyConfig> channels, TimeProvid
 
     /// <summary>Delivers, for as long as it is worth it.</summary>
     /// <param name="deliveries">What.</param>
+    /// <param name="isStale">A newer notice has taken the place of one: it is not tried again.</param>
     /// <param name="longest">For how long at most.</param>
     /// <param name="cancel">Ends it before; what is on its way is not delivered then.</param>
-    public async Task<IReadOnlyList<Delivered>> DeliverAsync(IReadOnlyList<Delivery> deliveries, TimeSpan longest, CancellationToken cancel)
+    public async Task<IReadOnlyList<Delivered>> DeliverAsync(
+        IReadOnlyList<Delivery> deliveries,
+        Func<Delivery, bool> isStale,
+        TimeSpan longest,
+        CancellationToken cancel
+    )
     {
         using var limit = new CancellationTokenSource(longest, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
-        return await Task.WhenAll(deliveries.Select(d => DeliverAsync(d, stop.Token)));
+        return await Task.WhenAll(deliveries.Select(d => DeliverAsync(d, isStale, stop.Token)));
     }
 
-    private async Task<Delivered> DeliverAsync(Delivery delivery, CancellationToken stop)
+    private async Task<Delivered> DeliverAsync(Delivery delivery, Func<Delivery, bool> isStale, CancellationToken stop)
     {
         if (channels.FirstOrDefault(c => c.Name == delivery.Channel) is not { } config)
         {
-            return new Delivered(delivery, "the config has no such channel any more", IsFinal: true);
+            return new Delivered(delivery, "the config has no such channel any more");
         }
 
         IChannel channel = Make(config);
         string problem = "it did not answer in time";
+        TimeSpan longest = config.Command is null ? AttemptTime : ProgramTime;
         for (int tries = 0; ; tries++)
         {
-            using var time = new CancellationTokenSource(AttemptTime, clock);
+            if (isStale(delivery))
+            {
+                return new Delivered(delivery, problem);
+            }
+
+            using var time = new CancellationTokenSource(longest, clock);
             using var attempt = CancellationTokenSource.CreateLinkedTokenSource(stop, time.Token);
             try
             {
@@ -53,19 +68,23 @@ internal sealed class Deliverer(IReadOnlyList<NotifyConfig> channels, TimeProvid
                     .WaitAsync(attempt.Token);
                 if (result.Problem is null || !result.MayPass)
                 {
-                    return new Delivered(delivery, result.Problem, IsFinal: true);
+                    return new Delivered(delivery, result.Problem);
                 }
 
                 problem = result.Problem;
             }
             catch (OperationCanceledException) when (attempt.IsCancellationRequested)
             {
-                problem = stop.IsCancellationRequested ? problem : $"it did not answer within {AttemptTime.TotalSeconds:0} s";
+                problem = stop.IsCancellationRequested ? problem : $"it did not answer within {longest.TotalSeconds:0} s";
+                if (config.Command is not null)
+                {
+                    return new Delivered(delivery, problem);
+                }
             }
             catch (Exception e)
             {
                 // A defect in one channel keeps nothing from the others.
-                return new Delivered(delivery, $"an unexpected error: {e.GetType().Name}: {Foreign.Line(e.Message)}", IsFinal: true);
+                return new Delivered(delivery, $"an unexpected error: {e.GetType().Name}: {Foreign.Line(e.Message)}");
             }
 
             try
@@ -74,7 +93,7 @@ internal sealed class Deliverer(IReadOnlyList<NotifyConfig> channels, TimeProvid
             }
             catch (OperationCanceledException)
             {
-                return new Delivered(delivery, problem, IsFinal: false);
+                return new Delivered(delivery, problem);
             }
         }
     }

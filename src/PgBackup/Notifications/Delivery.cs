@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace PgBackup.Notifications;
 
 /// <summary>A notice on its way to a channel.</summary>
@@ -13,18 +15,34 @@ public sealed record Delivery
     public ChannelMemory? After { get; init; }
 }
 
-/// <summary>Deliveries that another process goes on with.</summary>
-internal sealed record Handover
+/// <summary>Deliveries for a process of its own. It reads no config, which may be the very thing that is broken.</summary>
+public sealed record Handover
 {
-    /// <summary>The config file, as a whole path.</summary>
-    public required string Config { get; init; }
+    /// <summary>The channels. The secrets of them are in files.</summary>
+    public required NotifySettings Settings { get; init; }
 
-    /// <summary>What is still on its way.</summary>
+    /// <summary>Who is told what.</summary>
     public required IReadOnlyList<Delivery> Deliveries { get; init; }
+
+    /// <summary>For the process's stdin.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, NoticeJson.Default.Handover);
+
+    /// <summary>Reads it.</summary>
+    /// <returns>Null where it is something else.</returns>
+    public static Handover? TryRead(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, NoticeJson.Default.Handover);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 }
 
 /// <summary>How a delivery ended.</summary>
 /// <param name="Delivery">Which.</param>
 /// <param name="Problem">Why it did not arrive; null where it did.</param>
-/// <param name="IsFinal">Nobody tries again: it arrived, or will not before somebody mends what is wrong.</param>
-public sealed record Delivered(Delivery Delivery, string? Problem, bool IsFinal);
+public sealed record Delivered(Delivery Delivery, string? Problem);

@@ -47,14 +47,24 @@ internal sealed class HttpChannel(NotifyConfig config) : IChannel
         }
         catch (HttpRequestException e) when (!cancel.IsCancellationRequested)
         {
-            string more = e.InnerException is AuthenticationException tls ? $" ({tls.Message})" : "";
-            return Attempt.Later(e.Message + more);
+            // Its own message has the host's name, which may be the secret.
+            return Attempt.Later(
+                e.HttpRequestError switch
+                {
+                    HttpRequestError.NameResolutionError => "its name is not known",
+                    HttpRequestError.ConnectionError => "no connection",
+                    HttpRequestError.SecureConnectionError => $"no encrypted connection: {Reason(e.InnerException)}",
+                    _ => "it did not answer as a server of HTTP does",
+                }
+            );
         }
-        catch (IOException e) when (!cancel.IsCancellationRequested)
+        catch (IOException) when (!cancel.IsCancellationRequested)
         {
-            return Attempt.Later(e.Message);
+            return Attempt.Later("it ended the connection");
         }
     }
+
+    private static string Reason(Exception? error) => error is AuthenticationException tls ? tls.Message : "the handshake failed";
 
     private HttpContent Content(Notice notice) =>
         config switch

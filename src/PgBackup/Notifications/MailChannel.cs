@@ -38,6 +38,10 @@ internal sealed class MailChannel(SmtpConfig config) : IChannel
         {
             return Attempt.Never(e.Message);
         }
+        catch (AuthenticationException e) when (e.InnerException is SmtpCommandException inner && (int)inner.StatusCode < 500)
+        {
+            return Attempt.Later(e.Message);
+        }
         catch (AuthenticationException e)
         {
             return Attempt.Never($"it does not let {config.User} in: {e.Message}");

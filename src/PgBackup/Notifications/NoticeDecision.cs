@@ -26,12 +26,33 @@ internal sealed record NoticeDecision(NoticeKind? Kind, ChannelMemory After)
     public static NoticeDecision Of(
         ChannelMemory? last,
         Situation now,
-        IReadOnlySet<NoticeTopic> on,
+        IReadOnlyList<NoticeTopic> on,
         NoticeKind? happened,
         DateTimeOffset time
     )
     {
         ChannelMemory before = last ?? new ChannelMemory();
+        if (!now.IsKnown)
+        {
+            // Nothing is well only because nobody looked: what was wrong stays so, and what failed joins it.
+            now = now with
+            {
+                Level = now.Level == StatusLevel.Red ? StatusLevel.Red : before.Level,
+            };
+            IReadOnlyList<string> errors = [.. before.Errors.Union(now.Errors)];
+            NoticeKind? unknown = now.Errors.Count == 0 ? null : Change(before, now, on, time);
+            return new NoticeDecision(
+                unknown,
+                before with
+                {
+                    Level = now.Level,
+                    Errors = errors,
+                    ToldAt = unknown is null ? before.ToldAt : time,
+                    DecidedAt = time,
+                }
+            );
+        }
+
         NoticeKind? kind = Change(before, now, on, time);
         kind = happened switch
         {
@@ -48,13 +69,12 @@ internal sealed record NoticeDecision(NoticeKind? Kind, ChannelMemory After)
                 Errors = now.Errors,
                 Warnings = now.Warnings,
                 ToldAt = kind is null ? before.ToldAt : time,
-                FailingSince = kind is null ? before.FailingSince : null,
-                Problem = kind is null ? before.Problem : null,
+                DecidedAt = time,
             }
         );
     }
 
-    private static NoticeKind? Change(ChannelMemory before, Situation now, IReadOnlySet<NoticeTopic> on, DateTimeOffset time)
+    private static NoticeKind? Change(ChannelMemory before, Situation now, IReadOnlyList<NoticeTopic> on, DateTimeOffset time)
     {
         if (now.Level == StatusLevel.Red)
         {

@@ -29,7 +29,7 @@ public sealed class NoticeFile(string path)
         }
     }
 
-    /// <summary>Reads it, changes it and writes it, whole or not at all. Another process waits meanwhile, for two seconds at
+    /// <summary>Reads it, changes it and writes it, whole or not at all. Another process waits meanwhile, for half a second at
     /// most.</summary>
     /// <param name="known">What is remembered where it cannot be read.</param>
     /// <param name="change">What changes.</param>
@@ -73,7 +73,7 @@ public sealed class NoticeFile(string path)
     // Held for milliseconds. Whoever still has none goes on without: one notice twice is better than none.
     private FileStream? Lock()
     {
-        for (int i = 0; i < 20; i++)
+        for (int i = 0; i < 10; i++)
         {
             try
             {
@@ -81,7 +81,7 @@ public sealed class NoticeFile(string path)
             }
             catch (IOException)
             {
-                Thread.Sleep(TimeSpan.FromMilliseconds(100));
+                Thread.Sleep(TimeSpan.FromMilliseconds(50));
             }
         }
 

@@ -7,24 +7,37 @@ namespace PgBackup.Notifications;
 /// <summary>A notice in words.</summary>
 internal static class NoticeText
 {
+    private const int LongestTitle = 200;
+
+    private static readonly string DrillCode = PgBackupException.CodeTextOf(ErrorCode.LastDrillFailed);
+
     /// <summary>All of it in a line: <c>olympus RED: the last run failed (and 1 more)</c>.</summary>
-    public static string Title(NoticeKind kind, string cluster, Situation now)
+    /// <param name="kind">Why it is sent.</param>
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="now">How the backups stand.</param>
+    /// <param name="first">The gravest finding as it is shown; null for none.</param>
+    public static string Title(NoticeKind kind, string cluster, Situation now, Finding? first)
     {
         Finding[] grave = [.. now.Findings.Where(static f => f.Severity >= Severity.Warning)];
         string more = grave.Length > 1 ? string.Create(CultureInfo.InvariantCulture, $" (and {grave.Length - 1} more)") : "";
-        string first = grave.Length == 0 ? "nothing is wrong" : Foreign.Line(grave[0].What) + more;
+        string what = grave.Length == 0 || first is null ? "nothing is wrong" : Short(first.What) + more;
         string level = now.Level.Word().ToUpperInvariant();
         return kind switch
         {
-            NoticeKind.Reminder => $"{cluster} still {level}: {first}",
+            NoticeKind.Reminder => $"{cluster} still {level}: {what}",
             NoticeKind.Recovered when now.Level == StatusLevel.Green => $"{cluster} recovered: nothing is wrong",
-            NoticeKind.Recovered => $"{cluster} recovered, and is {level} now: {first}",
+            NoticeKind.Recovered => $"{cluster} recovered, and is {level} now: {what}",
             NoticeKind.Confirmed => $"{cluster} {level}: losses were confirmed",
+            NoticeKind.Drill when now.Errors.Any(static e => e.StartsWith(DrillCode, StringComparison.Ordinal)) =>
+                $"{cluster}: the drill failed",
+            NoticeKind.Drill => $"{cluster}: the drill passed; {level}: {what}",
             NoticeKind.Test => $"{cluster}: a test of this channel",
             NoticeKind.Start => $"{cluster}: a run started",
-            _ => $"{cluster} {level}: {first}",
+            _ => $"{cluster} {level}: {what}",
         };
     }
+
+    private static string Short(string text) => text.Length <= LongestTitle ? text : $"{text[..LongestTitle]}...";
 
     /// <summary>The whole of it, in lines.</summary>
     public static string Body(Notice notice)

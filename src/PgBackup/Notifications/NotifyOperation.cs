@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text.Json;
 using PgBackup.Configuration;
 using PgBackup.Operations.Status;
 using PgBackup.Records;
@@ -29,9 +28,6 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
     /// <summary>What delivers.</summary>
     internal Deliverer Deliverer { get; init; } = new(settings.Channels, clock);
 
-    /// <summary>Somebody is to be told.</summary>
-    public bool IsWanted => settings.Channels.Count > 0;
-
     /// <summary>Tells dead man's switches that a run starts. It is not waited for, and not tried for long.</summary>
     public Task StartAsync(CancellationToken cancel)
     {
@@ -40,66 +36,62 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
         [
             .. settings
                 .Channels.Where(static c => c.IsDeadMansSwitch)
-                .Select(c => new Delivery { Channel = c.Name, Notice = NoticeOf(NoticeKind.Start, now) }),
+                .Select(c => new Delivery { Channel = c.Name, Notice = NoticeOf(NoticeKind.Start, now, clock.GetUtcNow()) }),
         ];
-        return deliveries.Length == 0 ? Task.CompletedTask : Deliverer.DeliverAsync(deliveries, StartTime, cancel);
+        return deliveries.Length == 0 ? Task.CompletedTask : Deliverer.DeliverAsync(deliveries, static _ => false, StartTime, cancel);
     }
 
-    /// <summary>Decides who is told, and tells them.</summary>
+    /// <summary>Decides who is told. <see cref="DeliverAsync"/> tells them.</summary>
     /// <param name="occasion">What has just ended.</param>
     /// <param name="status">How the backups stand; null where it was not read.</param>
-    /// <param name="patience">How long it may take. What has not arrived by then is in the report.</param>
     /// <param name="cancel">Ends it before.</param>
-    public async Task<NotifyReport> TellAsync(Occasion occasion, StatusReport? status, TimeSpan patience, CancellationToken cancel)
+    public async Task<IReadOnlyList<Delivery>> DecideAsync(Occasion occasion, StatusReport? status, CancellationToken cancel)
     {
-        NoticeMemory known = file.TryRead() ?? await FromRecordsAsync(cancel);
-        NoticeMemory memory = file.Update(known, occasion.Apply);
-        var now = Situation.Of(status, memory.Failed.Values);
         DateTimeOffset time = clock.GetUtcNow();
+        NoticeMemory known = file.TryRead() ?? await FromRecordsAsync(cancel);
+        NoticeMemory memory = file.Update(known, m => occasion.Apply(m, status, time));
+        IEnumerable<Finding> own = memory.Failed.Values.Select(static f => f.Why);
+        var now = Situation.Of(status, occasion is { Job: null, Failure: { } once } ? own.Append(once) : own);
         List<Delivery> deliveries = [];
-        Dictionary<string, ChannelMemory> silent = new(StringComparer.Ordinal);
+        Dictionary<string, ChannelMemory> decided = new(StringComparer.Ordinal);
         foreach (NotifyConfig channel in settings.Channels)
         {
+            ChannelMemory? last = memory.Channels.GetValueOrDefault(channel.Name);
             if (channel.IsDeadMansSwitch)
             {
-                if (occasion.IsRun)
+                // What nobody looked at is not good; a switch that hears nothing tells that.
+                if (occasion.IsRun && (now.IsKnown || now.Level == StatusLevel.Red))
                 {
-                    deliveries.Add(new Delivery { Channel = channel.Name, Notice = NoticeOf(NoticeKind.Run, now) });
+                    deliveries.Add(new Delivery { Channel = channel.Name, Notice = NoticeOf(NoticeKind.Run, now, time) });
+                    decided[channel.Name] = (last ?? new ChannelMemory()) with { DecidedAt = time };
                 }
 
                 continue;
             }
 
-            var decision = NoticeDecision.Of(memory.Channels.GetValueOrDefault(channel.Name), now, channel.On, occasion.Happened, time);
+            var decision = NoticeDecision.Of(last, now, channel.On, occasion.Happened, time);
             if (decision.Kind is { } kind)
             {
                 deliveries.Add(
                     new Delivery
                     {
                         Channel = channel.Name,
-                        Notice = NoticeOf(kind, now),
+                        Notice = NoticeOf(kind, now, time),
                         After = decision.After,
                     }
                 );
+                decided[channel.Name] = (last ?? new ChannelMemory()) with { DecidedAt = time };
             }
             else
             {
-                silent[channel.Name] = decision.After;
+                decided[channel.Name] = decision.After;
             }
         }
 
         // Of channels that are not in the config any more nothing is remembered: they would be told what is long past.
-        _ = file.Update(memory, m => m with { Channels = Known(m.Channels.Concat(silent)) });
-        return await DeliverAsync(deliveries, patience, cancel);
+        _ = file.Update(memory, m => m with { Channels = Known(m.Channels.Concat(decided)) });
+        return deliveries;
     }
-
-    /// <summary>Goes on with deliveries that another process began.</summary>
-    /// <param name="json">What it left, by <see cref="NotifyReport.ToJson"/>.</param>
-    /// <param name="patience">How long.</param>
-    /// <param name="cancel">Ends it before.</param>
-    /// <exception cref="JsonException">It is something else.</exception>
-    public Task<NotifyReport> ContinueAsync(string json, TimeSpan patience, CancellationToken cancel) =>
-        DeliverAsync(JsonSerializer.Deserialize(json, NoticeJson.Default.Handover)?.Deliveries ?? [], patience, cancel);
 
     /// <summary>Sends a test to every channel.</summary>
     /// <param name="patience">How long it may take.</param>
@@ -111,48 +103,61 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
             Level = StatusLevel.Green,
             Findings = [Finding.Note(ErrorCode.NotifyTest, settings.Cluster, "somebody tests whether notices arrive here")],
         };
+        DateTimeOffset time = clock.GetUtcNow();
         return DeliverAsync(
-            [.. settings.Channels.Select(c => new Delivery { Channel = c.Name, Notice = NoticeOf(NoticeKind.Test, now) })],
+            [.. settings.Channels.Select(c => new Delivery { Channel = c.Name, Notice = NoticeOf(NoticeKind.Test, now, time) })],
             patience,
             cancel
         );
     }
 
-    private async Task<NotifyReport> DeliverAsync(IReadOnlyList<Delivery> deliveries, TimeSpan patience, CancellationToken cancel)
+    /// <summary>Tells them.</summary>
+    /// <param name="deliveries">Who is told what.</param>
+    /// <param name="patience">How long it may take. What has not arrived by then is told again after the next verb.</param>
+    /// <param name="cancel">Ends it before.</param>
+    public async Task<NotifyReport> DeliverAsync(IReadOnlyList<Delivery> deliveries, TimeSpan patience, CancellationToken cancel)
     {
-        IReadOnlyList<Delivered> results = await Deliverer.DeliverAsync(deliveries, patience, cancel);
+        IReadOnlyList<Delivered> results = await Deliverer.DeliverAsync(deliveries, IsStale, patience, cancel);
         if (results.Count > 0)
         {
             _ = file.Update(new NoticeMemory(), m => m with { Channels = Known(m.Channels.Concat(results.Select(r => After(m, r)))) });
         }
 
-        var report = new NotifyReport(settings.ConfigFile, results);
-        if (Recorder is not null && report.Told is { } told)
+        Notice? told = results.FirstOrDefault(static r => r.Problem is null && r.Delivery.After is not null)?.Delivery.Notice;
+        if (Recorder is not null && told is not null)
         {
             int of = results.Count(static r => r.Delivery.After is not null);
-            int arrived = results.Count(static r => r.Delivery.After is not null && r.Problem is null);
-            Record begun = Recorder.Begin(RecordKind.Notice, $"told {Words.Count(arrived, "channel")} of {of}: {told.Title}");
-            Record ended = begun with { Result = arrived == of ? RecordResult.Ok : RecordResult.Partial, Findings = told.Findings };
+            string[] arrived =
+            [
+                .. results.Where(static r => r.Delivery.After is not null && r.Problem is null).Select(static r => r.Delivery.Channel),
+            ];
+            Record begun = Recorder.Begin(
+                RecordKind.Notice,
+                $"{Words.Count(arrived.Length, "channel")} of {of} took a notice: {told.Title}"
+            );
+            Record ended = begun with
+            {
+                Result = arrived.Length == of ? RecordResult.Ok : RecordResult.Partial,
+                Findings = [.. told.Findings, .. arrived.Select(static a => Finding.Note(ErrorCode.NoticeSent, a, $"{a} took it"))],
+            };
             await Recorder.WriteAsync(ended, hurry: new CancellationToken(canceled: true));
         }
 
-        return report;
+        return new NotifyReport(results);
     }
+
+    // A later verb has decided anew: its notice is the newer one.
+    private bool IsStale(Delivery delivery) =>
+        file.TryRead()?.Channels.GetValueOrDefault(delivery.Channel)?.DecidedAt is { } decided && decided > delivery.Notice.Time;
 
     private KeyValuePair<string, ChannelMemory> After(NoticeMemory memory, Delivered result)
     {
         ChannelMemory before = memory.Channels.GetValueOrDefault(result.Delivery.Channel) ?? new ChannelMemory();
-        ChannelMemory after = result.Problem is null
-            ? (result.Delivery.After ?? before) with
-            {
-                FailingSince = null,
-                Problem = null,
-            }
-            : before with
-            {
-                FailingSince = before.FailingSince ?? clock.GetUtcNow(),
-                Problem = result.Problem,
-            };
+        bool isStale = before.DecidedAt > result.Delivery.Notice.Time;
+        ChannelMemory after =
+            result.Problem is null ? (isStale ? before : result.Delivery.After ?? before) with { FailingSince = null, Problem = null }
+            : isStale ? before
+            : before with { FailingSince = before.FailingSince ?? clock.GetUtcNow(), Problem = result.Problem };
         return new(result.Delivery.Channel, after);
     }
 
@@ -191,7 +196,8 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
                 Warnings = told.Warnings,
                 ToldAt = record.Started,
             };
-            return new NoticeMemory { Channels = Known(settings.Channels.Select(c => KeyValuePair.Create(c.Name, memory))) };
+            string[] took = [.. record.Findings.Where(static f => f.Code == ErrorCode.NoticeSent).Select(static f => f.Subject)];
+            return new NoticeMemory { Channels = Known(took.Select(c => KeyValuePair.Create(c, memory))) };
         }
         catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled)
         {
@@ -199,7 +205,7 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
         }
     }
 
-    private Notice NoticeOf(NoticeKind kind, Situation now)
+    private Notice NoticeOf(NoticeKind kind, Situation now, DateTimeOffset time)
     {
         Finding[] shown = [.. now.Findings.Take(Situation.MostFindings).Select(RecordCaps.Apply).Select(Harmless)];
         return new Notice
@@ -209,9 +215,9 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
             Kind = kind,
             Cluster = settings.Cluster,
             Host = settings.NamesHost ? Environment.MachineName : null,
-            Time = clock.GetUtcNow(),
+            Time = time,
             Level = now.Level,
-            Title = NoticeText.Title(kind, settings.Cluster, now),
+            Title = NoticeText.Title(kind, settings.Cluster, now, shown.FirstOrDefault()),
             Findings = shown,
             FindingsOmitted = now.Findings.Count - shown.Length,
         };

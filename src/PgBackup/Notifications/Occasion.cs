@@ -1,3 +1,5 @@
+using PgBackup.Operations.Status;
+
 namespace PgBackup.Notifications;
 
 /// <summary>What has just ended, and may be a reason to tell somebody.</summary>
@@ -7,7 +9,7 @@ public sealed record Occasion
     /// no job.</summary>
     public string? Job { get; init; }
 
-    /// <summary>Why the job failed; null where it did not.</summary>
+    /// <summary>Why the job failed; null where it did not. Of what is no job it is told, and not remembered.</summary>
     public Finding? Failure { get; init; }
 
     /// <summary>The job was good, and so is what these others had found wrong.</summary>
@@ -20,12 +22,15 @@ public sealed record Occasion
     public bool IsRun { get; init; }
 
     /// <summary>What this host remembers of failed jobs afterwards. One that failed stays so until it is good.</summary>
-    internal NoticeMemory Apply(NoticeMemory memory)
+    /// <param name="memory">What it remembered.</param>
+    /// <param name="status">How the backups stand; null where that is not known.</param>
+    /// <param name="now">The time.</param>
+    internal NoticeMemory Apply(NoticeMemory memory, StatusReport? status, DateTimeOffset now)
     {
-        Dictionary<string, Finding> failed = new(memory.Failed, StringComparer.Ordinal);
+        Dictionary<string, FailedJob> failed = new(memory.Failed, StringComparer.Ordinal);
         if (Job is not null && Failure is not null)
         {
-            failed[Job] = Failure;
+            failed[Job] = new FailedJob(Failure, now);
         }
         else if (Job is not null)
         {
@@ -33,6 +38,16 @@ public sealed record Occasion
             {
                 failed.Remove(good);
             }
+        }
+
+        foreach (
+            string settled in failed
+                .Where(f => status is not null && f.Value.IsSettled(f.Key, status, now))
+                .Select(static f => f.Key)
+                .ToArray()
+        )
+        {
+            failed.Remove(settled);
         }
 
         return memory with

@@ -15,6 +15,9 @@ public sealed record Situation
     /// <summary>What is wrong or worth knowing, the gravest first.</summary>
     public required IReadOnlyList<Finding> Findings { get; init; }
 
+    /// <summary>The status was read. Else what was wrong before may still be.</summary>
+    public bool IsKnown { get; init; } = true;
+
     /// <summary>What is wrong, each by a name that stays the same from night to night.</summary>
     public IReadOnlyList<string> Errors => Keys(Severity.Error);
 
@@ -31,6 +34,7 @@ public sealed record Situation
         Finding[] findings = [.. own, .. (status?.Findings ?? []).Where(f => !told.Contains(KeyOf(f)))];
         return new Situation
         {
+            IsKnown = status is not null,
             Level = status?.Level == StatusLevel.Unknown ? StatusLevel.Red : StatusLevels.Of(findings),
             Findings = [.. findings.OrderByDescending(static f => f.Severity)],
         };

@@ -56,7 +56,7 @@ public sealed class NoticesTests(BadDaysCluster cluster)
         mail.Mails.Last().ShouldContain("Subject: [olympus-pgbackup] test recovered");
         (await File.ReadAllLinesAsync(own.Store + ".told", TestContext.Current.CancellationToken)).Length.ShouldBe(2);
         Outcome log = await own.RunAsync(0, "log");
-        log.Output.ShouldContain("told 3 channels of 3: test RED: ");
+        log.Output.ShouldContain("3 channels of 3 took a notice: test RED: ");
         log.Output.ShouldNotContain("s3cr3t");
     }
 

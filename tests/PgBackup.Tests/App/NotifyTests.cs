@@ -42,7 +42,9 @@ public sealed class NotifyTests : IDisposable
         ping.Got.Select(static g => g.Path).ShouldBe(["/s3cr3t-path/start", "/s3cr3t-path/fail"]);
         (run.Output + run.Errors + hook.Got.Single().Body).ShouldNotContain("s3cr3t");
 
+        await MemoryAsync(static m => m.Contains("told_at", StringComparison.Ordinal));
         await RunAsync("run");
+        await ping.WaitAsync(4, TimeSpan.FromSeconds(10));
 
         hook.Got.Count.ShouldBe(1);
     }
@@ -58,7 +60,7 @@ public sealed class NotifyTests : IDisposable
         (await RunAsync("list")).ExitCode.ShouldBe(2);
 
         await hook.WaitAsync(1, TimeSpan.FromSeconds(10));
-        hook.Got.Single().Body.ShouldContain("there is no such key");
+        hook.Got.Single().Body.ShouldContain("line 9: nonsense");
         ping.Got.Single().Path.ShouldBe("/s3cr3t-path/fail");
     }
 
@@ -87,7 +89,7 @@ public sealed class NotifyTests : IDisposable
         AppResult run = await RunAsync("run");
 
         run.ExitCode.ShouldBe(1);
-        run.Errors.ShouldContain("WARNING: PGB-0221: a notice could not be delivered: webhook ");
+        await MemoryAsync(static m => m.Contains("failing_since", StringComparison.Ordinal));
         (await RunAsync("status")).Output.ShouldContain("WARNING: PGB-0221: a notice could not be delivered");
     }
 
@@ -98,6 +100,7 @@ public sealed class NotifyTests : IDisposable
         Configure(hook.Url, null);
 
         AppResult first = await RunAsync("status", "--notify");
+        await MemoryAsync(static m => m.Contains("told_at", StringComparison.Ordinal));
         await RunAsync("status", "--notify");
         await RunAsync("status");
 

@@ -54,7 +54,7 @@ public sealed class NotifyReaderTests : IDisposable
     [InlineData("text", "notify: each item is a mapping.")]
     [InlineData("{ ping_file: {0}/url, command: [/bin/true] }", "notify[0].command: ping_file and command are two ways to tell somebody.")]
     [InlineData("{ ping_file: {0}/url, on: [red] }", "notify[0].on: a dead man's switch is told of every run.")]
-    [InlineData("{ webhook_file: {0}/missing }", "Make it (mode 0600) with nothing but the URL in it.")]
+    [InlineData("{ webhook_file: hook.url }", "notify[0].webhook_file: \"hook.url\" is not the whole path of a file.")]
     [InlineData("{ webhook_file: {0}/url, style: teams }", "notify[0].style: \"teams\" is not allowed. Write json or slack.")]
     [InlineData("{ webhook_file: {0}/url, on: [green] }", "notify[0].on: \"green\" is not allowed. Write red, yellow, recovered or drill.")]
     [InlineData("{ webhook_file: {0}/url, on: [] }", "notify[0].on: it would be told nothing.")]
@@ -70,6 +70,16 @@ public sealed class NotifyReaderTests : IDisposable
     )]
     public void A_wrong_channel_is_named(string item, string message) =>
         Should.Throw<PgBackupException>(() => Read(item)).Message.ShouldContain(message);
+
+    [Fact]
+    public void A_file_that_is_missing_costs_no_backup_and_no_other_channel() =>
+        Read("{ webhook_file: {0}/missing }", "{ ping_file: {0}/url }").Count.ShouldBe(2);
+
+    [Fact]
+    public void One_program_may_tell_several_people() =>
+        Read("{ command: [/bin/page, a] }", "{ command: [/bin/page, b] }")
+            .Select(static c => c.Name)
+            .ShouldBe(["command /bin/page", "command /bin/page (2)"]);
 
     [Fact]
     public void One_place_is_named_once() =>

@@ -54,7 +54,7 @@ public sealed class ChannelTests : IDisposable
         {
             Name = "ping",
             PingFile = folder.Write("url", receiver.Url + "\n"),
-            On = new HashSet<NoticeTopic>(),
+            On = [],
         };
 
         (await SendAsync(ping, Sample with { Kind = kind, Level = level })).ShouldBe(Attempt.Delivered);
@@ -209,7 +209,7 @@ public sealed class ChannelTests : IDisposable
         string program = folder.Write("page-me", "#!/bin/sh\necho no network >&2\nexit 7\n");
         File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
 
-        (await SendAsync(Command(program))).ShouldBe(Attempt.Later("it ended with exit code 7: no network"));
+        (await SendAsync(Command(program))).ShouldBe(Attempt.Later("it ended with exit code 7"));
         (await SendAsync(Command(folder["missing"]))).MayPass.ShouldBeFalse();
     }
 
@@ -221,7 +221,10 @@ public sealed class ChannelTests : IDisposable
         using var stop = new CancellationTokenSource();
         Task<Attempt> sending = Deliverer.MakeChannel(Command(program)).SendAsync(Sample, stop.Token);
         int pid;
-        while (!File.Exists(folder["pid"]) || !int.TryParse(await File.ReadAllTextAsync(folder["pid"]), out pid))
+        while (
+            !File.Exists(folder["pid"])
+            || !int.TryParse(await File.ReadAllTextAsync(folder["pid"], TestContext.Current.CancellationToken), out pid)
+        )
         {
             await Task.Delay(20, TestContext.Current.CancellationToken);
         }
@@ -253,7 +256,7 @@ public sealed class ChannelTests : IDisposable
         {
             Name = "webhook",
             WebhookFile = folder.Write("url", url + "\n"),
-            On = new HashSet<NoticeTopic>(),
+            On = [],
         };
 
     private static NotifyConfig Command(params string[] command) =>
@@ -261,14 +264,14 @@ public sealed class ChannelTests : IDisposable
         {
             Name = "command",
             Command = command,
-            On = new HashSet<NoticeTopic>(),
+            On = [],
         };
 
     private static NotifyConfig Mail(int port, SmtpTls tls = SmtpTls.None) =>
         new()
         {
             Name = "smtp",
-            On = new HashSet<NoticeTopic>(),
+            On = [],
             Smtp = new SmtpConfig
             {
                 Host = "127.0.0.1",

@@ -7,8 +7,8 @@ namespace PgBackup.Tests.Notifications;
 public sealed class NoticeDecisionTests
 {
     private static readonly DateTimeOffset Night = new(2026, 3, 1, 3, 0, 0, TimeSpan.Zero);
-    private static readonly HashSet<NoticeTopic> Usual = [NoticeTopic.Red, NoticeTopic.Recovered];
-    private static readonly HashSet<NoticeTopic> All = [.. Enum.GetValues<NoticeTopic>()];
+    private static readonly NoticeTopic[] Usual = [NoticeTopic.Red, NoticeTopic.Recovered];
+    private static readonly NoticeTopic[] All = [.. Enum.GetValues<NoticeTopic>()];
 
     [Fact]
     public void A_good_first_night_is_told_to_nobody() => Decide(null, Of()).Kind.ShouldBeNull();
@@ -125,10 +125,10 @@ public sealed class NoticeDecisionTests
         ChannelMemory? last,
         Situation now,
         DateTimeOffset? time = null,
-        IReadOnlySet<NoticeTopic>? on = null
+        IReadOnlyList<NoticeTopic>? on = null
     ) => NoticeDecision.Of(last, now, on ?? Usual, null, time ?? Night);
 
-    private static Situation Of(params Finding[] findings) => Situation.Of(null, findings);
+    private static Situation Of(params Finding[] findings) => Situation.Of(StatusSample.Of(StatusLevels.Of(findings), findings), []);
 
     private static Finding Loss(string table) => Error(ErrorCode.TableEmptied, $"olympus.public.{table}");
 

@@ -60,24 +60,63 @@ public sealed class NotifyOperationTests : IDisposable
     {
         hook.Hangs = true;
         var other = new ScriptedChannel();
-        Task<NotifyReport> telling = Operation(null, ("hook", hook), ("other", other))
-            .TellAsync(new Occasion(), Red("a"), Patience, Cancel);
+        Task<NotifyReport> telling = TellAsync(Operation(null, ("hook", hook), ("other", other)), new Occasion(), Red("a"));
         await other.WaitAsync(1);
         await AdvanceUntilAsync(telling, TimeSpan.FromSeconds(10));
 
         NotifyReport report = await telling;
-        report.Pending.Single().Channel.ShouldBe("hook");
         report.Results.Single(static r => r.Delivery.Channel == "other").Problem.ShouldBeNull();
-        NotifyReport.Failing(File().TryRead()).Single().Fact.ShouldContain("it did not answer within 10 s");
-
+        NotifyReport.Failing(File().TryRead()).Single().Fact.ShouldContain("hook: it did not answer ");
         int tried = hook.Kinds.Count;
         hook.Hangs = false;
-        await Operation(null, ("hook", hook), ("other", other)).ContinueAsync(report.ToJson(), Patience, Cancel);
+
+        await TellAsync(Operation(null, ("hook", hook), ("other", other)), new Occasion(), Red("a"));
 
         NotifyReport.Failing(File().TryRead()).ShouldBeEmpty();
-        await Operation(null, ("hook", hook), ("other", other)).TellAsync(new Occasion(), Red("a"), Patience, Cancel);
         other.Kinds.Count.ShouldBe(1);
         hook.Kinds.Count.ShouldBe(tried + 1);
+    }
+
+    [Fact]
+    public async Task A_notice_that_is_still_on_its_way_when_a_newer_one_is_made_is_dropped()
+    {
+        NotifyOperation operation = Operation(null, ("hook", hook));
+        IReadOnlyList<Delivery> old = await operation.DecideAsync(new Occasion(), Red("a"), Cancel);
+        clock.Advance(TimeSpan.FromMinutes(1));
+        await TellAsync(Red("b"));
+
+        NotifyReport late = await operation.DeliverAsync(old, Patience, Cancel);
+
+        late.Results.Single().Problem.ShouldNotBeNull();
+        hook.Notices.Single().Findings.Single().Subject.ShouldBe("b");
+        await TellAsync(Red("b"));
+        hook.Kinds.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_record_counts_for_the_channels_that_took_the_notice()
+    {
+        LocalStore store = Store();
+        var other = new ScriptedChannel { Problem = Attempt.Never("it answered 404") };
+        await TellAsync(Operation(store, ("hook", hook), ("other", other)), new Occasion(), Red("a"));
+        System.IO.File.Delete(folder["state/notices.json"]);
+        other.Problem = null;
+
+        await TellAsync(Operation(store, ("hook", hook), ("other", other)), new Occasion(), Red("a"));
+
+        (hook.Kinds.Count, other.Kinds.Count).ShouldBe((1, 2));
+    }
+
+    [Fact]
+    public async Task What_nobody_looked_at_is_not_well()
+    {
+        await TellAsync(Red("a"));
+
+        await TellAsync(null);
+        await TellAsync(null, occasion: new Occasion { Job = "run", Failure = Finding.Error(ErrorCode.LastRunFailed, "run", "it failed") });
+        await TellAsync(Red("a"), occasion: new Occasion { Job = "run" });
+
+        hook.Kinds.ShouldBe([NoticeKind.Red, NoticeKind.Red]);
     }
 
     [Fact]
@@ -86,7 +125,7 @@ public sealed class NotifyOperationTests : IDisposable
         hook.Throws = true;
         var other = new ScriptedChannel();
 
-        NotifyReport report = await Operation(null, ("hook", hook), ("other", other)).TellAsync(new Occasion(), Red("a"), Patience, Cancel);
+        NotifyReport report = await TellAsync(Operation(null, ("hook", hook), ("other", other)), new Occasion(), Red("a"));
 
         other.Kinds.ShouldBe([NoticeKind.Red]);
         report.Problems.Single().Fact.ShouldContain("unexpected error: InvalidOperationException");
@@ -229,11 +268,14 @@ public sealed class NotifyOperationTests : IDisposable
     }
 
     private Task<NotifyReport> TellAsync(
-        StatusReport status,
+        StatusReport? status,
         LocalStore? store = null,
         NoticeFile? file = null,
         Occasion? occasion = null
-    ) => Operation(store, file, ("hook", hook)).TellAsync(occasion ?? new Occasion(), status, Patience, Cancel);
+    ) => TellAsync(Operation(store, file, ("hook", hook)), occasion ?? new Occasion(), status);
+
+    private static async Task<NotifyReport> TellAsync(NotifyOperation operation, Occasion occasion, StatusReport? status) =>
+        await operation.DeliverAsync(await operation.DecideAsync(occasion, status, Cancel), Patience, Cancel);
 
     private NotifyOperation Operation(LocalStore? store, params (string Name, ScriptedChannel Channel)[] channels) =>
         Operation(store, null, channels);
@@ -246,7 +288,7 @@ public sealed class NotifyOperationTests : IDisposable
             {
                 Name = c.Name,
                 Command = ["/bin/true"],
-                On = new HashSet<NoticeTopic> { NoticeTopic.Red, NoticeTopic.Recovered },
+                On = [NoticeTopic.Red, NoticeTopic.Recovered],
             }),
         ];
         var settings = new NotifySettings

@@ -11,7 +11,7 @@ namespace PgBackup.App.Verbs.Look;
 internal static class StatusVerb
 {
     /// <summary>The verb.</summary>
-    public static Command Command(GlobalOptions options)
+    public static Command Command(GlobalOptions options, Aftermath aftermath)
     {
         var nagios = new Option<bool>("--nagios")
         {
@@ -71,7 +71,13 @@ internal static class StatusVerb
                     if (parsed.GetValue(notify))
                     {
                         RequireSomebody(installation);
-                        await Aftermath.NotifyAsync(installation.Notify(), new Occasion(), report);
+                        await aftermath.NotifyAsync(
+                            installation.Notify(),
+                            NotifySettings.Of(installation.Config),
+                            new Occasion(),
+                            report,
+                            cancel
+                        );
                     }
 
                     return exitCode;

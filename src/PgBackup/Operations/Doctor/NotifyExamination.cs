@@ -8,7 +8,7 @@ internal sealed class NotifyExamination(BackupConfig config)
     /// <summary>Looks, and writes it down. Nothing is sent.</summary>
     public Task RunAsync(Sheet sheet)
     {
-        sheet.Add($"{Words.Count(config.Notify.Count, "channel")} of `notify:`", [.. Missing(), .. Programs()]);
+        sheet.Add($"{Words.Count(config.Notify.Count, "channel")} of `notify:`", [.. Missing(), .. Programs(), .. Files()]);
         return Task.CompletedTask;
     }
 
@@ -37,6 +37,18 @@ internal sealed class NotifyExamination(BackupConfig config)
             );
         }
     }
+
+    private IEnumerable<Finding> Files() =>
+        from channel in config.Notify
+        from file in (string?[])[channel.PingFile, channel.WebhookFile, channel.Smtp?.PasswordFile]
+        where file is not null && !File.Exists(file)
+        select Finding.Error(
+            ErrorCode.NotifierFailing,
+            channel.Name,
+            $"the file {file} does not exist",
+            "nothing can be delivered to this channel",
+            "Make it (mode 0600) with nothing but the URL, or the password, in it"
+        );
 
     private IEnumerable<Finding> Programs() =>
         from channel in config.Notify
