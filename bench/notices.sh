@@ -28,6 +28,7 @@ cleanup() {
   [ -z "$listener" ] || kill "$listener" 2>/dev/null || true
   # What was left behind to deliver notices; it has this config among its arguments.
   pkill -KILL -f "deliver --config $work/" 2>/dev/null || true
+  pkill -KILL -f "^sleep 600\.$$" 2>/dev/null || true
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -47,7 +48,7 @@ podman exec -e PGUSER=postgres "$server" bash /tmp/fixture.sh --identities "$ide
 
 echo "http://127.0.0.1:$port/ping" >"$work/ping.url"
 echo "http://127.0.0.1:$port/hook" >"$work/hook.url"
-printf '#!/bin/sh\nexec sleep 600\n' >"$work/page-me"
+printf '#!/bin/sh\nexec sleep 600.%s\n' $$ >"$work/page-me"
 chmod 700 "$work/page-me"; chmod 600 "$work"/*.url
 for build in quiet hanging; do
   cat >"$work/$build.yaml" <<END
