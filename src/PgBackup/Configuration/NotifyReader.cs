@@ -121,6 +121,14 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
         }
 
         string host = section.RequiredText("host", "Write the mail server, for instance host: mail.example.org.");
+        if (
+            host.Contains('/', StringComparison.Ordinal)
+            || (host.Contains(':', StringComparison.Ordinal) && !IPAddress.TryParse(host, out _))
+        )
+        {
+            section.Error("host", "it is not the name of a host.", "Write the name alone, and port: beside it.");
+        }
+
         bool isLocal = host == "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
         int port = section.Number("port", isLocal ? 25 : SubmissionPort, 1, 65535);
         var smtp = new SmtpConfig
@@ -235,7 +243,7 @@ internal sealed partial class NotifyReader(List<ConfigError> errors)
         string? file = section.Text(key);
         if (file is not null && !Path.IsPathRooted(file))
         {
-            section.Error(key, $"\"{file}\" is not the whole path of a file.", $"Write for instance {key}: /etc/olympus-pgbackup/{key}.");
+            section.Error(key, "it is not the whole path of a file.", $"Write for instance {key}: /etc/olympus-pgbackup/{key}.");
         }
 
         return file;

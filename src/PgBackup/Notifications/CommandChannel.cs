@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using PgBackup.Tools;
 
 namespace PgBackup.Notifications;
@@ -15,16 +14,31 @@ internal sealed class CommandChannel(IReadOnlyList<string> command) : IChannel
         {
             var call = new ToolCommand(command[0], [.. command.Skip(1)]);
             await using var tool = ToolProcess.Start(call);
-            // A read of its output heeds no cancellation; its end ends that too.
             await using CancellationTokenRegistration end = cancel.UnsafeRegister(static t => ((ToolProcess)t!).Kill(), tool);
-            ToolResult result = await tool.FinishAsync(Encoding.UTF8.GetString(notice.ToJson()) + "\n", CancellationToken.None);
-            return result.ExitCode == 0
+            // Its exit decides. What it leaves behind may hold its output open, which nobody reads.
+            _ = tool.Output.CopyToAsync(Stream.Null, CancellationToken.None);
+            await FeedAsync(tool, notice);
+            int exitCode = await tool.WaitAsync(CancellationToken.None);
+            return exitCode == 0
                 ? Attempt.Delivered
-                : Attempt.Later(string.Create(CultureInfo.InvariantCulture, $"it ended with exit code {result.ExitCode}"));
+                : Attempt.Later(string.Create(CultureInfo.InvariantCulture, $"it ended with exit code {exitCode}"));
         }
         catch (PgBackupException e) when (e.Code != ErrorCode.Cancelled)
         {
             return Attempt.Never(e.Message);
+        }
+    }
+
+    private static async Task FeedAsync(ToolProcess tool, Notice notice)
+    {
+        try
+        {
+            await tool.Input.WriteAsync((byte[])[.. notice.ToJson(), (byte)'\n']);
+            await tool.Input.DisposeAsync();
+        }
+        catch (IOException)
+        {
+            // It ended, or was ended, without reading: its exit code shows whether that was right.
         }
     }
 }

@@ -13,6 +13,8 @@ internal sealed class Deliverer(IReadOnlyList<NotifyConfig> channels, TimeProvid
     // A program may have a telephone to ring. It is not started again when this is over: it may have told somebody.
     private static readonly TimeSpan ProgramTime = TimeSpan.FromMinutes(1);
 
+    private static readonly TimeSpan EndTime = TimeSpan.FromMilliseconds(300);
+
     private static readonly TimeSpan[] Pauses =
     [
         TimeSpan.FromSeconds(1),
@@ -59,22 +61,25 @@ internal sealed class Deliverer(IReadOnlyList<NotifyConfig> channels, TimeProvid
                 return new Delivered(delivery, problem);
             }
 
+            Task<Attempt>? sending = null;
             using var time = new CancellationTokenSource(longest, clock);
             using var attempt = CancellationTokenSource.CreateLinkedTokenSource(stop, time.Token);
             try
             {
                 // One that heeds no cancellation, as a program that cannot be killed, is left behind.
-                Attempt result = await Task.Run(() => channel.SendAsync(delivery.Notice, attempt.Token), CancellationToken.None)
-                    .WaitAsync(attempt.Token);
+                sending = Task.Run(() => channel.SendAsync(delivery.Notice, attempt.Token), CancellationToken.None);
+                Attempt result = await sending.WaitAsync(attempt.Token);
                 if (result.Problem is null || !result.MayPass)
                 {
-                    return new Delivered(delivery, result.Problem);
+                    return new Delivered(delivery, result.Problem, result.Arrived);
                 }
 
                 problem = result.Problem;
             }
             catch (OperationCanceledException) when (attempt.IsCancellationRequested)
             {
+                // A program is being ended: this one must not end before.
+                await Task.WhenAny(sending!, Task.Delay(EndTime, clock, CancellationToken.None));
                 problem = stop.IsCancellationRequested ? problem : $"it did not answer within {longest.TotalSeconds:0} s";
                 if (config.Command is not null)
                 {

@@ -45,4 +45,5 @@ public sealed record Handover
 /// <summary>How a delivery ended.</summary>
 /// <param name="Delivery">Which.</param>
 /// <param name="Problem">Why it did not arrive; null where it did.</param>
-public sealed record Delivered(Delivery Delivery, string? Problem);
+/// <param name="Arrived">It arrived, if not everywhere.</param>
+public sealed record Delivered(Delivery Delivery, string? Problem, bool Arrived = false);

@@ -20,12 +20,10 @@ internal sealed class HttpChannel(NotifyConfig config) : IChannel
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
-    private string File => (config.PingFile ?? config.WebhookFile)!;
-
     /// <inheritdoc/>
     public async Task<Attempt> SendAsync(Notice notice, CancellationToken cancel)
     {
-        if (ReadUrl(out string problem) is not { } url)
+        if (NotifyUrl.TryRead((config.PingFile ?? config.WebhookFile)!, out string problem) is not { } url)
         {
             return Attempt.Never(problem);
         }
@@ -92,33 +90,5 @@ internal sealed class HttpChannel(NotifyConfig config) : IChannel
             : notice.Kind == NoticeKind.Test ? "/log"
             : null;
         return end is null ? url : new UriBuilder(url) { Path = url.AbsolutePath.TrimEnd('/') + end }.Uri;
-    }
-
-    private Uri? ReadUrl(out string problem)
-    {
-        problem = "";
-        try
-        {
-            TrustedFile.Require(File, "file of the URL");
-            string text = SmallFile.Lines(File)[0].Trim();
-            if (
-                Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && (url.Scheme == Uri.UriSchemeHttps || url.Scheme == Uri.UriSchemeHttp)
-            )
-            {
-                return url;
-            }
-
-            problem = $"what {File} holds is no URL of http or https";
-        }
-        catch (PgBackupException e)
-        {
-            problem = e.Message;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            problem = $"{File} cannot be read: {e.Message}";
-        }
-
-        return null;
     }
 }

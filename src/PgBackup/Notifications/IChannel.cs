@@ -10,12 +10,16 @@ internal interface IChannel
 }
 
 /// <summary>How an attempt to deliver a notice ended.</summary>
-/// <param name="Problem">Why it was not delivered, without a secret; null where it was.</param>
+/// <param name="Problem">Why it was not delivered, or not to all, without a secret; null where it was.</param>
 /// <param name="MayPass">Another attempt may succeed.</param>
-internal sealed record Attempt(string? Problem, bool MayPass)
+/// <param name="Arrived">It arrived, if not everywhere.</param>
+internal sealed record Attempt(string? Problem, bool MayPass, bool Arrived = false)
 {
     /// <summary>It arrived.</summary>
-    public static Attempt Delivered { get; } = new(null, false);
+    public static Attempt Delivered { get; } = new(null, false, true);
+
+    /// <summary>It arrived, and not at all that it should.</summary>
+    public static Attempt DeliveredInPart(string problem) => new(Foreign.Line(problem), false, true);
 
     /// <summary>It did not, and may later.</summary>
     public static Attempt Later(string problem) => new(Foreign.Line(problem), true);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using MailKit;
 using MailKit.Net.Smtp;
@@ -8,17 +9,28 @@ using PgBackup.Host;
 
 namespace PgBackup.Notifications;
 
-/// <summary>Mail by a server, with MailKit. Its certificate must be good.</summary>
+/// <summary>Mail by a server, with MailKit. Its certificate must be good. Of what the server says only the codes are told: some repeat the
+/// password.</summary>
 /// <param name="config">The server.</param>
 internal sealed class MailChannel(SmtpConfig config) : IChannel
 {
+    // All that a server says while it takes a mail, certificates included, is some 10 kB.
+    private const long MostBytes = 1 << 20;
+
+    private const int Permanent = 500;
+
     /// <inheritdoc/>
     public async Task<Attempt> SendAsync(Notice notice, CancellationToken cancel)
     {
         try
         {
-            using var client = new SmtpClient { CheckCertificateRevocation = false };
-            await client.ConnectAsync(config.Host, config.Port, Security(config.Tls), cancel);
+            using var socket = new TcpClient();
+            await socket.ConnectAsync(config.Host, config.Port, cancel);
+            // A server that never stops talking heeds no cancellation: this ends it.
+            await using CancellationTokenRegistration end = cancel.UnsafeRegister(static s => ((TcpClient)s!).Dispose(), socket);
+            await using var stream = new CappedStream(socket.GetStream(), MostBytes);
+            using var client = new Client { CheckCertificateRevocation = false };
+            await client.ConnectAsync(stream, config.Host, config.Port, Security(config.Tls), cancel);
             if (config is { User: { } user, PasswordFile: { } file })
             {
                 TrustedFile.Require(file, "file of the password");
@@ -27,44 +39,41 @@ internal sealed class MailChannel(SmtpConfig config) : IChannel
 
             using MimeMessage mail = Mail(notice);
             await client.SendAsync(mail, cancel);
-            await client.DisconnectAsync(quit: true, cancel);
-            return Attempt.Delivered;
+            // It has the mail, whatever it says now.
+            return client.Refused.Count == 0
+                ? Attempt.Delivered
+                : Attempt.DeliveredInPart($"it took the mail, but not for {string.Join(", ", client.Refused)}");
         }
-        catch (PgBackupException e)
+        catch (Exception e) when (!cancel.IsCancellationRequested)
         {
-            return Attempt.Never(e.Message);
+            return Failed(e);
         }
-        catch (UnauthorizedAccessException e)
+    }
+
+    private Attempt Failed(Exception error) =>
+        error switch
         {
-            return Attempt.Never(e.Message);
-        }
-        catch (AuthenticationException e) when (e.InnerException is SmtpCommandException inner && (int)inner.StatusCode < 500)
-        {
-            return Attempt.Later(e.Message);
-        }
-        catch (AuthenticationException e)
-        {
-            return Attempt.Never($"it does not let {config.User} in: {e.Message}");
-        }
-        catch (NotSupportedException e)
-        {
-            return Attempt.Never(e.Message); // no STARTTLS, or no way to sign in
-        }
-        catch (SmtpCommandException e) when ((int)e.StatusCode >= 500)
-        {
-            return Attempt.Never($"it answered {(int)e.StatusCode}: {e.Message}");
-        }
-        catch (SslHandshakeException e)
-        {
-            return Attempt.Later($"no encrypted connection: {(e.InnerException ?? e).Message}");
-        }
-        catch (Exception e)
-            when (!cancel.IsCancellationRequested
-                && e is CommandException or ProtocolException or ServiceNotConnectedException or IOException or SocketException
-            )
-        {
-            return Attempt.Later(e.Message);
-        }
+            PgBackupException or UnauthorizedAccessException => Attempt.Never(error.Message),
+            AuthenticationException { InnerException: SmtpCommandException refused } => Answered(
+                refused,
+                $"to the password of {config.User}"
+            ),
+            AuthenticationException => Attempt.Never($"it does not let {config.User} in"),
+            NotSupportedException => Attempt.Never("it has no STARTTLS, or no way to sign in"),
+            SmtpCommandException { Mailbox: { } who } refused => Answered(refused, $"to {who.Address}"),
+            SmtpCommandException refused => Answered(refused, "to the mail"),
+            SslHandshakeException => Attempt.Later($"no encrypted connection: {(error.InnerException ?? error).Message}"),
+            SocketException socket => Attempt.Later($"no connection: {socket.Message}"),
+            CommandException or ProtocolException => Attempt.Later("it does not answer as a mail server does"),
+            IOException or ServiceNotConnectedException => Attempt.Later($"the connection ended: {error.Message}"),
+            _ => Attempt.Never($"an unexpected error: {error.GetType().Name}"),
+        };
+
+    private static Attempt Answered(SmtpCommandException refused, string what)
+    {
+        int code = (int)refused.StatusCode;
+        string text = string.Create(CultureInfo.InvariantCulture, $"it answered {code} {what}");
+        return code >= Permanent ? Attempt.Never(text) : Attempt.Later(text);
     }
 
     private MimeMessage Mail(Notice notice)
@@ -90,4 +99,13 @@ internal sealed class MailChannel(SmtpConfig config) : IChannel
             SmtpTls.Implicit => SecureSocketOptions.SslOnConnect,
             _ => SecureSocketOptions.None,
         };
+
+    // One colleague who left must not cost the others their mail.
+    private sealed class Client : SmtpClient
+    {
+        public List<string> Refused { get; } = [];
+
+        protected override void OnRecipientNotAccepted(MimeMessage message, MailboxAddress mailbox, SmtpResponse response) =>
+            Refused.Add(mailbox.Address);
+    }
 }

@@ -19,7 +19,7 @@ public sealed class NoticeFile(string path)
     {
         try
         {
-            return TrustedFile.Problem(path) is null && File.Exists(path)
+            return TrustedFile.Problem(path) is null && NamedFile.IsRegular(path) is true
                 ? JsonSerializer.Deserialize(SmallFile.Bytes(path).Bytes, NoticeJson.Default.NoticeMemory)
                 : null;
         }

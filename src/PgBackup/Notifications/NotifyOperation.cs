@@ -123,13 +123,13 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
             _ = file.Update(new NoticeMemory(), m => m with { Channels = Known(m.Channels.Concat(results.Select(r => After(m, r)))) });
         }
 
-        Notice? told = results.FirstOrDefault(static r => r.Problem is null && r.Delivery.After is not null)?.Delivery.Notice;
+        Notice? told = results.FirstOrDefault(static r => r.Arrived && r.Delivery.After is not null)?.Delivery.Notice;
         if (Recorder is not null && told is not null)
         {
             int of = results.Count(static r => r.Delivery.After is not null);
             string[] arrived =
             [
-                .. results.Where(static r => r.Delivery.After is not null && r.Problem is null).Select(static r => r.Delivery.Channel),
+                .. results.Where(static r => r.Delivery.After is not null && r.Arrived).Select(static r => r.Delivery.Channel),
             ];
             Record begun = Recorder.Begin(
                 RecordKind.Notice,
@@ -154,10 +154,12 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
     {
         ChannelMemory before = memory.Channels.GetValueOrDefault(result.Delivery.Channel) ?? new ChannelMemory();
         bool isStale = before.DecidedAt > result.Delivery.Notice.Time;
-        ChannelMemory after =
-            result.Problem is null ? (isStale ? before : result.Delivery.After ?? before) with { FailingSince = null, Problem = null }
+        ChannelMemory after = result.Arrived ? (isStale ? before : result.Delivery.After ?? before) : before;
+        DateTimeOffset? since = before.FailingSince ?? clock.GetUtcNow();
+        after =
+            result.Problem is null ? after with { FailingSince = null, Problem = null }
             : isStale ? before
-            : before with { FailingSince = before.FailingSince ?? clock.GetUtcNow(), Problem = result.Problem };
+            : after with { FailingSince = since, Problem = result.Problem };
         return new(result.Delivery.Channel, after);
     }
 

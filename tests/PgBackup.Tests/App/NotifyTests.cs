@@ -142,6 +142,11 @@ public sealed class NotifyTests : IDisposable
         Configure(null, ping.Url);
 
         (await RunAsync("doctor", "--only", "notify")).Output.ShouldNotContain("PGB-022");
+        folder.Write("ping.url", "no s3cr3t url\n");
+        AppResult broken = await RunAsync("doctor", "--only", "notify");
+        broken.ExitCode.ShouldBe(1);
+        broken.Output.ShouldContain("PGB-0221");
+        broken.Output.ShouldNotContain("s3cr3t");
     }
 
     private Task<AppResult> RunAsync(params string[] arguments) =>

@@ -145,7 +145,7 @@ public sealed class ChannelTests : IDisposable
     [Fact]
     public async Task A_wrong_password_is_not_tried_again()
     {
-        await using var server = new MailServer { Extensions = ["AUTH PLAIN"], SignedIn = "535 no" };
+        await using var server = new MailServer { Extensions = ["AUTH PLAIN"], SignedIn = "535 no, not passw0rd" };
 
         Attempt attempt = await SendAsync(WithPassword(Mail(server.Port)));
 
@@ -233,6 +233,39 @@ public sealed class ChannelTests : IDisposable
 
         (await sending.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken)).Problem.ShouldNotBeNull();
         Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}")).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task What_a_program_leaves_behind_is_not_waited_for()
+    {
+        string program = folder.Write("page-me", "#!/bin/sh\ncat >/dev/null\nsleep 20 &\nexit 0\n");
+        File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+
+        Attempt attempt = await SendAsync(Command(program)).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+
+        attempt.ShouldBe(Attempt.Delivered);
+    }
+
+    [Fact]
+    public async Task A_mail_server_that_never_stops_talking_is_left()
+    {
+        await using var server = new MailServer { Greeting = "220-" + new string('x', 4 << 20) };
+
+        Attempt attempt = await SendAsync(Mail(server.Port)).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+
+        attempt.Problem.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task One_recipient_who_is_refused_costs_the_others_nothing()
+    {
+        await using var server = new MailServer { RefusedRecipient = "gone@example.org" };
+        NotifyConfig mail = Mail(server.Port);
+
+        Attempt attempt = await SendAsync(mail with { Smtp = mail.Smtp! with { To = ["ops@example.org", "gone@example.org"] } });
+
+        attempt.ShouldBe(Attempt.DeliveredInPart("it took the mail, but not for gone@example.org"));
+        server.Mails.Count.ShouldBe(1);
     }
 
     private static Notice Sample =>

@@ -36,6 +36,12 @@ internal sealed class MailServer : IAsyncDisposable
     /// <summary>How it answers the first sender.</summary>
     public string? FirstSender { get; set; }
 
+    /// <summary>What it says first.</summary>
+    public string Greeting { get; init; } = "220 test";
+
+    /// <summary>Somebody whom it does not know.</summary>
+    public string? RefusedRecipient { get; init; }
+
     /// <summary>The mails.</summary>
     public ConcurrentQueue<string> Mails { get; } = new();
 
@@ -72,7 +78,7 @@ internal sealed class MailServer : IAsyncDisposable
             using (client)
             {
                 Stream stream = client.GetStream();
-                await SayAsync(stream, "220 test");
+                await SayAsync(stream, Greeting);
                 while (await LineAsync(stream) is { } line)
                 {
                     Commands.Enqueue(line);
@@ -99,6 +105,10 @@ internal sealed class MailServer : IAsyncDisposable
 
                         Mails.Enqueue(mail.ToString());
                         await SayAsync(stream, "250 taken");
+                    }
+                    else if (word == "RCPT" && RefusedRecipient is { } gone && line.Contains(gone, StringComparison.Ordinal))
+                    {
+                        await SayAsync(stream, "550 unknown");
                     }
                     else if (word == "MAIL" && FirstSender is { } refusal)
                     {

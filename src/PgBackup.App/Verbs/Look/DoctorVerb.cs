@@ -10,7 +10,7 @@ namespace PgBackup.App.Verbs.Look;
 /// <summary><c>doctor</c>: has the next run, drill and restore all that they need?</summary>
 internal static class DoctorVerb
 {
-    private static readonly TimeSpan TestTime = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan TestTime = TimeSpan.FromSeconds(12);
 
     /// <summary>The verb.</summary>
     public static Command Command(GlobalOptions options)
@@ -90,6 +90,7 @@ internal static class DoctorVerb
             throw new PgBackupException(ErrorCode.Usage, "the config names nobody to tell.", "Write `notify:` (docs/notices.md).");
         }
 
+        long start = installation.Clock.GetTimestamp();
         NotifyReport report = await installation.Notify().TestAsync(TestTime, cancel);
         LookedAt[] looked =
         [
@@ -120,7 +121,7 @@ internal static class DoctorVerb
                         )
                     ),
             ],
-            Seconds = 0,
+            Seconds = Math.Round(installation.Clock.GetElapsedTime(start).TotalSeconds, 3),
         };
         if (parsed.GetValue(options.Json))
         {

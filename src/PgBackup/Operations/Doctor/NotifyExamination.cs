@@ -38,17 +38,32 @@ internal sealed class NotifyExamination(BackupConfig config)
         }
     }
 
-    private IEnumerable<Finding> Files() =>
-        from channel in config.Notify
-        from file in (string?[])[channel.PingFile, channel.WebhookFile, channel.Smtp?.PasswordFile]
-        where file is not null && !File.Exists(file)
-        select Finding.Error(
-            ErrorCode.NotifierFailing,
-            channel.Name,
-            $"the file {file} does not exist",
-            "nothing can be delivered to this channel",
-            "Make it (mode 0600) with nothing but the URL, or the password, in it"
-        );
+    private IEnumerable<Finding> Files()
+    {
+        foreach (NotifyConfig channel in config.Notify)
+        {
+            string problem = "";
+            if ((channel.PingFile ?? channel.WebhookFile) is { } url)
+            {
+                _ = NotifyUrl.TryRead(url, out problem);
+            }
+            else if (channel.Smtp?.PasswordFile is { } password && !File.Exists(password))
+            {
+                problem = $"the file {password} does not exist";
+            }
+
+            if (problem.Length > 0)
+            {
+                yield return Finding.Error(
+                    ErrorCode.NotifierFailing,
+                    channel.Name,
+                    $"nothing can be delivered: {channel.Name}",
+                    problem,
+                    "Write nothing but the URL, or the password, into the file (mode 0600)"
+                );
+            }
+        }
+    }
 
     private IEnumerable<Finding> Programs() =>
         from channel in config.Notify
