@@ -75,7 +75,7 @@ public sealed class NotifyTests : IDisposable
 
         run.ExitCode.ShouldBe(1);
         run.Errors.ShouldNotContain("PGB-0221");
-        await hook.WaitAsync(2, TimeSpan.FromSeconds(15));
+        await hook.WaitAsync(2, TimeSpan.FromSeconds(40));
         hook.Got.Select(static g => JsonDocument.Parse(g.Body).RootElement.GetProperty("id").GetString()).Distinct().Count().ShouldBe(1);
         await MemoryAsync(static m => !m.Contains("failing_since", StringComparison.Ordinal));
     }
@@ -155,7 +155,7 @@ public sealed class NotifyTests : IDisposable
     private async Task MemoryAsync(Func<string, bool> holds)
     {
         string file = folder["state/olympus-pgbackup/notices-olympus.json"];
-        for (int i = 0; i < 250; i++)
+        for (int i = 0; i < 1000; i++)
         {
             if (File.Exists(file) && holds(await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)))
             {
