@@ -224,6 +224,32 @@ public sealed class NotifyOperationTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_that_failed_here_is_not_wrong_any_more_once_another_host_made_a_newer_snapshot()
+    {
+        var failure = Finding.Error(ErrorCode.LastRunFailed, "run", "the last `run` failed");
+        await TellAsync(Green(), occasion: new Occasion { Job = "run", Failure = failure });
+        await TellAsync(WithNewest("20260301T020000Z"));
+        hook.Kinds.ShouldBe([NoticeKind.Red]);
+
+        await TellAsync(WithNewest("20260302T020000Z"));
+
+        hook.Kinds.ShouldBe([NoticeKind.Red, NoticeKind.Recovered]);
+    }
+
+    [Fact]
+    public async Task A_job_that_nobody_starts_again_is_not_wrong_for_ever()
+    {
+        var failure = Finding.Error(ErrorCode.JobFailed, "prune", "the last `prune` failed");
+        await TellAsync(Green(), occasion: new Occasion { Job = "prune", Failure = failure });
+        clock.Advance(TimeSpan.FromDays(34));
+        await TellAsync(Green());
+        clock.Advance(TimeSpan.FromDays(2));
+        await TellAsync(Green());
+
+        hook.Kinds.ShouldBe([NoticeKind.Red, NoticeKind.Reminder, NoticeKind.Recovered]);
+    }
+
+    [Fact]
     public async Task What_a_check_found_is_settled_by_the_same_check_or_a_whole_one()
     {
         var failure = Finding.Error(ErrorCode.JobFailed, "check", "the last `check` found something wrong");
@@ -255,6 +281,19 @@ public sealed class NotifyOperationTests : IDisposable
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     private static StatusReport Green() => StatusSample.Of(StatusLevel.Green);
+
+    private static StatusReport WithNewest(string id)
+    {
+        StatusReport green = Green();
+        var newest = new PlacedSnapshot
+        {
+            Id = id,
+            AgeSeconds = 1,
+            Stores = ["local"],
+            Bytes = 1,
+        };
+        return green with { Figures = green.Figures with { NewestComplete = newest } };
+    }
 
     private static StatusReport Red(string table) =>
         StatusSample.Of(StatusLevel.Red, Finding.Error(ErrorCode.TableEmptied, table, $"{table} has no rows"));
