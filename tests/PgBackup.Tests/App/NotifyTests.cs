@@ -18,7 +18,12 @@ public sealed class NotifyTests : IDisposable
         File.WriteAllBytes(folder[$"store/{manifest.Id}/manifest.json"], manifest.ToJson());
     }
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose()
+    {
+        // A verb leaves a process behind that delivers, and writes below the folder.
+        LeftBehind.End(folder.Path);
+        folder.Dispose();
+    }
 
     [Fact]
     public async Task A_run_that_fails_is_told_within_ten_seconds_with_its_reason_and_what_mends_it()
