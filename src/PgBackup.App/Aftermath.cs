@@ -49,7 +49,7 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
             }
 
             bool failed = exitCode is 1 or WrongUsage;
-            bool tells = installation.Config.Notify.Count > 0 && Concerns(verb, parsed, changed) && (!isCancelled || (isRun && failed));
+            bool tells = installation.Config.Notify.Count > 0 && changed && (!isCancelled || (isRun && failed));
             bool measures = installation.Config.MetricsFile is not null && changed && !isCancelled;
             if ((exitCode == WrongUsage && !isRun) || !(tells || measures))
             {
@@ -130,10 +130,6 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
             Terminal.Message(told.TrimEnd('\n'));
         }
     }
-
-    // A look that finds something wrong concerns others too; the rest of what only tells does not.
-    private static bool Concerns(string verb, ParseResult parsed, bool changed) =>
-        changed || (verb == "check" && !parsed.GetValue<bool>("--repair"));
 
     private static Occasion Of(string verb, ParseResult parsed, int exitCode)
     {

@@ -194,9 +194,9 @@ internal static class CommandLine
             _ => false,
         };
 
-    // It changes what the stores hold or say. `check` does so only where it repairs.
+    // It changes what the stores hold or say. A check leaves a record of what it found.
     private static bool DoesSomething(ParseResult parsed, GlobalOptions options) =>
-        !OnlyTells(parsed, options) && (parsed.CommandResult.Command.Name != "check" || parsed.GetValue<bool>("--repair"));
+        parsed.CommandResult.Command.Name == "check" || !OnlyTells(parsed, options);
 
     /// <summary>All verbs with their options.</summary>
     public static RootCommand Build(GlobalOptions options, TimeProvider clock)

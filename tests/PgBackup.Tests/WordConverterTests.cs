@@ -29,7 +29,21 @@ public sealed class WordConverterTests
     [Fact]
     public void The_kinds_of_records_have_theirs() =>
         Words<RecordKind>(RecordKinds.Word)
-            .ShouldBe(["unknown", "run", "prune", "restore", "drill", "key-test", "confirm", "pin", "unpin", "repair", "notice"]);
+            .ShouldBe([
+                "unknown",
+                "run",
+                "prune",
+                "restore",
+                "drill",
+                "key-test",
+                "confirm",
+                "pin",
+                "unpin",
+                "repair",
+                "notice",
+                "check",
+                "damage",
+            ]);
 
     [Fact]
     public void The_results_of_records_have_theirs() =>

@@ -92,12 +92,14 @@ public sealed partial class Installation
     /// <param name="identity">The private key.</param>
     /// <param name="tools">What decodes; the check does not dispose it.</param>
     /// <param name="journal">Remembers what was read, or null.</param>
+    /// <param name="repair">What is damaged or missing is copied from a store that has it whole.</param>
     /// <param name="progress">For a display.</param>
     public StoresCheck Check(
         IReadOnlyList<BackupStore> those,
         Identity? identity,
         DecodingTools tools,
         CheckJournal? journal,
+        bool repair,
         Progress progress
     ) =>
         new(
@@ -112,13 +114,12 @@ public sealed partial class Installation
         {
             MaxAge = config.MaxAge,
             Losses = Losses(),
+            Recorder = Recorder(progress),
+            Repair = repair ? new StoresRepair(Stores(), clock, progress) : null,
         };
 
     /// <summary>The tools that decode the dumps of any version; of an image, where one is named.</summary>
     public DecodingTools ToolsToDecode(string? image) => new(config.Source, image, clock);
-
-    /// <summary>Repairs of what a check found, from all stores.</summary>
-    public StoresRepair Repair(Progress progress) => new(Stores(), clock, progress) { Recorder = Recorder(progress) };
 
     /// <summary>A restore of databases and roles.</summary>
     public RestoreOperation Restore(IObjectStore store, Identity? identity, Progress progress) =>

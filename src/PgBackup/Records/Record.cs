@@ -52,6 +52,9 @@ public sealed record Record
     /// <summary>The store that it was done with; null for all of them.</summary>
     public string? Store { get; init; }
 
+    /// <summary>How deep a check looked; null for one that could not look, and for all other kinds.</summary>
+    public CheckDepth? Depth { get; init; }
+
     /// <summary>What was found, and for a failure why; the gravest first, capped when it is written.</summary>
     public IReadOnlyList<Finding> Findings
     {

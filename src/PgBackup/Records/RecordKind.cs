@@ -38,6 +38,12 @@ public enum RecordKind
 
     /// <summary>Somebody was told how the backups stand.</summary>
     Notice,
+
+    /// <summary>A check that found nothing damaged, or could not look.</summary>
+    Check,
+
+    /// <summary>A check that found something damaged. A kind of its own: a name alone tells that there is something to read.</summary>
+    Damage,
 }
 
 /// <summary>The words of <see cref="RecordKind"/>, in names of records and in JSON.</summary>
@@ -57,6 +63,8 @@ public static class RecordKinds
             RecordKind.Unpin => "unpin",
             RecordKind.Repair => "repair",
             RecordKind.Notice => "notice",
+            RecordKind.Check => "check",
+            RecordKind.Damage => "damage",
             _ => "unknown",
         };
 

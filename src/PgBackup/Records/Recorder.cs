@@ -103,8 +103,10 @@ public sealed class Recorder(string cluster, bool namesWho, IReadOnlyList<IObjec
                 continue;
             }
 
-            // A host that restores may have no right to write, and needs none.
-            Severity severity = record.Kind == RecordKind.Restore ? Severity.Note : Severity.Warning;
+            // A host that restores or checks may have no right to write, and needs none.
+            Severity severity = record.Kind is RecordKind.Restore or RecordKind.Check or RecordKind.Damage
+                ? Severity.Note
+                : Severity.Warning;
             string what = $"{store.Name}: the record of this {record.Kind.Word()} could not be written";
             findings.Add(Finding.Of(severity, ErrorCode.RecordNotWritten, store.Name, what, error));
         }

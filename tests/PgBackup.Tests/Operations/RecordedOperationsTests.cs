@@ -102,18 +102,41 @@ public sealed class RecordedOperationsTests : IDisposable
         await FillAsync(1, 0);
         string part = $"{Ago(0)}/{SnapshotSample.Of(Ago(0)).Parts.Keys.First()}";
         stores.Flip("local", part);
-        await using DecodingTools tools = installation.ToolsToDecode(null);
-        CheckReport found = await installation
-            .Check(installation.Stores(), null, tools, null, quiet)
-            .RunAsync(null, CheckDepth.ReadData, Cancel);
 
-        StoresRepair.IsNeeded(found).ShouldBeTrue();
-        await installation.Repair(quiet).RunAsync(found, Cancel);
+        (await CheckAsync(null, CheckDepth.ReadData, repair: true)).IsRight.ShouldBeFalse();
 
         Record record = Both().ShouldHaveSingleItem();
-        (record.Kind, record.Result).ShouldBe((RecordKind.Repair, RecordResult.Ok));
+        (record.Kind, record.Result, record.Depth).ShouldBe((RecordKind.Repair, RecordResult.Ok, CheckDepth.ReadData));
         record.Summary.ShouldBe("1 object repaired, 0 snapshots copied into stores that lacked them");
         record.Findings.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_check_is_a_record_of_how_deep_it_looked_and_its_name_tells_of_damage()
+    {
+        await FillAsync(1, 0);
+        await CheckAsync(null, CheckDepth.Present);
+        Record good = Both().ShouldHaveSingleItem();
+        (good.Kind, good.Result, good.Depth, good.Snapshot).ShouldBe((RecordKind.Check, RecordResult.Ok, CheckDepth.Present, null));
+        good.Summary.ShouldBe("2 snapshots checked (names and sizes): all right");
+        stores.Flip("local", $"{Ago(0)}/{SnapshotSample.Of(Ago(0)).Parts.Keys.First()}");
+
+        await CheckAsync(SnapshotRef.Latest, CheckDepth.ReadData);
+
+        Record bad = Both().Single(static r => r.Kind == RecordKind.Damage);
+        (bad.Result, bad.Depth, bad.Snapshot).ShouldBe((RecordResult.Failed, CheckDepth.ReadData, Ago(0).ToString()));
+        bad.Summary.ShouldBe("1 snapshot checked (every byte read): 1 DAMAGED");
+        Finding damage = bad.Findings.ShouldHaveSingleItem();
+        (damage.Code, damage.Subject).ShouldBe((ErrorCode.ObjectDamaged, $"local/{Ago(0)}"));
+    }
+
+    [Fact]
+    public async Task A_check_that_could_not_look_is_a_record_without_a_depth()
+    {
+        await Should.ThrowAsync<PgBackupException>(() => CheckAsync(SnapshotRef.Latest, CheckDepth.Present));
+
+        Record record = Both().ShouldHaveSingleItem();
+        (record.Kind, record.Result, record.Depth).ShouldBe((RecordKind.Check, RecordResult.Failed, null));
     }
 
     [Fact]
@@ -133,6 +156,12 @@ public sealed class RecordedOperationsTests : IDisposable
 
     // A prune compares the store's clock with ours.
     private SnapshotId Ago(int days) => SnapshotId.At(clock.GetUtcNow().AddDays(-days).AddHours(-1));
+
+    private async Task<CheckReport> CheckAsync(SnapshotRef? wanted, CheckDepth depth, bool repair = false)
+    {
+        await using DecodingTools tools = installation.ToolsToDecode(null);
+        return await installation.Check(installation.Stores(), null, tools, null, repair, quiet).RunAsync(wanted, depth, Cancel);
+    }
 
     private Installation From(string config) => new(ConfigReader.ParseStores(config, "test.yaml"), clock);
 

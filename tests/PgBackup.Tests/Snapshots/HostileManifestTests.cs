@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using PgBackup.Operations;
 using PgBackup.Operations.Check;
 using PgBackup.Operations.Prune;
+using PgBackup.Records;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage.Local;

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using PgBackup.Encryption;
-using PgBackup.Operations.Check;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 
 namespace PgBackup.App.Verbs.Look;

@@ -1,6 +1,7 @@
 using PgBackup.App.Render;
 using PgBackup.Host;
 using PgBackup.Operations.Check;
+using PgBackup.Records;
 
 namespace PgBackup.App.Verbs.Look;
 

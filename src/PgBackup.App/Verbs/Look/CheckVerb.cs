@@ -7,6 +7,7 @@ using PgBackup.Host;
 using PgBackup.Installations;
 using PgBackup.Operations;
 using PgBackup.Operations.Check;
+using PgBackup.Records;
 
 namespace PgBackup.App.Verbs.Look;
 
@@ -79,13 +80,8 @@ internal static class CheckVerb
             installation.Clock,
             async progress =>
             {
-                StoresCheck check = installation.Check(stores, key, tools, journal, progress);
+                StoresCheck check = installation.Check(stores, key, tools, journal, given.Repair, progress);
                 CheckReport report = await check.RunAsync(given.Snapshot, depth, cancel);
-                if (given.Repair && StoresRepair.IsNeeded(report))
-                {
-                    report = await installation.Repair(progress).RunAsync(report, cancel);
-                }
-
                 journal?.Finish();
                 return report;
             }

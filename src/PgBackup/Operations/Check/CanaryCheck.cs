@@ -1,6 +1,7 @@
 using System.Text;
 using PgBackup.Encryption;
 using PgBackup.Operations.Keys;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using PgBackup.Records;
 
 namespace PgBackup.Operations.Check;
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using PgBackup.Encryption;
 using PgBackup.Operations.Keys;
 using PgBackup.Postgres;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Streams;

@@ -1,3 +1,4 @@
+using PgBackup.Records;
 using PgBackup.Snapshots;
 
 namespace PgBackup.Operations.Check;

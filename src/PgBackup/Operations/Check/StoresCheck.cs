@@ -1,5 +1,6 @@
 using PgBackup.Losses;
 using PgBackup.Operations.Keys;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 
@@ -19,6 +20,12 @@ public sealed class StoresCheck(
     /// <summary>Knows which losses were confirmed; without it, the stores that are checked are asked alone.</summary>
     public LossSurvey? Losses { get; init; }
 
+    /// <summary>Records it; null to leave no record.</summary>
+    public Recorder? Recorder { get; init; }
+
+    /// <summary>Repairs what was found; null to change nothing.</summary>
+    public StoresRepair? Repair { get; init; }
+
     /// <summary>
     /// Checks one snapshot (an id or <c>latest</c>: of each store its own newest complete one, and a store that lacks a newer one has a
     /// gap), or with null all of them.
@@ -28,6 +35,26 @@ public sealed class StoresCheck(
     /// <see cref="ErrorCode.IdentityUnusable"/>.
     /// </exception>
     public async Task<CheckReport> RunAsync(SnapshotRef? wanted, CheckDepth depth, CancellationToken cancel)
+    {
+        Record? begun = Recorder is null ? null : CheckRecord.Begin(Recorder, stores, wanted);
+        CheckReport report = await Recorder.RecordFailureAsync(
+            _ => begun!,
+            async () =>
+            {
+                CheckReport found = await LookAsync(wanted, depth, cancel);
+                return Repair is not null && StoresRepair.IsNeeded(found) ? await Repair.RunAsync(found, cancel) : found;
+            },
+            cancel
+        );
+        if (Recorder is not null)
+        {
+            await Recorder.WriteAsync(CheckRecord.End(begun!, report, depth), cancel);
+        }
+
+        return report;
+    }
+
+    private async Task<CheckReport> LookAsync(SnapshotRef? wanted, CheckDepth depth, CancellationToken cancel)
     {
         StoreSurvey[] found = await Task.WhenAll(stores.Select(s => FindAsync(s, wanted, depth, cancel)));
         if (found.All(static f => f.Error is not null))

@@ -39,6 +39,9 @@ internal sealed record StatusFacts
     /// <summary>The record of the last run; null where there is none.</summary>
     public Record? LastRun { get; init; }
 
+    /// <summary>The last records of checks and repairs, the newest first, back to the first that found damage.</summary>
+    public IReadOnlyList<Record> Checks { get; init; } = [];
+
     /// <summary>The last records by which persons confirmed losses, the newest first.</summary>
     public IReadOnlyList<Record> Confirmations { get; init; } = [];
 }

@@ -39,7 +39,7 @@ internal sealed class StatusJudge
     /// <param name="others">What was found while reading.</param>
     public StatusReport Report(IEnumerable<Finding> others)
     {
-        List<Finding> findings = [.. Losses(), .. Stores(), .. Runs(), .. Drills(), .. Keys(), .. others];
+        List<Finding> findings = [.. Losses(), .. Stores(), .. Damage(), .. Runs(), .. Drills(), .. Keys(), .. others];
         StoreStatus[] stores = [.. facts.Readings.Select(r => StoreStatusOf.Read(r, Others(r), facts.Now))];
         return new StatusReport
         {
@@ -135,6 +135,16 @@ internal sealed class StatusJudge
             );
         }
     }
+
+    private IEnumerable<Finding> Damage() =>
+        [
+            .. KnownDamage.Of(
+                facts.Checks,
+                (store, snapshot) =>
+                    readable.FirstOrDefault(r => r.Name == store) is { } reading && reading.Entries.All(e => e.Id.ToString() != snapshot)
+            ),
+            .. KnownDamage.OfLast(facts.Checks.Count > 0 ? facts.Checks[0] : null) is { } unlooked ? (Finding[])[unlooked] : [],
+        ];
 
     private IEnumerable<Finding> Runs()
     {

@@ -22,6 +22,9 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
     // A loss is confirmed within days, or the same one again every night.
     private const int MostConfirmations = 200;
 
+    // A year of nightly checks has more: damage that nobody looks at for so long is found again by the next one.
+    private const int MostChecks = 100;
+
     // Of the last drills, how many are read to find one that restored.
     private const int MostDrills = 5;
 
@@ -55,6 +58,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
         Task<IReadOnlyList<DrillReport>> drills = DrillsAsync(readings, now, cancel);
         Task<IReadOnlyList<Record>> records = RecordsAsync(readings, n => !n.IsAfter(now), MostEvents, cancel);
         Task<IReadOnlyList<Record>> runs = RecordsAsync(readings, n => n.Kind == RecordKind.Run && !n.IsAfter(now), 1, cancel);
+        Task<IReadOnlyList<Record>> checks = ChecksAsync(readings, now, cancel);
         // Only what is lost has to be settled; what was settled lately is told.
         bool isLost = (await newest)?.Losses.Count > 0 || (await partial)?.Losses.Count > 0;
         DateTimeOffset since = isLost ? DateTimeOffset.MinValue : now - StatusJudge.ConfirmationShown;
@@ -68,6 +72,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
             Partial = await partial,
             Drills = await drills,
             Records = await records,
+            Checks = await checks,
             LastRun = (await runs).Count > 0 ? (await runs)[0] : null,
             Confirmations = await RecordsAsync(readings, n => n.Kind == RecordKind.Confirm && n.Time >= since, MostConfirmations, cancel),
         };
@@ -209,6 +214,22 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
         }
 
         return drills;
+    }
+
+    // Names tell of damage. Where there was none, the newest check is read alone.
+    private async Task<IReadOnlyList<Record>> ChecksAsync(StoreReading[] readings, DateTimeOffset now, CancellationToken cancel)
+    {
+        IEnumerable<RecordName> names = readings.SelectMany(static r => r.Records).DistinctBy(static n => n.Name);
+        RecordName[] looks =
+        [
+            .. RecordName
+                .NewestFirst(names)
+                .Where(n => n.Kind is RecordKind.Check or RecordKind.Damage or RecordKind.Repair && !n.IsAfter(now))
+                .Take(MostChecks),
+        ];
+        int oldest = Array.FindLastIndex(looks, static n => n.Kind != RecordKind.Check);
+        HashSet<string> wanted = [.. looks.Take(Math.Max(1, oldest + 1)).Select(static n => n.Name)];
+        return await RecordsAsync(readings, n => wanted.Contains(n.Name), MostChecks, cancel);
     }
 
     private async Task<IReadOnlyList<Record>> RecordsAsync(

@@ -2,6 +2,7 @@ using PgBackup.Encryption;
 using PgBackup.Operations;
 using PgBackup.Operations.Check;
 using PgBackup.Operations.Keys;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using PgBackup.Tools;
 using static PgBackup.Tests.Operations.SnapshotSample;

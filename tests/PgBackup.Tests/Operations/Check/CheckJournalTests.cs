@@ -1,4 +1,5 @@
 using PgBackup.Operations.Check;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using static PgBackup.Tests.Operations.SnapshotSample;
 

@@ -2,6 +2,7 @@ using PgBackup.Operations;
 using PgBackup.Operations.Check;
 using PgBackup.Operations.Prune;
 using PgBackup.Operations.Replicate;
+using PgBackup.Records;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using PgBackup.Storage;

@@ -2,6 +2,7 @@ using System.Text;
 using PgBackup.Operations;
 using PgBackup.Operations.Check;
 using PgBackup.Proofs;
+using PgBackup.Records;
 using PgBackup.Retention;
 using PgBackup.Snapshots;
 using static PgBackup.Tests.Operations.SnapshotSample;

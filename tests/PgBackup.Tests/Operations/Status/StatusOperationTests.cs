@@ -169,6 +169,31 @@ public sealed partial class StatusOperationTests : IDisposable
     }
 
     [Fact]
+    public async Task Damage_that_a_check_found_stays_red_though_a_hundred_records_of_other_kinds_follow()
+    {
+        await scene.NightAsync(21, proven: true);
+        await scene.DrillAsync(21);
+        scene.More = "max_age: 3d";
+        Finding damage = Finding.Error(ErrorCode.ObjectDamaged, "offsite/20260321T030000Z", "20260321T030000Z in offsite is damaged: x");
+        await scene.RecordAsync(RecordKind.Damage, RecordResult.Failed, scene.Now.AddHours(-3), damage);
+        foreach (int minute in Enumerable.Range(1, 100))
+        {
+            await scene.RecordAsync(
+                minute % 2 == 0 ? RecordKind.Pin : RecordKind.Check,
+                RecordResult.Ok,
+                scene.Now.AddMinutes(minute - 120)
+            );
+        }
+
+        StatusReport report = await scene.ReadAsync();
+
+        report.Findings.ShouldHaveSingleItem().Code.ShouldBe(ErrorCode.ObjectDamaged);
+        Level(report, StatusQuestion.OffHost).ShouldBe(StatusLevel.Red);
+        await scene.RecordAsync(RecordKind.Check, RecordResult.Failed, scene.Now.AddMinutes(-1));
+        (await scene.ReadAsync()).Findings.Select(static f => f.Code).ShouldBe([ErrorCode.ObjectDamaged, ErrorCode.JobFailed]);
+    }
+
+    [Fact]
     public async Task A_run_that_has_taken_hours_is_not_called_killed_while_it_writes()
     {
         await scene.NightAsync(21, proven: true);

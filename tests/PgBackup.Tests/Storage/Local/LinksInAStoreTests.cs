@@ -1,5 +1,6 @@
 using PgBackup.Operations;
 using PgBackup.Operations.Check;
+using PgBackup.Records;
 using PgBackup.Snapshots;
 using PgBackup.Storage;
 using PgBackup.Storage.Local;

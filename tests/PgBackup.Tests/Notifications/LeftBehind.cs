@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 
-namespace PgBackup.Tests.App;
+namespace PgBackup.Tests.Notifications;
 
 /// <summary>Processes that the program left behind, to deliver notices.</summary>
 internal static class LeftBehind
@@ -11,7 +11,9 @@ internal static class LeftBehind
     /// <exception cref="InvalidOperationException">One of them is still there.</exception>
     public static void End(string folder)
     {
-        foreach (int id in Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Select(Id).OfType<int>().Where(i => Has(i, folder)))
+        foreach (
+            int id in Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Select(Id).OfType<int>().Where(i => Has(i, folder))
+        )
         {
             try
             {
@@ -38,7 +40,8 @@ internal static class LeftBehind
         {
             // A folder's name is followed by a slash or by the end of the value: -1 is no part of -12.
             string environment = File.ReadAllText($"/proc/{id}/environ", Encoding.UTF8) + "\0";
-            return environment.Contains(folder + "/", StringComparison.Ordinal) || environment.Contains(folder + "\0", StringComparison.Ordinal);
+            return environment.Contains(folder + "/", StringComparison.Ordinal)
+                || environment.Contains(folder + "\0", StringComparison.Ordinal);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
