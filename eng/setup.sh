@@ -3,8 +3,8 @@
 #
 # Usage:  setup.sh publish  a C compiler, which links the program
 #         setup.sh demo     the same, podman, gpg, age, an image of Postgres
-#         setup.sh test     the same, rclone, and Ceph's radosgw (see radosgw.sh), of which no service is started
-#         setup.sh bench    the same, and jq
+#         setup.sh test     the same, rclone, jq, Ceph's radosgw (see radosgw.sh), of which no service is started, and promtool
+#         setup.sh bench    the same without promtool
 #
 # Says one line for each thing it does, and nothing when there is nothing to do. It installs by apt, as root
 # or by sudo without a password; where that is not possible it says what to install by hand and exits 1.
@@ -16,10 +16,9 @@ PATH=$PATH:/usr/sbin:/sbin
 case ${1:-} in
   publish) tools=() ceph=() ;;
   demo) tools=(podman gpg age) ceph=() ;;
-  test | bench) tools=(podman gpg age rclone) ceph=(radosgw radosgw-admin ceph ceph-mon ceph-osd ceph-authtool monmaptool) ;;
+  test | bench) tools=(podman gpg age rclone jq) ceph=(radosgw radosgw-admin ceph ceph-mon ceph-osd ceph-authtool monmaptool) ;;
   *) echo "usage: setup.sh publish|demo|test|bench" >&2; exit 2 ;;
 esac
-[ "$1" != bench ] || tools+=(jq)
 command -v clang >/dev/null || tools+=(gcc)
 
 log=$(mktemp)
@@ -66,6 +65,31 @@ install_packages() {
     { tail -n 20 "$log" >&2; echo "setup: apt could not install $* (the end of its output is above): install by hand" >&2; exit 1; }
 }
 
+# Of Debian's package prometheus only promtool is wanted: one file, which needs nothing but libc. The whole package would bring a dozen
+# others, and enable a service that starts with the next boot: policy-rc.d keeps a service from being started, not from being enabled. So the
+# file is taken out of the package, and nothing is installed. That needs no root.
+promtool=${XDG_CACHE_HOME:-~/.cache}/olympus-pgbackup/promtool
+needs_promtool() { [ "$1" = test ] && ! command -v promtool >/dev/null && ! [ -x "$promtool" ]; }
+
+# fetch_promtool: into the cache, whole or not at all.
+fetch_promtool() {
+  local dir
+  echo "fetching promtool from Debian's package prometheus (apt), into $promtool"
+  dir=$(mktemp -d)
+  # As root, apt downloads as a user of its own, who may not write there.
+  download() { (cd "$dir" && apt-get download -q -o APT::Sandbox::User=root prometheus); }
+  if { download || { "${as_root[@]}" apt-get update -q || true; download; }; } >"$log" 2>&1 &&
+    dpkg-deb --fsys-tarfile "$dir"/prometheus_*.deb 2>>"$log" | tar -x -C "$dir" ./usr/bin/promtool 2>>"$log" &&
+    mkdir -p "${promtool%/*}" && mv "$dir/usr/bin/promtool" "$promtool.$$" && mv "$promtool.$$" "$promtool"; then
+    rm -rf "$dir"
+  else
+    rm -rf "$dir"
+    tail -n 20 "$log" >&2
+    echo "setup: promtool could not be fetched (the end of apt's output is above): install it by hand" >&2
+    exit 1
+  fi
+}
+
 # ---------------------------------------------------------------- tools
 ok=1
 if ! dotnet --list-sdks 2>/dev/null | grep -q '^10\.'; then
@@ -88,6 +112,10 @@ if [ $((${#packages[@]} + ${#ceph_packages[@]})) -gt 0 ] && ! can_install; then
   echo "setup: missing: ${packages[*]} ${ceph_packages[*]}. Install by hand (this needs apt, and root or sudo without a password, to do it for you)" >&2
   ok=0
 fi
+if needs_promtool "$1" && ! command -v apt-get >/dev/null; then
+  echo "setup: missing: promtool. Install Prometheus' tools by hand" >&2
+  ok=0
+fi
 [ $ok = 1 ] || exit 1
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
 [ "$1" != publish ] || exit 0
@@ -100,6 +128,7 @@ if [ ${#ceph_packages[@]} -gt 0 ]; then
   fi
   install_packages --no-install-recommends "${ceph_packages[@]}"
 fi
+if needs_promtool "$1"; then fetch_promtool; fi
 
 # ---------------------------------------------------------------- image of Postgres
 if [ $image_is_here = 0 ]; then
