@@ -69,12 +69,18 @@ check "each expression of the dashboard is right" right_expressions
 # ---------------------------------------------------------------- the metrics
 # known HEADING: the metrics that the table under it in docs/status.md lists: what is in backquotes in its first column.
 known() {
-  sed -n "/^## $1\$/,/^## /p" docs/status.md | sed -n 's/^| \(`[^|]*\)|.*/\1/p' | grep -o '`[a-z_]*`' | tr -d '`' | sed 's/^/pgbackup_/' | sort
+  sed -n "/^## $1\$/,/^## /p" docs/status.md | sed -n 's/^| \(`[^|]*\)|.*/\1/p' |
+    grep -o '`[a-z_]*`' | tr -d '`' | sed 's/^/pgbackup_/' | sort
 }
 
-written() { tr '\n' ' ' <src/PgBackup.App/Render/MetricsText.cs | grep -oE '(One|Each)\( *"[a-z_]+"' | sed 's/.*"\(.*\)"/pgbackup_\1/' | sort; }
+written() {
+  tr '\n' ' ' <src/PgBackup.App/Render/MetricsText.cs |
+    grep -oE '(One|Each)\( *"[a-z_]+"' | sed 's/.*"\(.*\)"/pgbackup_\1/' | sort
+}
 
-used() { jq -r '.. | (.expr?, .query?, .definition?) | strings' "$dashboard" | cat - "$rules" | grep -oE '\bpgbackup_[a-z0-9_]+' | sort -u; }
+used() {
+  jq -r '.. | (.expr?, .query?, .definition?) | strings' "$dashboard" | cat - "$rules" | grep -oE '\bpgbackup_[a-z0-9_]+' | sort -u
+}
 
 documented() { written >"$work/written" && known Metrics >"$work/known" && diff "$work/written" "$work/known"; }
 
