@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Security.Authentication;
 using System.Text;
 using System.Text.Json;
 using PgBackup.Configuration;
@@ -45,24 +44,13 @@ internal sealed class HttpChannel(NotifyConfig config) : IChannel
         }
         catch (HttpRequestException e) when (!cancel.IsCancellationRequested)
         {
-            // Its own message has the host's name, which may be the secret.
-            return Attempt.Later(
-                e.HttpRequestError switch
-                {
-                    HttpRequestError.NameResolutionError => "its name is not known",
-                    HttpRequestError.ConnectionError => "no connection",
-                    HttpRequestError.SecureConnectionError => $"no encrypted connection: {Reason(e.InnerException)}",
-                    _ => "it did not answer as a server of HTTP does",
-                }
-            );
+            return Attempt.Later(HttpFailure.Text(e));
         }
         catch (IOException) when (!cancel.IsCancellationRequested)
         {
             return Attempt.Later("it ended the connection");
         }
     }
-
-    private static string Reason(Exception? error) => error is AuthenticationException tls ? tls.Message : "the handshake failed";
 
     private HttpContent Content(Notice notice) =>
         config switch
