@@ -159,6 +159,9 @@ public enum ErrorCode
     /// <summary>The database at the target has rows that are newer than the snapshot, and nobody confirmed that.</summary>
     TargetNewer = 87,
 
+    /// <summary>Neon's history does not reach to the moment that was asked for.</summary>
+    MomentUnreachable = 88,
+
     /// <summary>A private key decrypts, and what comes out is not what was encrypted.</summary>
     KeyTestFailed = 90,
 
@@ -416,4 +419,13 @@ public enum ErrorCode
 
     /// <summary>A channel of <c>notify:</c> took a notice.</summary>
     NoticeSent = 226,
+
+    /// <summary>Neon keeps the history of the project for less time than <c>neon.window</c> asks for.</summary>
+    NeonWindowShort = 230,
+
+    /// <summary>How far back Neon reaches is not known.</summary>
+    NeonUnknown = 231,
+
+    /// <summary>The source is not the host of the branch of Neon that is watched.</summary>
+    NeonHostMismatch = 232,
 }

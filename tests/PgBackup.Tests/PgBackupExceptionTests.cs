@@ -83,6 +83,7 @@ public sealed class PgBackupExceptionTests
                 "82 StagingFailed",
                 "86 TableMissing",
                 "87 TargetNewer",
+                "88 MomentUnreachable",
                 "90 KeyTestFailed",
                 "100 DiffIncomplete",
                 "110 ObjectUnreadable",
@@ -169,6 +170,9 @@ public sealed class PgBackupExceptionTests
                 "224 JobFailed",
                 "225 NotifyTest",
                 "226 NoticeSent",
+                "230 NeonWindowShort",
+                "231 NeonUnknown",
+                "232 NeonHostMismatch",
             ]);
 
     [Fact]

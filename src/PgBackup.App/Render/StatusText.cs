@@ -25,6 +25,15 @@ internal static class StatusText
             }
         }
 
+        if (report.Figures.Neon is { } neon)
+        {
+            Terminal.Line();
+            foreach (string line in Wrapped(Terminal.InOneLine($"Neon: {NeonSpan.Of(neon)}"), width))
+            {
+                Terminal.Line(line);
+            }
+        }
+
         if (report.Events.Count > 0)
         {
             Terminal.Line();

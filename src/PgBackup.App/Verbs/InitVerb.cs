@@ -48,6 +48,8 @@ internal static class InitVerb
 
         # losses: { ephemeral: ["olympus.public.jobs"], durable: [] }    # tables that may shrink, and tables that must not
 
+        # neon: { project: wispy-wind-123456, api_key_file: /etc/olympus-pgbackup/neon.key, window: 7d }    # how far back Neon reaches
+
         # drill:                                  # how `olympus-pgbackup drill` rehearses a restore; on a host that has a private key
         #   rto: 30m                              # how long the whole restore may take
         #   redeploy: 30m                         # how long deploying everything else takes, for the sum in the report

@@ -51,6 +51,9 @@ public sealed record BackupConfig
     /// <summary><c>notify</c>: who is told, and how.</summary>
     public IReadOnlyList<NotifyConfig> Notify { get; init; } = [];
 
+    /// <summary><c>neon</c>: the project of Neon that the databases are in; null where they are elsewhere, or Neon is not asked.</summary>
+    public NeonConfig? Neon { get; init; }
+
     /// <summary>What the file has that this version does not act on yet; said at every run, so that nobody relies on it.</summary>
     public required IReadOnlyList<string> Notices { get; init; }
 }

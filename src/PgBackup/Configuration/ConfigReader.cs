@@ -259,6 +259,7 @@ public sealed partial class ConfigReader
         bool recordsNameWho = ReadRecords(section.Section("records"));
         string? metricsFile = ReadMetrics(section.Section("metrics"));
         IReadOnlyList<NotifyConfig> notify = new NotifyReader(errors).Read(section);
+        NeonConfig? neon = NeonReader.Read(section);
         if (section.Has("schedule"))
         {
             notices.Add("schedule: this version does not act on it yet.");
@@ -280,6 +281,7 @@ public sealed partial class ConfigReader
             RecordsNameWho = recordsNameWho,
             MetricsFile = metricsFile,
             Notify = notify,
+            Neon = neon,
             Notices = notices,
         };
         notices.AddRange(SecretFiles(config).Distinct(StringComparer.Ordinal).Select(TrustedFile.Warning).OfType<string>());
@@ -299,6 +301,7 @@ public sealed partial class ConfigReader
             config.Drill.PassphraseFile,
             .. config.Drill.ApplicationKeys.Select(static k => k.SecretFile),
             .. config.Notify.SelectMany(static n => (string?[])[n.PingFile, n.WebhookFile, n.Smtp?.PasswordFile]),
+            config.Neon?.KeyFile,
         ];
 
     // The document is read by recursion, which must end before the stack does.

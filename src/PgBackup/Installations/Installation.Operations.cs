@@ -1,6 +1,7 @@
 using PgBackup.Configuration;
 using PgBackup.Encryption;
 using PgBackup.Losses;
+using PgBackup.Neon;
 using PgBackup.Notifications;
 using PgBackup.Operations;
 using PgBackup.Operations.Backup;
@@ -46,7 +47,10 @@ public sealed partial class Installation
             DrillIdentity,
             manifest => CipherFor(manifest, DrillIdentity),
             clock
-        );
+        )
+        {
+            NeonApi = Neon(),
+        };
 
     // A run tries for minutes what may pass. Who asks a doctor wants an answer.
     private static StoreConfig Impatient(StoreConfig store) => store.S3 is { } s3 ? store with { S3 = s3 with { Retries = 1 } } : store;
@@ -76,8 +80,12 @@ public sealed partial class Installation
     public StatusOperation Status() =>
         new(config, Stores(), clock)
         {
+            NeonApi = Neon(),
             FromHost = config.Notify.Count == 0 ? [] : NotifyReport.Failing(NoticeFile.Of(config.Cluster).TryRead()),
         };
+
+    /// <summary>What Neon says of the project in the config; null where it has none.</summary>
+    public NeonClient? Neon() => config.Neon is { } neon ? new NeonClient(neon, clock) : null;
 
     /// <summary>Tells whom a config names that has errors elsewhere.</summary>
     public static NotifyOperation Notify(NotifySettings settings, TimeProvider clock) =>

@@ -46,6 +46,7 @@ public sealed class ConfigReaderTests
     [InlineData("          gpg: {", "          # gpg: {", "          # age: {", "          age: {")]
     [InlineData("          # compress:", "          compress:", "          # jobs:", "          jobs:")]
     [InlineData("          # - { name: usb", "          - { name: usb", "          # - { name: offsite", "          - { name: offsite")]
+    [InlineData("          # compress:", "          compress:", "        # neon: {", "        neon: {")]
     [InlineData("          # - { name: ceph", "          - { name: ceph", "          # - { name: b2", "          - { name: b2")]
     public void What_the_template_offers_in_comments_is_right_too(string off, string on, string from, string to)
     {

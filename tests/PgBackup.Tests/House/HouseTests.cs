@@ -32,6 +32,7 @@ public sealed partial class HouseTests
         ["PgBackup.Configuration"] = 7,
         ["PgBackup.Losses"] = 7,
         ["PgBackup.Operations"] = 7,
+        ["PgBackup.Neon"] = 8,
         ["PgBackup.Operations.Confirm"] = 8,
         ["PgBackup.Operations.Source"] = 8,
         ["PgBackup.Operations.Keys"] = 8,

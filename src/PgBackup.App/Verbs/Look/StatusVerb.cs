@@ -31,12 +31,13 @@ internal static class StatusVerb
                 olympus-pgbackup status
                 olympus-pgbackup status --json | jq -r .level
                 olympus-pgbackup status --nagios
+                olympus-pgbackup status --neon 2026-11-27T03:00:00Z      the steps by which Neon itself restores to that moment
                 0 9 * * *  /usr/local/bin/olympus-pgbackup status --notify >/dev/null     on a second host: the first may be dead
                 olympus-pgbackup status --metrics /var/lib/prometheus/node-exporter/olympus.prom
                 """,
             ExitCodes = """
                 0  green or yellow: nothing is wrong, warnings may be
-                1  red, or no store could be read
+                1  red, or no store could be read; with --neon: Neon does not reach so far back, or did not say how far
                 2  wrong usage or config
                 with --nagios: 0 green, 1 yellow, 2 red, 3 unknown or wrong usage
                 """,
@@ -49,38 +50,26 @@ internal static class StatusVerb
         command.Add(nagios);
         command.Add(metrics);
         command.Add(notify);
+        var neon = new NeonOption();
+        neon.AddTo(command);
         command.SetAction(
             async (parsed, cancel) =>
             {
                 bool forNagios = parsed.GetValue(nagios);
                 try
                 {
-                    if (forNagios && parsed.GetValue(options.Json))
+                    if (neon.Read(parsed, nagios, options.Json, metrics, notify) is { } moment)
                     {
-                        throw new PgBackupException(ErrorCode.Usage, "--nagios and --json exclude each other.", "Choose one.");
+                        return await NeonOption.ShowAsync(options.ReadStores(parsed, cancel), moment, cancel);
                     }
 
-                    Installation installation = options.ReadStores(parsed, cancel);
-                    StatusReport report = await installation.Status().ReadAsync(cancel);
-                    int exitCode = Show(report, parsed.GetValue(options.Json), forNagios);
-                    if (parsed.GetValue(metrics) is { } file)
-                    {
-                        MetricsText.Write(report, file);
-                    }
-
-                    if (parsed.GetValue(notify))
-                    {
-                        RequireSomebody(installation);
-                        await aftermath.NotifyAsync(
-                            installation.Notify(),
-                            NotifySettings.Of(installation.Config),
-                            new Occasion(),
-                            report,
-                            cancel
-                        );
-                    }
-
-                    return exitCode;
+                    return await RunAsync(
+                        options,
+                        parsed,
+                        forNagios,
+                        (parsed.GetValue(metrics), parsed.GetValue(notify), aftermath),
+                        cancel
+                    );
                 }
                 catch (PgBackupException e) when (forNagios && e.Code != ErrorCode.Cancelled)
                 {
@@ -90,6 +79,37 @@ internal static class StatusVerb
             }
         );
         return command;
+    }
+
+    private static async Task<int> RunAsync(
+        GlobalOptions options,
+        ParseResult parsed,
+        bool forNagios,
+        (string? Metrics, bool Notify, Aftermath Aftermath) also,
+        CancellationToken cancel
+    )
+    {
+        if (forNagios && parsed.GetValue(options.Json))
+        {
+            throw new PgBackupException(ErrorCode.Usage, "--nagios and --json exclude each other.", "Choose one.");
+        }
+
+        Installation installation = options.ReadStores(parsed, cancel);
+        StatusReport report = await installation.Status().ReadAsync(cancel);
+        int exitCode = Show(report, parsed.GetValue(options.Json), forNagios);
+        if (also.Metrics is { } file)
+        {
+            MetricsText.Write(report, file);
+        }
+
+        if (also.Notify)
+        {
+            RequireSomebody(installation);
+            var settings = NotifySettings.Of(installation.Config);
+            await also.Aftermath.NotifyAsync(installation.Notify(), settings, new Occasion(), report, cancel);
+        }
+
+        return exitCode;
     }
 
     private static void RequireSomebody(Installation installation)

@@ -1,5 +1,6 @@
 using PgBackup.Configuration;
 using PgBackup.Encryption;
+using PgBackup.Neon;
 using PgBackup.Snapshots;
 
 namespace PgBackup.Operations.Doctor;
@@ -54,6 +55,9 @@ public sealed class DoctorOperation
     /// <summary>What is asked of this host.</summary>
     internal DoctorHost Host { get; init; } = new();
 
+    /// <summary>Asks Neon how far back it reaches; null where the config does not say so.</summary>
+    internal NeonClient? NeonApi { get; init; }
+
     /// <summary>Looks.</summary>
     /// <param name="only">At these areas; at all of them where there is none.</param>
     /// <param name="cancel">Gives up.</param>
@@ -71,6 +75,11 @@ public sealed class DoctorOperation
             : Task.FromResult(false);
         List<Task> examinations = [sourceKnown];
         List<Sheet> sheets = [ofSource];
+        if (NeonApi is not null && Wants(DoctorArea.Source))
+        {
+            examinations.Add(AreaAsync(DoctorArea.Source, new NeonExamination(config, NeonApi).RunAsync, sheets, cancel));
+        }
+
         if (Wants(DoctorArea.Stores))
         {
             examinations.Add(StoresAsync(newest, source, sourceKnown, sheets, cancel));

@@ -74,6 +74,7 @@ internal sealed class StatusAnswers
             ErrorCode.RtoExceeded or ErrorCode.DrillOverdue => StatusQuestion.Speed,
             ErrorCode.OneRecipient or ErrorCode.KeyExpiring or ErrorCode.KeyUntested => StatusQuestion.Keys,
             ErrorCode.NothingOffHost => StatusQuestion.OffHost,
+            ErrorCode.NeonWindowShort or ErrorCode.NeonUnknown => StatusQuestion.Loss,
             _ when IsLoss(finding.Code) => StatusQuestion.Recover,
             _ when stores.FirstOrDefault(s => s.Name == finding.Subject) is { } store => store.IsOffHost
                 ? StatusQuestion.OffHost

@@ -1,4 +1,5 @@
 using PgBackup.Configuration;
+using PgBackup.Neon;
 using PgBackup.Operations.Drill;
 using PgBackup.Records;
 using PgBackup.Snapshots;
@@ -44,4 +45,7 @@ internal sealed record StatusFacts
 
     /// <summary>The last records by which persons confirmed losses, the newest first.</summary>
     public IReadOnlyList<Record> Confirmations { get; init; } = [];
+
+    /// <summary>What Neon says of the project in the config; null where it has none.</summary>
+    public NeonReading? Neon { get; init; }
 }

@@ -1,3 +1,4 @@
+using PgBackup.Neon;
 using PgBackup.Operations.Drill;
 using PgBackup.Operations.Keys;
 using PgBackup.Snapshots;
@@ -37,8 +38,20 @@ internal static class StatusFiguresOf
             Rows = facts.Newest?.Databases.ToDictionary(static p => p.Name, static p => p.Proof.Rows) ?? [],
             SkewMs = facts.Newest?.SkewMs,
             RunSeconds = facts.Newest is { } newest ? Math.Round((newest.Finished - newest.Started).TotalSeconds, 1) : null,
+            Neon = facts.Neon?.Project is { } project ? Neon(facts, project) : null,
         };
     }
+
+    private static StatusNeon Neon(StatusFacts facts, NeonProject project) =>
+        new()
+        {
+            Project = project.Name,
+            WindowSeconds = project.Window.TotalSeconds,
+            ExpectedSeconds = facts.Config.Neon?.Window?.TotalSeconds,
+            Branch = project.Branch?.Name,
+            Host = project.Branch?.Host,
+            Earliest = project.EarliestAt(facts.Now),
+        };
 
     private static PlacedSnapshot? Placed(IReadOnlyList<StoreReading> readable, Manifest? manifest, DateTimeOffset now)
     {

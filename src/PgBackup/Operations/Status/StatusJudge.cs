@@ -1,5 +1,6 @@
 using System.Globalization;
 using PgBackup.Losses;
+using PgBackup.Neon;
 using PgBackup.Operations.Drill;
 using PgBackup.Operations.Keys;
 using PgBackup.Records;
@@ -39,7 +40,7 @@ internal sealed class StatusJudge
     /// <param name="others">What was found while reading.</param>
     public StatusReport Report(IEnumerable<Finding> others)
     {
-        List<Finding> findings = [.. Losses(), .. Stores(), .. Damage(), .. Runs(), .. Drills(), .. Keys(), .. others];
+        List<Finding> findings = [.. Losses(), .. Stores(), .. Damage(), .. Runs(), .. Drills(), .. Keys(), .. Neon(), .. others];
         StoreStatus[] stores = [.. facts.Readings.Select(r => StoreStatusOf.Read(r, Others(r), facts.Now))];
         return new StatusReport
         {
@@ -259,6 +260,8 @@ internal sealed class StatusJudge
         var survey = KeysSurvey.Of(readable.Select(static r => (r.Store.Store, r.Keys)));
         return KeyFindings.Of(newest.Recipients, survey.LastTestOf, survey.KnownSince(newest.Recipients), facts.Now);
     }
+
+    private IEnumerable<Finding> Neon() => facts.Neon is { } reading ? NeonFindings.Of(facts.Config, reading) : [];
 
     // A record tells more than an object's name; of what happened before there were records, only the names are left.
     private IEnumerable<StatusEvent> Events() =>

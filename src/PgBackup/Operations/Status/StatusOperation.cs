@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using PgBackup.Configuration;
+using PgBackup.Neon;
 using PgBackup.Operations.Drill;
 using PgBackup.Records;
 using PgBackup.Snapshots;
@@ -46,10 +47,14 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
     /// <summary>What only this host knows.</summary>
     public IReadOnlyList<Finding> FromHost { get; init; } = [];
 
+    /// <summary>Asks Neon how far back it reaches; null where the config does not say so.</summary>
+    public NeonClient? NeonApi { get; init; }
+
     /// <summary>Reads and judges. What cannot be read is a finding.</summary>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async Task<StatusReport> ReadAsync(CancellationToken cancel)
     {
+        Task<NeonReading?> neon = NeonAsync(cancel);
         StoreReading[] readings = await Task.WhenAll(stores.Select(s => StoreReading.ReadAsync(s, ListingTime, clock, cancel)));
         DateTimeOffset now = clock.GetUtcNow();
         Task<Manifest?> newest = NewestAsync(readings, static e => e.IsComplete, cancel);
@@ -75,6 +80,7 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
             Checks = await checks,
             LastRun = (await runs).Count > 0 ? (await runs)[0] : null,
             Confirmations = await RecordsAsync(readings, n => n.Kind == RecordKind.Confirm && n.Time >= since, MostConfirmations, cancel),
+            Neon = await neon,
         };
         if (!unreadable.IsEmpty)
         {
@@ -83,6 +89,8 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
 
         return new StatusJudge(facts).Report([.. findings, .. FromHost]);
     }
+
+    private async Task<NeonReading?> NeonAsync(CancellationToken cancel) => NeonApi is null ? null : await NeonApi.ReadAsync(cancel);
 
     // The newest snapshot of a kind in all stores whose manifest can be read, and that one of them has whole.
     private async Task<Manifest?> NewestAsync(StoreReading[] readings, Func<CatalogEntry, bool> which, CancellationToken cancel)

@@ -89,6 +89,31 @@ public sealed record StatusFigures
 
     /// <summary>How long the newest complete snapshot took, in seconds.</summary>
     public double? RunSeconds { get; init; }
+
+    /// <summary>How far back Neon itself reaches; null where it is not asked, or did not say.</summary>
+    public StatusNeon? Neon { get; init; }
+}
+
+/// <summary>A project of Neon, for a status.</summary>
+public sealed record StatusNeon
+{
+    /// <summary>Its name.</summary>
+    public required string Project { get; init; }
+
+    /// <summary>How long Neon keeps its history, in seconds.</summary>
+    public required double WindowSeconds { get; init; }
+
+    /// <summary>How long it should, in seconds (<c>neon.window</c>); null where the config does not say it.</summary>
+    public double? ExpectedSeconds { get; init; }
+
+    /// <summary>The branch; null where it is not known.</summary>
+    public string? Branch { get; init; }
+
+    /// <summary>The host of the branch; null where it is not known.</summary>
+    public string? Host { get; init; }
+
+    /// <summary>The first moment that the branch can be restored to; null where it is not known.</summary>
+    public DateTimeOffset? Earliest { get; init; }
 }
 
 /// <summary>A snapshot, and where it lies.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using PgBackup.Configuration;
+using PgBackup.Neon;
 using PgBackup.Operations;
 using PgBackup.Operations.Drill;
 using PgBackup.Operations.Status;
@@ -34,6 +35,9 @@ internal sealed class StatusScene : IDisposable
     public string More { get; set; } = "";
 
     public string Cluster { get; set; } = SnapshotSample.Cluster;
+
+    /// <summary>Where the API of Neon is, if the config has a project there.</summary>
+    public Uri? NeonBase { get; set; }
 
     public bool IsOffHost { get; set; } = true;
 
@@ -107,6 +111,9 @@ internal sealed class StatusScene : IDisposable
             config,
             [Stores.Kept(Local), Stores.Kept(Offsite) with { IsOffHost = IsOffHost, PricePerGb = 5_000 }],
             clock
-        );
+        )
+        {
+            NeonApi = config.Neon is { } neon && NeonBase is { } address ? new NeonClient(neon, clock) { Base = address } : null,
+        };
     }
 }
