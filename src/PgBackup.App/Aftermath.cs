@@ -76,7 +76,7 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
 
             if (measures)
             {
-                MetricsFile.Write(status, installation.Config.MetricsFile!);
+                await MetricsFile.WriteAsync(status, installation.Config.MetricsFile!);
             }
 
             if (tells)
@@ -106,6 +106,21 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
     )
     {
         IReadOnlyList<Delivery> deliveries = await operation.DecideAsync(occasion, status, CancellationToken.None);
+        await HandOverAsync(operation, settings, deliveries, stop);
+    }
+
+    /// <summary>Delivers, or lets another process do it.</summary>
+    /// <param name="operation">Delivers.</param>
+    /// <param name="settings">Whom.</param>
+    /// <param name="deliveries">Who is told what.</param>
+    /// <param name="stop">The program is told to end: nothing is waited for then.</param>
+    public async Task HandOverAsync(
+        NotifyOperation operation,
+        NotifySettings settings,
+        IReadOnlyList<Delivery> deliveries,
+        CancellationToken stop
+    )
+    {
         if (deliveries.Count == 0)
         {
             return;
@@ -166,18 +181,9 @@ internal sealed class Aftermath(GlobalOptions options, TimeProvider clock)
         };
     }
 
-    // Of the errors of a config, where they are: what they quote may be a secret in the wrong place.
-    private static string Told(PgBackupException error) =>
-        error.Code == ErrorCode.ConfigInvalid
-            ? string.Join(
-                "; ",
-                error.Message.Split('\n', StringSplitOptions.TrimEntries).Select(static l => string.Join(": ", l.Split(": ").Take(2)))
-            )
-            : error.Message;
-
     private static Finding FailureOf(string verb)
     {
-        string? why = Terminal.Failure is { } error ? $"{error.CodeText}: {Told(error)}" : null;
+        string? why = Terminal.Failure is { } error ? $"{error.CodeText}: {FailureText.Of(error)}" : null;
         string? fix = Terminal.Failure?.Remedy;
         return verb switch
         {

@@ -63,7 +63,8 @@ internal static class CommandLine
 
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
-        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle);
+        // Where it serves, it reads its config again by this one.
+        using var hangUp = parsed.CommandResult.Command.Name == "serve" ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle);
         using var quit = PosixSignalRegistration.Create(PosixSignal.SIGQUIT, Handle);
         // The write fails then, with its own words.
         using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileTooLarge, static context => context.Cancel = true);
@@ -187,7 +188,7 @@ internal static class CommandLine
         parsed.Action is SynchronousCommandLineAction
         || parsed.CommandResult.Command.Name switch
         {
-            "status" or "list" or "show" or "diff" or "keys" or "log" or "doctor" or "completion" or "deliver" => true,
+            "status" or "list" or "show" or "diff" or "keys" or "log" or "doctor" or "completion" or "deliver" or "serve" => true,
             "check" => parsed.GetValue(options.Json) && !parsed.GetValue<bool>("--repair"),
             "prune" => parsed.GetValue<bool>("--dry-run"),
             "drill" => parsed.GetValue<bool>("--list") || parsed.GetResult("--show") is not null,
@@ -213,10 +214,11 @@ internal static class CommandLine
         root.Subcommands.Add(CheckVerb.Command(options));
         root.Subcommands.Add(RestoreVerb.Command(options));
         root.Subcommands.Add(DrillVerb.Command(options));
-        root.Subcommands.Add(KeysVerb.Command(options));
+        root.Subcommands.Add(KeysVerb.Command(options, new Aftermath(options, clock)));
         root.Subcommands.Add(ConfirmVerb.Command(options));
         root.Subcommands.Add(LogVerb.Command(options));
         root.Subcommands.Add(DoctorVerb.Command(options));
+        root.Subcommands.Add(ServeVerb.Command(options, clock));
         root.Subcommands.Add(PruneVerb.Command(options));
         root.Subcommands.Add(PinVerb.Pin(options));
         root.Subcommands.Add(PinVerb.Unpin(options));

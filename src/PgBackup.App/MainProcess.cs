@@ -16,6 +16,9 @@ internal static partial class MainProcess
         || Parent() == 1
         || Environment.GetEnvironmentVariable("SYSTEMD_EXEC_PID") == Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
 
+    /// <summary>This program's file; null where it is an argument of another one.</summary>
+    public static string? File => Environment.ProcessPath is { } path && Path.GetFileName(path) != "dotnet" ? path : null;
+
     /// <summary>This program once more, with other arguments.</summary>
     public static ToolCommand Again(params string[] arguments)
     {

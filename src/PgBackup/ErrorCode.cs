@@ -420,6 +420,15 @@ public enum ErrorCode
     /// <summary>A channel of <c>notify:</c> took a notice.</summary>
     NoticeSent = 226,
 
+    /// <summary>The address that <c>serve</c> is to listen on is taken, or not of this host.</summary>
+    AddressTaken = 227,
+
+    /// <summary>Another <c>serve</c> of the same cluster runs on this host.</summary>
+    AlreadyServing = 228,
+
+    /// <summary><c>serve</c> keeps its old config, because the new one is wrong.</summary>
+    ReloadFailed = 229,
+
     /// <summary>Neon keeps the history of the project for less time than <c>neon.window</c> asks for.</summary>
     NeonWindowShort = 230,
 

@@ -43,6 +43,7 @@ public sealed class WordConverterTests
                 "notice",
                 "check",
                 "damage",
+                "key-reminder",
             ]);
 
     [Fact]

@@ -10,7 +10,7 @@ internal static class MetricsFile
     /// done.</summary>
     /// <param name="status">How the backups stand; null where it could not be read.</param>
     /// <param name="file">The file.</param>
-    public static void Write(StatusReport? status, string file)
+    public static async Task WriteAsync(StatusReport? status, string file)
     {
         if (status is null)
         {
@@ -19,7 +19,7 @@ internal static class MetricsFile
 
         try
         {
-            MetricsText.Write(status, file);
+            await MetricsText.WriteAsync(status, file);
         }
         catch (Exception e)
         {

@@ -54,6 +54,12 @@ public sealed record BackupConfig
     /// <summary><c>neon</c>: the project of Neon that the databases are in; null where they are elsewhere, or Neon is not asked.</summary>
     public NeonConfig? Neon { get; init; }
 
+    /// <summary><c>schedule</c>: when <c>serve</c> does what; null for nothing.</summary>
+    public ScheduleConfig? Schedule { get; init; }
+
+    /// <summary><c>serve</c>: how it is reached.</summary>
+    public ServeConfig Serve { get; init; } = new();
+
     /// <summary>What the file has that this version does not act on yet; said at every run, so that nobody relies on it.</summary>
     public required IReadOnlyList<string> Notices { get; init; }
 }

@@ -260,11 +260,8 @@ public sealed partial class ConfigReader
         string? metricsFile = ReadMetrics(section.Section("metrics"));
         IReadOnlyList<NotifyConfig> notify = new NotifyReader(errors).Read(section);
         NeonConfig? neon = NeonReader.Read(section);
-        if (section.Has("schedule"))
-        {
-            notices.Add("schedule: this version does not act on it yet.");
-        }
-
+        ScheduleConfig? schedule = ScheduleReader.Read(section);
+        ServeConfig serve = ScheduleReader.ReadServe(section);
         section.RejectUnknown();
         var config = new BackupConfig
         {
@@ -282,6 +279,8 @@ public sealed partial class ConfigReader
             MetricsFile = metricsFile,
             Notify = notify,
             Neon = neon,
+            Schedule = schedule,
+            Serve = serve,
             Notices = notices,
         };
         notices.AddRange(SecretFiles(config).Distinct(StringComparer.Ordinal).Select(TrustedFile.Warning).OfType<string>());

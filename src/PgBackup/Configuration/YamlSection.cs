@@ -180,6 +180,9 @@ internal sealed partial class YamlSection
     /// <summary>The kind of a value: is it one text (and not a mapping or a list)?</summary>
     public bool IsText(string key) => values.GetValueOrDefault(key) is YamlScalarNode;
 
+    /// <summary>The line of a key that is there.</summary>
+    public long LineOf(string key) => places[key].Line;
+
     /// <summary>Reports an error at a key (or at the section, if the key is absent).</summary>
     public void Error(string key, string what, string remedy) =>
         errors.Add(

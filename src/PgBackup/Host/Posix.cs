@@ -14,6 +14,7 @@ internal static partial class Posix
     internal const int NonBlocking = 0x800;
     internal const int CloseOnExec = 0x80000;
     private const int Interrupted = 2; // SIGINT
+    private const int Terminated = 15; // SIGTERM
     private const int NoSuchProcess = 3; // ESRCH
     private const int SetFlagsCommand = 4; // F_SETFL
     private const int SetPipeSizeCommand = 1031; // F_SETPIPE_SZ
@@ -77,12 +78,29 @@ internal static partial class Posix
     /// <summary>What Ctrl-C does to a process; nothing happens when it has ended, or is somebody else's.</summary>
     public static void Interrupt(int process) => _ = Kill(process, Interrupted);
 
+    /// <summary>Asks a process to end (SIGTERM); nothing happens when it has ended, or is somebody else's.</summary>
+    public static void Terminate(int process) => _ = Kill(process, Terminated);
+
+    /// <summary>Becomes another program, as the same process (execv(3)). Returns only if that fails.</summary>
+    /// <param name="file">Its path.</param>
+    /// <param name="arguments">Its arguments; the first is its own name.</param>
+    /// <returns>Why it failed.</returns>
+    public static string Become(string file, IReadOnlyList<string> arguments)
+    {
+        _ = Execute(file, [.. arguments, null]);
+        return Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
+    }
+
     /// <summary>A process has this id, whoever it belongs to and whether or not <c>/proc</c> shows it.</summary>
     public static bool IsThere(int process) => Kill(process, 0) == 0 || Marshal.GetLastPInvokeError() != NoSuchProcess;
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Kill(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "execv", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Execute(string file, string?[] arguments);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

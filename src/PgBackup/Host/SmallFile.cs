@@ -6,7 +6,7 @@ namespace PgBackup.Host;
 /// Reads what a person wrote: a config, a key, a password, a list of secrets. It may also come through a pipe, for instance
 /// <c>--config &lt;(sops -d config.yaml)</c>. A pipe into which nobody writes, or a device without end, is refused and not waited for.
 /// </summary>
-internal static class SmallFile
+public static class SmallFile
 {
     /// <summary>As much as is read, in bytes: 1 MiB, far beyond any config or key.</summary>
     public const int MostBytes = 1024 * 1024;

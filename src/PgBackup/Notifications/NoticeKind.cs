@@ -32,6 +32,9 @@ public enum NoticeKind
 
     /// <summary>A test of the channel.</summary>
     Test,
+
+    /// <summary>A reminder to test the private keys.</summary>
+    Keys,
 }
 
 /// <summary>The words of <see cref="NoticeKind"/>.</summary>
@@ -49,6 +52,7 @@ public static class NoticeKinds
             NoticeKind.Confirmed => "confirmed",
             NoticeKind.Start => "start",
             NoticeKind.Run => "run",
+            NoticeKind.Keys => "keys",
             _ => "test",
         };
 }

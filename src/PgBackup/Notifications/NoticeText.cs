@@ -32,6 +32,7 @@ internal static class NoticeText
                 $"{cluster}: the drill failed",
             NoticeKind.Drill => $"{cluster}: the drill passed; {level}: {what}",
             NoticeKind.Test => $"{cluster}: a test of this channel",
+            NoticeKind.Keys => $"{cluster}: test the private keys",
             NoticeKind.Start => $"{cluster}: a run started",
             _ => $"{cluster} {level}: {what}",
         };

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using PgBackup.Configuration;
+using PgBackup.Operations.Keys;
 using PgBackup.Operations.Status;
 using PgBackup.Records;
 
@@ -109,6 +110,31 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
             patience,
             cancel
         );
+    }
+
+    /// <summary>Decides who is reminded to test the private keys: every channel but dead man's switches, whatever it is told else. It is
+    /// recorded: whoever schedules it knows by that when it was done.</summary>
+    /// <param name="report">The keys.</param>
+    public async Task<IReadOnlyList<Delivery>> RemindAsync(KeysReport report)
+    {
+        DateTimeOffset time = clock.GetUtcNow();
+        var now = new Situation { Level = StatusLevels.Of(report.Findings), Findings = [KeyReminder.Of(report, time), .. report.Findings] };
+        Delivery[] deliveries =
+        [
+            .. settings
+                .Channels.Where(static c => !c.IsDeadMansSwitch)
+                .Select(c => new Delivery { Channel = c.Name, Notice = NoticeOf(NoticeKind.Keys, now, time) }),
+        ];
+        if (Recorder is not null)
+        {
+            Record begun = Recorder.Begin(
+                RecordKind.KeyReminder,
+                $"reminded {Words.Count(deliveries.Length, "channel")} of the private keys"
+            );
+            await Recorder.WriteAsync(begun with { Result = RecordResult.Ok }, hurry: new CancellationToken(canceled: true));
+        }
+
+        return deliveries;
     }
 
     /// <summary>Tells them.</summary>

@@ -52,6 +52,9 @@ public sealed record Record
     /// <summary>The store that it was done with; null for all of them.</summary>
     public string? Store { get; init; }
 
+    /// <summary><c>backup</c> for a snapshot that was no nightly run; null for that, and for all other kinds.</summary>
+    public string? Verb { get; init; }
+
     /// <summary>How deep a check looked; null for one that could not look, and for all other kinds.</summary>
     public CheckDepth? Depth { get; init; }
 

@@ -44,6 +44,9 @@ public enum RecordKind
 
     /// <summary>A check that found something damaged. A kind of its own: a name alone tells that there is something to read.</summary>
     Damage,
+
+    /// <summary>Somebody was reminded to test the private keys.</summary>
+    KeyReminder,
 }
 
 /// <summary>The words of <see cref="RecordKind"/>, in names of records and in JSON.</summary>
@@ -65,6 +68,7 @@ public static class RecordKinds
             RecordKind.Notice => "notice",
             RecordKind.Check => "check",
             RecordKind.Damage => "damage",
+            RecordKind.KeyReminder => "key-reminder",
             _ => "unknown",
         };
 

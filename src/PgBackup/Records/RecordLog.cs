@@ -12,6 +12,9 @@ public sealed class RecordLog(IReadOnlyList<IObjectStore> stores, TimeProvider c
 {
     private const int ReadAtOnce = 8;
 
+    // Nobody does something so often between two times of a schedule.
+    private const int MostSince = 50;
+
     private static readonly TimeSpan ListingTime = TimeSpan.FromSeconds(30);
 
     /// <summary>The newest records, the newest first.</summary>
@@ -24,6 +27,18 @@ public sealed class RecordLog(IReadOnlyList<IObjectStore> stores, TimeProvider c
         (IReadOnlyList<NamedRecord> names, IReadOnlyList<Finding> found) = await NamesAsync(cancel);
         NamedRecord[] wanted = [.. names.Where(n => kind is null || n.Name.Kind == kind).Take(last)];
         return await ReadAsync(wanted, found, cancel);
+    }
+
+    /// <summary>The records of some kinds that began at a moment or later, and when the oldest record of all began.</summary>
+    /// <param name="since">The moment.</param>
+    /// <param name="kinds">The kinds.</param>
+    /// <param name="cancel">Gives up.</param>
+    /// <exception cref="PgBackupException">The error of the first store, where none can be listed.</exception>
+    public async Task<RecordsSince> ListSinceAsync(DateTimeOffset since, IReadOnlyCollection<RecordKind> kinds, CancellationToken cancel)
+    {
+        (IReadOnlyList<NamedRecord> names, IReadOnlyList<Finding> found) = await NamesAsync(cancel);
+        NamedRecord[] wanted = [.. names.Where(n => n.Name.Time >= since && kinds.Contains(n.Name.Kind)).Take(MostSince)];
+        return new RecordsSince(await ReadAsync(wanted, found, cancel), names.Count == 0 ? null : names[^1].Name.Time);
     }
 
     /// <summary>The records whose names begin so: a whole name, or a time.</summary>
@@ -158,6 +173,11 @@ public sealed class RecordLog(IReadOnlyList<IObjectStore> stores, TimeProvider c
 /// <param name="Entries">The newest first.</param>
 /// <param name="Findings">What could not be read.</param>
 public sealed record RecordListing(IReadOnlyList<RecordEntry> Entries, IReadOnlyList<Finding> Findings);
+
+/// <summary>The records since a moment.</summary>
+/// <param name="Listing">The records.</param>
+/// <param name="Oldest">When the oldest record of all began; null where there is none.</param>
+public sealed record RecordsSince(RecordListing Listing, DateTimeOffset? Oldest);
 
 /// <summary>A record, and where it is.</summary>
 public sealed record RecordEntry

@@ -150,7 +150,7 @@ public sealed class Recorder(string cluster, bool namesWho, IReadOnlyList<IObjec
     }
 
     /// <summary>An error of something that was begun.</summary>
-    internal static bool IsRecorded(Exception error) => error is not PgBackupException { ExitCode: 2 };
+    internal static bool IsRecorded(Exception error) => error is not (PgBackupException { ExitCode: 2 } or NothingDoneException);
 
     /// <summary>The record of something that ended with an error.</summary>
     internal Record Failed(Record begun, Exception error, bool cancelled)

@@ -16,6 +16,9 @@ internal sealed class HostProcess : IRunningTool
         Exit = WaitAsync();
     }
 
+    /// <summary>Its id.</summary>
+    public int Id => process.Id;
+
     /// <inheritdoc/>
     public Stream Input => process.StandardInput.BaseStream;
 

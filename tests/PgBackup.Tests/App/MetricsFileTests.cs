@@ -23,7 +23,6 @@ public sealed class MetricsFileTests : IDisposable
     {
         (await AppProcess.RunAsync(folder.Path, "list")).ExitCode.ShouldBe(0);
         (await AppProcess.RunAsync(folder.Path, "status")).ExitCode.ShouldBe(1);
-        (await AppProcess.RunAsync(folder.Path, "check", "latest")).ExitCode.ShouldBe(1);
         (await AppProcess.RunAsync(folder.Path, "prune", "--dry-run")).ExitCode.ShouldBe(0);
         File.Exists(folder["olympus.prom"]).ShouldBeFalse();
 
@@ -32,6 +31,14 @@ public sealed class MetricsFileTests : IDisposable
         string written = await File.ReadAllTextAsync(folder["olympus.prom"], TestContext.Current.CancellationToken);
         written.ShouldStartWith("# HELP pgbackup_");
         Directory.GetFiles(folder.Path, "*.tmp").ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task It_is_written_after_a_check_which_others_should_know_of()
+    {
+        (await AppProcess.RunAsync(folder.Path, "check", "latest")).ExitCode.ShouldBe(1);
+
+        File.Exists(folder["olympus.prom"]).ShouldBeTrue();
     }
 
     [Fact]

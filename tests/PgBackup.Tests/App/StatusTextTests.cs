@@ -1,13 +1,17 @@
+using System.Text;
 using System.Text.Json;
 using PgBackup.App.Render;
 using PgBackup.Host;
 using PgBackup.Operations.Status;
+using PgBackup.Serve.Http;
 using PgBackup.Tools;
 
 namespace PgBackup.Tests.App;
 
 public sealed class StatusTextTests : IDisposable
 {
+    private static async Task<string> MetricsAsync() => Encoding.UTF8.GetString(await StatusMetrics.TextAsync(Report));
+
     private readonly TestFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -51,6 +55,7 @@ public sealed class StatusTextTests : IDisposable
                         LastTested = DateTimeOffset.UnixEpoch.AddSeconds(1_700_000_000),
                     },
                 ],
+                Bytes = new Dictionary<string, long> { ["olympus"] = 1_234 },
                 Rows = new Dictionary<string, long> { ["ciam_kratos"] = 111_426 },
                 SkewMs = 4.25,
                 RunSeconds = 3.5,
@@ -102,35 +107,35 @@ public sealed class StatusTextTests : IDisposable
             );
 
     [Fact]
-    public void Metrics_are_as_a_collector_reads_them() => MetricsText.Of(Report).ShouldBeAsExpected("status.prom");
+    public async Task Metrics_are_as_a_collector_reads_them() => (await MetricsAsync()).ShouldBeAsExpected("status.prom");
 
     [Fact]
-    public void Metrics_of_what_is_not_known_are_left_out()
+    public async Task Metrics_of_what_is_not_known_are_left_out()
     {
-        string text = MetricsText.Of(Report);
+        string text = await MetricsAsync();
 
         text.ShouldNotContain("newest_proven_age_seconds");
-        text.ShouldNotContain("store_bytes{cluster=\"olympus\",store=\"offsite\"}");
-        text.ShouldContain("pgbackup_store_readable{cluster=\"olympus\",store=\"offsite\"} 0\n");
+        text.ShouldNotContain("store_bytes{store=\"offsite\",cluster=\"olympus\"}");
+        text.ShouldContain("pgbackup_store_readable{store=\"offsite\",cluster=\"olympus\"} 0\n");
     }
 
     [Fact]
-    public void A_file_of_metrics_is_replaced_as_a_whole_and_may_be_read_by_others()
+    public async Task A_file_of_metrics_is_replaced_as_a_whole_and_may_be_read_by_others()
     {
         string file = folder.Write("olympus.prom", "# HELP pgbackup_level of yesterday\n");
 
-        MetricsText.Write(Report, file);
+        await MetricsText.WriteAsync(Report, file);
 
-        File.ReadAllText(file).ShouldBe(MetricsText.Of(Report));
+        (await File.ReadAllTextAsync(file, Cancel)).ShouldBe(await MetricsAsync());
         File.GetUnixFileMode(file).HasFlag(UnixFileMode.OtherRead).ShouldBeTrue();
         Directory.GetFiles(folder.Path).ShouldHaveSingleItem();
     }
 
     [Fact]
-    public void A_folder_that_is_not_there_is_an_error_of_usage_and_leaves_nothing() =>
-        Should
-            .Throw<PgBackupException>(() => MetricsText.Write(Report, Path.Combine(folder.Path, "none", "x.prom")))
-            .Code.ShouldBe(ErrorCode.Usage);
+    public async Task A_folder_that_is_not_there_is_an_error_of_usage_and_leaves_nothing() =>
+        (
+            await Should.ThrowAsync<PgBackupException>(() => MetricsText.WriteAsync(Report, Path.Combine(folder.Path, "none", "x.prom")))
+        ).Code.ShouldBe(ErrorCode.Usage);
 
     [Fact]
     public async Task What_is_no_file_of_metrics_is_never_replaced()
@@ -142,7 +147,7 @@ public sealed class StatusTextTests : IDisposable
         await ToolProcess.ReadAsync(new ToolCommand("mkfifo", pipe), Cancel);
         foreach (string file in (string[])[config, link, pipe, "/dev/full", folder.Path, ""])
         {
-            Should.Throw<PgBackupException>(() => MetricsText.Write(Report, file)).Code.ShouldBe(ErrorCode.Usage, file);
+            (await Should.ThrowAsync<PgBackupException>(() => MetricsText.WriteAsync(Report, file))).Code.ShouldBe(ErrorCode.Usage, file);
         }
 
         (await File.ReadAllTextAsync(config, Cancel)).ShouldBe("cluster: olympus\n");

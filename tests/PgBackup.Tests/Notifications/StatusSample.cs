@@ -19,6 +19,7 @@ internal static class StatusSample
                 MaxAgeSeconds = 93600,
                 Keys = [],
                 Rows = new Dictionary<string, long>(),
+                Bytes = new Dictionary<string, long>(),
             },
             Stores = [],
             Events = [],

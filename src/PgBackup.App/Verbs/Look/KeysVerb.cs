@@ -5,6 +5,7 @@ using PgBackup.App.Render;
 using PgBackup.Encryption;
 using PgBackup.Host;
 using PgBackup.Installations;
+using PgBackup.Notifications;
 using PgBackup.Operations;
 using PgBackup.Operations.Keys;
 using PgBackup.Snapshots;
@@ -15,15 +16,34 @@ namespace PgBackup.App.Verbs.Look;
 internal static class KeysVerb
 {
     /// <summary>The verb, with <c>list</c> and <c>test</c> below it.</summary>
-    public static Command Command(GlobalOptions options)
+    public static Command Command(GlobalOptions options, Aftermath aftermath)
     {
         VerbCommand command = List(
             options,
             "keys",
             "Shows whose private keys decrypt the snapshots, until when, and when each was tested last"
         );
-        command.Add(List(options, "list", "The same as keys alone"));
-        command.Add(Test(options));
+        var notify = new Option<bool>("--notify")
+        {
+            Description = "Remind those whom `notify:` of the config names to test the private keys",
+        };
+        command.Add(notify);
+        command.SetAction(
+            (parsed, cancel) =>
+                parsed.GetValue(notify) ? RemindAsync(options, aftermath, parsed, cancel) : ListAsync(options, parsed, cancel)
+        );
+        foreach (Command below in (Command[])[List(options, "list", "The same as keys alone"), Test(options)])
+        {
+            below.Validators.Add(result =>
+            {
+                if (result.GetResult(notify) is { Implicit: false })
+                {
+                    result.AddError($"`keys {below.Name}` has no --notify.");
+                }
+            });
+            command.Add(below);
+        }
+
         return command;
     }
 
@@ -98,6 +118,25 @@ internal static class KeysVerb
             }
         );
         return command;
+    }
+
+    private static async Task<int> RemindAsync(GlobalOptions options, Aftermath aftermath, ParseResult parsed, CancellationToken cancel)
+    {
+        Installation installation = options.ReadStores(parsed, cancel);
+        if (installation.Config.Notify.All(static c => c.IsDeadMansSwitch))
+        {
+            throw new PgBackupException(ErrorCode.Usage, "the config names nobody to remind.", "Write `notify:` (docs/notices.md).");
+        }
+
+        KeysReport report = await installation.Keys(ProgressDisplay.Plain).ListAsync(installation.Cipher(), cancel);
+        NotifyOperation operation = installation.Notify();
+        await aftermath.HandOverAsync(operation, NotifySettings.Of(installation.Config), await operation.RemindAsync(report), cancel);
+        if (parsed.GetValue(options.Json))
+        {
+            Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.KeysReport));
+        }
+
+        return 0;
     }
 
     private static async Task<int> ListAsync(GlobalOptions options, ParseResult parsed, CancellationToken cancel)

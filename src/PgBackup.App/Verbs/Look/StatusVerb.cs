@@ -99,7 +99,7 @@ internal static class StatusVerb
         int exitCode = Show(report, parsed.GetValue(options.Json), forNagios);
         if (also.Metrics is { } file)
         {
-            MetricsText.Write(report, file);
+            await MetricsText.WriteAsync(report, file);
         }
 
         if (also.Notify)

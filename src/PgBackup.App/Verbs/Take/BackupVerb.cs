@@ -56,9 +56,21 @@ internal static class BackupVerb
         Option<string[]> expected = ExpectedLosses();
         command.Add(expected);
         command.Add(options.Quiet);
+        Option<DateTimeOffset?> due = Due();
+        command.Add(due);
         command.SetAction(
             (parsed, cancel) =>
-                RunAsync(options, parsed, new RunRequest { Prune = true, ExpectedLosses = parsed.GetValue(expected) ?? [] }, cancel)
+                RunAsync(
+                    options,
+                    parsed,
+                    new RunRequest
+                    {
+                        Prune = true,
+                        ExpectedLosses = parsed.GetValue(expected) ?? [],
+                        Due = parsed.GetValue(due),
+                    },
+                    cancel
+                )
         );
         return command;
     }
@@ -103,6 +115,15 @@ internal static class BackupVerb
         return command;
     }
 
+    // Of `serve`, which several hosts may run.
+    private static Option<DateTimeOffset?> Due() =>
+        new("--due")
+        {
+            Description = "Do nothing if there is a complete snapshot of this moment or a later one; wait for a run that is at work",
+            HelpName = "TIME",
+            Hidden = true,
+        };
+
     private static Option<string[]> ExpectedLosses()
     {
         var option = new Option<string[]>("--expect-loss")
@@ -136,6 +157,26 @@ internal static class BackupVerb
             options.TellStart(installation);
         }
 
+        try
+        {
+            return await TakeAsync(installation, options, parsed, request, cancel);
+        }
+        catch (NotDueException e)
+        {
+            Terminal.Message($"note: {e.Taken} is there already: nothing to do");
+            return 0;
+        }
+    }
+
+    private static async Task<int> TakeAsync(
+        Installation installation,
+        GlobalOptions options,
+        ParseResult parsed,
+        RunRequest request,
+        CancellationToken cancel
+    )
+    {
+        bool quiet = parsed.GetValue(options.Quiet);
         IObjectStore primary = installation.Store().Store;
         long start = installation.Clock.GetTimestamp();
         ConcurrentQueue<Finding> said = [];

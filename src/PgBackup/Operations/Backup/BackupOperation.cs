@@ -40,6 +40,9 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     public Func<CancellationToken, Task<ConfirmationsReading>> Confirmations { get; init; } =
         cancel => new ConfirmationsReader([primary.Store], clock).ReadAsync(cancel);
 
+    /// <summary>A complete snapshot of this moment or a later one makes this one needless; null for none.</summary>
+    public DateTimeOffset? Due { get; init; }
+
     /// <summary>What was found beside the snapshot; complete when the run has ended.</summary>
     public IReadOnlyList<Finding> Findings => findings;
 
@@ -82,6 +85,12 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
         {
             findings.Add(KilledRun.Of(left));
             progress.Say(findings[^1]); // it may be all that is ever known of it: this run may fail, too
+        }
+
+        // Under the lock: nobody takes one meanwhile.
+        if (Due is { } due && entries.LastOrDefault(e => e.IsComplete && e.Id.Time >= due && !e.Id.IsAfter(clock.GetUtcNow())) is { } done)
+        {
+            throw new NotDueException(done.Id);
         }
 
         if (held.Note is { } taken)

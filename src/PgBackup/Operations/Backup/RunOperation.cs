@@ -24,6 +24,10 @@ public sealed record RunRequest
     /// <c>DATABASE.SCHEMA.TABLE.COLUMN</c>.</summary>
     public IReadOnlyList<string> ExpectedLosses { get; init; } = [];
 
+    /// <summary>When it was due: a complete snapshot of that moment or a later one makes it needless; null where it is wanted
+    /// anyway.</summary>
+    public DateTimeOffset? Due { get; init; }
+
     /// <summary>Remove afterwards what the rules no longer keep.</summary>
     public bool Prune { get; init; }
 }
@@ -69,6 +73,7 @@ public sealed class RunOperation(
 
     /// <summary>Runs. Failures of single databases, of replicas and of pruning are in the report.</summary>
     /// <exception cref="PgBackupException">Nothing was stored; nothing was removed either.</exception>
+    /// <exception cref="NotDueException">By <see cref="RunRequest.Due"/>, it is needless.</exception>
     public Task<RunReport> RunAsync(RunRequest request, CancellationToken cancel) =>
         Recorder.RecordAsync(r => RunRecord.Begin(r, request), () => TakeAsync(request, cancel), RunRecord.End, cancel);
 
@@ -78,6 +83,11 @@ public sealed class RunOperation(
             CultureInfo.InvariantCulture,
             $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC"
         );
+        if (request.Due is not null)
+        {
+            await new DueWait(stores[0].Store, clock).WaitAsync(holder, cancel);
+        }
+
         IReadOnlyList<Finding> before = Preflight();
         List<Replica> replicas = [.. stores.Skip(1).Select(s => Replica.Start(stores, s, config.Cluster, holder, clock, progress, cancel))];
         Manifest manifest;
@@ -89,6 +99,7 @@ public sealed class RunOperation(
             {
                 PartStored = (id, part) => replicas.ForEach(r => r.Offer(id, part)),
                 ExpectedLosses = request.ExpectedLosses,
+                Due = request.Due,
                 Others = [.. stores.Skip(1).Select(static s => s.Store)],
                 Confirmations = c => new ConfirmationsReader([.. stores.Select(static s => s.Store)], clock).ReadAsync(c),
                 Abandoned = id => replicas.ForEach(r => r.Abandon(id)),

@@ -18,6 +18,7 @@ internal static class RunRecord
         ) with
         {
             Note = request.Pin,
+            Verb = request.Prune ? null : "backup",
         };
 
     /// <summary>After it.</summary>

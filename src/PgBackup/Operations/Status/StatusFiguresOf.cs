@@ -36,6 +36,7 @@ internal static class StatusFiguresOf
             Keys = [.. Keys(facts, readable)],
             CostPerMonth = costs.Length == 0 ? null : costs.Sum(),
             Rows = facts.Newest?.Databases.ToDictionary(static p => p.Name, static p => p.Proof.Rows) ?? [],
+            Bytes = facts.Newest?.Databases.ToDictionary(static p => p.Name, static p => p.Size) ?? [],
             SkewMs = facts.Newest?.SkewMs,
             RunSeconds = facts.Newest is { } newest ? Math.Round((newest.Finished - newest.Started).TotalSeconds, 1) : null,
             Neon = facts.Neon?.Project is { } project ? Neon(facts, project) : null,

@@ -84,6 +84,9 @@ public sealed record StatusFigures
     /// <summary>The rows of each database in the newest complete snapshot.</summary>
     public required IReadOnlyDictionary<string, long> Rows { get; init; }
 
+    /// <summary>The stored bytes of each database in the newest complete snapshot.</summary>
+    public required IReadOnlyDictionary<string, long> Bytes { get; init; }
+
     /// <summary>How far apart the moments of the databases in the newest complete snapshot are at most, in milliseconds.</summary>
     public double? SkewMs { get; init; }
 

@@ -1,0 +1,57 @@
+using Quartz;
+
+namespace PgBackup.Serve.Scheduling;
+
+/// <summary>
+/// The times of a cron expression in a time zone, by Quartz. A time that a clock change skips is the first one after it; a time that a clock
+/// change repeats is its first occurrence alone.
+/// </summary>
+internal sealed class CronTime
+{
+    private readonly CronExpression expression;
+
+    private CronTime(CronExpression expression) => this.expression = expression;
+
+    /// <summary>The expression as it was written.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>Reads the five fields of cron(5).</summary>
+    /// <param name="text">For instance <c>0 3 * * *</c>.</param>
+    /// <param name="zone">The zone of its times.</param>
+    /// <param name="now">The time: an expression without any time after it is wrong.</param>
+    /// <param name="problem">Why it is none; empty where it is one.</param>
+    public static CronTime? TryParse(string text, TimeZoneInfo zone, DateTimeOffset now, out string problem)
+    {
+        problem = "";
+        try
+        {
+            CronExpression expression = CronExpression.Parse(text, CronFormat.Unix).WithTimeZone(zone);
+            if (expression.GetNextValidTimeAfter(now) is not null)
+            {
+                return new CronTime(expression) { Text = text };
+            }
+
+            problem = "there is no such day";
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException)
+        {
+            problem = e.Message.TrimEnd('.');
+        }
+
+        return null;
+    }
+
+    /// <summary>The last time at or before a moment; null for none.</summary>
+    public DateTimeOffset? LastAt(DateTimeOffset moment) =>
+        // What it asks for lies before its argument, by whole seconds.
+        expression.GetPreviousValidTimeBefore(moment.AddSeconds(1))
+            is { } last
+        && last <= moment
+            ? last.ToUniversalTime()
+            : LastBefore(moment);
+
+    /// <summary>The first time after a moment; null for none.</summary>
+    public DateTimeOffset? NextAfter(DateTimeOffset moment) => expression.GetNextValidTimeAfter(moment)?.ToUniversalTime();
+
+    private DateTimeOffset? LastBefore(DateTimeOffset moment) => expression.GetPreviousValidTimeBefore(moment)?.ToUniversalTime();
+}
