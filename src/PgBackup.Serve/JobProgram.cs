@@ -29,7 +29,7 @@ internal sealed class JobProgram(
     private static readonly string[] Own = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
     /// <summary>Called where a job ended as no verb does: it could tell nobody.</summary>
-    public Func<IReadOnlyList<string>, Finding, Task> Died { get; init; } = static (_, _) => Task.CompletedTask;
+    public Action<IReadOnlyList<string>, Finding> Died { get; init; } = static (_, _) => { };
 
     /// <inheritdoc/>
     public async Task<int> RunAsync(PlannedJob job, DateTimeOffset due, CancellationToken stop)
@@ -59,7 +59,7 @@ internal sealed class JobProgram(
         }
         catch (PgBackupException e)
         {
-            await Died(arguments, DeathOf(verb, e.Message));
+            Died(arguments, DeathOf(verb, e.Message));
             return NotStarted;
         }
 
@@ -77,7 +77,7 @@ internal sealed class JobProgram(
         await late.CancelAsync();
         if (exitCode is < 0 or > 3 && !stop.IsCancellationRequested)
         {
-            await Died(arguments, DeathOf(verb, WhyOf(exitCode)));
+            Died(arguments, DeathOf(verb, WhyOf(exitCode)));
         }
 
         return exitCode;

@@ -22,7 +22,7 @@ internal static class ServeLock
             throw new PgBackupException(
                 ErrorCode.AlreadyServing,
                 $"another serve of the cluster {cluster} runs on this host ({file} is locked).",
-                "Stop it first. After a change of the config, `systemctl reload olympus-pgbackup` or SIGHUP is enough.",
+                "Stop it first. A changed config is read by itself, and on SIGHUP.",
                 e
             );
         }

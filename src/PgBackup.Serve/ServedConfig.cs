@@ -10,12 +10,14 @@ namespace PgBackup.Serve;
 internal sealed class ServedConfig
 {
     private readonly string file;
+    private readonly string folder;
     private string text;
     private (long Length, DateTime Written) seen;
 
-    private ServedConfig(string file, string text, BackupConfig config)
+    private ServedConfig(string file, string folder, string text, BackupConfig config)
     {
         this.file = file;
+        this.folder = folder;
         this.text = text;
         Config = config;
         seen = Look(file);
@@ -28,11 +30,14 @@ internal sealed class ServedConfig
     public PgBackupException? Problem { get; private set; }
 
     /// <summary>Reads the file.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="folder">For the copy, where one is needed.</param>
+    /// <param name="cancel">Gives up.</param>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigInvalid"/>, <see cref="ErrorCode.UntrustedFile"/>.</exception>
-    public static ServedConfig Open(string file, CancellationToken cancel)
+    public static ServedConfig Open(string file, string folder, CancellationToken cancel)
     {
         (string text, BackupConfig config) = Read(file, cancel);
-        return new ServedConfig(file, text, config);
+        return new ServedConfig(file, folder, text, config);
     }
 
     /// <summary>The file was written since it was read.</summary>
@@ -68,10 +73,10 @@ internal sealed class ServedConfig
             return file;
         }
 
-        string copy = Path.Combine(StateFolder.Find(), $"serve-{Config.Cluster}.yaml");
+        string copy = Path.Combine(folder, $"serve-{Config.Cluster}.yaml");
         try
         {
-            Directory.CreateDirectory(StateFolder.Find(), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             string half = $"{copy}.{Path.GetRandomFileName()}";
             var options = new FileStreamOptions
             {

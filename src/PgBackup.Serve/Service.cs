@@ -51,7 +51,7 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
     /// <see cref="ErrorCode.AddressTaken"/>.</exception>
     public async Task<int> RunAsync(CancellationToken stop)
     {
-        served = ServedConfig.Open(settings.ConfigFile, stop);
+        served = ServedConfig.Open(settings.ConfigFile, StateFolder.Find(), stop);
         JobPlan plan = PlanOf(served.Config);
         using FileStream only = ServeLock.Take(served.Config.Cluster);
         Open(plan);
@@ -105,7 +105,10 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
     {
         installation = settings.Install(served.Config);
         status = new StatusCache(c => installation.Status().ReadAsync(c), clock, Say);
-        program = new JobProgram(settings.Again, () => served.FileForJobs(), clock, Say) { Died = TellOfDeathAsync };
+        program = new JobProgram(settings.Again, () => served.FileForJobs(), clock, Say)
+        {
+            Died = (arguments, death) => Beside(() => TellOfDeathAsync(arguments, death)),
+        };
         opened = new JobBoard(plan, new RecordedHistory(() => installation.Log(null), clock), program, clock, Say)
         {
             Ended = _ => status.Outdate(),

@@ -68,6 +68,8 @@ public sealed class StatusMetrics
         );
         One("run_seconds", "How long the newest complete snapshot took.", figures.RunSeconds);
         One("skew_seconds", "How far apart the moments of its databases are at most.", figures.SkewMs / 1000);
+        One("neon_window_seconds", "How far back Neon itself can restore.", figures.Neon?.WindowSeconds);
+        One("neon_window_expected_seconds", "How far back the config wants it to.", figures.Neon?.ExpectedSeconds);
         Each(
             "rows",
             "Rows of each database in the newest complete snapshot.",

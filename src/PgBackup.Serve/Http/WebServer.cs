@@ -68,9 +68,10 @@ internal sealed class WebServer : IAsyncDisposable
         catch (IOException e)
         {
             await app.DisposeAsync();
+            string why = e.InnerException is AddressInUseException ? "something listens there already" : e.Message.TrimEnd('.');
             throw new PgBackupException(
                 ErrorCode.AddressTaken,
-                $"serve cannot listen on {endPoint}: {(e.InnerException is AddressInUseException ? "something listens there already" : e.Message)}.",
+                $"serve cannot listen on {endPoint}: {why}.",
                 "Write another address into `serve: { listen: }` of the config, or none.",
                 e
             );

@@ -3,14 +3,18 @@ using Quartz;
 namespace PgBackup.Serve.Scheduling;
 
 /// <summary>
-/// The times of a cron expression in a time zone, by Quartz. A time that a clock change skips is the first one after it; a time that a clock
-/// change repeats is its first occurrence alone.
+/// The times of a cron expression in a time zone, by Quartz. A time that a clock change skips is the first one after it; a time that a
+/// clock change repeats is its first occurrence alone.
 /// </summary>
 internal sealed class CronTime
 {
-    private readonly CronExpression expression;
+    // No clock is set back by more.
+    private static readonly TimeSpan LongestFold = TimeSpan.FromHours(3);
 
-    private CronTime(CronExpression expression) => this.expression = expression;
+    private readonly CronExpression expression;
+    private readonly TimeZoneInfo zone;
+
+    private CronTime(CronExpression expression, TimeZoneInfo zone) => (this.expression, this.zone) = (expression, zone);
 
     /// <summary>The expression as it was written.</summary>
     public required string Text { get; init; }
@@ -28,7 +32,7 @@ internal sealed class CronTime
             CronExpression expression = CronExpression.Parse(text, CronFormat.Unix).WithTimeZone(zone);
             if (expression.GetNextValidTimeAfter(now) is not null)
             {
-                return new CronTime(expression) { Text = text };
+                return new CronTime(expression, zone) { Text = text };
             }
 
             problem = "there is no such day";
@@ -42,16 +46,38 @@ internal sealed class CronTime
     }
 
     /// <summary>The last time at or before a moment; null for none.</summary>
-    public DateTimeOffset? LastAt(DateTimeOffset moment) =>
-        // What it asks for lies before its argument, by whole seconds.
-        expression.GetPreviousValidTimeBefore(moment.AddSeconds(1))
-            is { } last
-        && last <= moment
-            ? last.ToUniversalTime()
-            : LastBefore(moment);
+    public DateTimeOffset? LastAt(DateTimeOffset moment)
+    {
+        DateTimeOffset before = moment.AddSeconds(1);
+        while (expression.GetPreviousValidTimeBefore(before) is { } last)
+        {
+            if (last <= moment && IsReached(last))
+            {
+                return last.ToUniversalTime();
+            }
+
+            before = last;
+        }
+
+        return null;
+    }
 
     /// <summary>The first time after a moment; null for none.</summary>
     public DateTimeOffset? NextAfter(DateTimeOffset moment) => expression.GetNextValidTimeAfter(moment)?.ToUniversalTime();
 
-    private DateTimeOffset? LastBefore(DateTimeOffset moment) => expression.GetPreviousValidTimeBefore(moment)?.ToUniversalTime();
+    // Looking back, Quartz names the second occurrence of a time that a clock change repeats. Looking ahead, it never comes to it.
+    private bool IsReached(DateTimeOffset time)
+    {
+        if (!zone.IsAmbiguousTime(time))
+        {
+            return true;
+        }
+
+        DateTimeOffset? next = time - LongestFold;
+        do
+        {
+            next = expression.GetNextValidTimeAfter(next.Value);
+        } while (next < time);
+        return next == time;
+    }
 }

@@ -8,7 +8,8 @@ namespace PgBackup.Serve.Scheduling;
 /// last: whatever happened in between (a sleep of the host, a clock that was set, a restart), a job that was missed is caught up once, and
 /// none is done twice.
 /// </summary>
-/// <remarks>May be used by several threads. <see cref="Look()"/> takes no time: stores are asked and programs are started beside it.</remarks>
+/// <remarks>May be used by several threads. <see cref="Look()"/> takes no time: stores are asked and programs are started beside
+/// it.</remarks>
 internal sealed class JobBoard : IAsyncDisposable
 {
     // Of what nobody knows, a run is begun all the same: it is what must not be missed, and fails loudly if no store answers.

@@ -22,14 +22,22 @@ internal static class ScheduleReader
             section.Error("jitter", $"\"{section.Text("jitter")}\" is longer than 6 hours.", "Write at most 6h.");
         }
 
-        List<ScheduledJob> jobs = [.. Enum.GetValues<JobKind>().Select(k => ReadJob(section, k)).OfType<ScheduledJob>()];
+        ScheduledJob?[] read =
+        [
+            section.Has("run") ? ReadJob(section, JobKind.Run) : null,
+            section.Has("prune") ? ReadJob(section, JobKind.Prune) : null,
+            section.Has("check") ? ReadJob(section, JobKind.Check) : null,
+            section.Has("drill") ? ReadJob(section, JobKind.Drill) : null,
+            section.Has("keys") ? ReadJob(section, JobKind.Keys) : null,
+        ];
+        ScheduledJob[] jobs = [.. read.OfType<ScheduledJob>()];
         if (section.Has("base"))
         {
             section.Error("base", "this version takes no base backups yet.", "Leave it out.");
         }
 
         section.RejectUnknown();
-        if (jobs.Count == 0)
+        if (read.All(static j => j is null))
         {
             section.Error("run", "no job is scheduled.", "Write for instance run: \"0 3 * * *\".");
         }
@@ -107,11 +115,6 @@ internal static class ScheduleReader
     private static ScheduledJob? ReadJob(YamlSection section, JobKind kind)
     {
         string key = kind.Word();
-        if (!section.Has(key))
-        {
-            return null;
-        }
-
         if (section.IsText(key))
         {
             return Job(kind, section.Text(key) ?? "", Usual(kind), section.LineOf(key));

@@ -19,6 +19,7 @@ public sealed partial class HelpTests : IDisposable
         "confirm",
         "log",
         "doctor",
+        "serve",
         "prune",
         "pin",
         "unpin",

@@ -55,7 +55,7 @@ public sealed class ConfigErrorTests
                 "line 16: stores[1].path: /backups is the place of an earlier store too. Give each store a folder, remote or prefix "
                     + "of its own.",
                 "line 17: verbose: there is no such key. Known here: cluster, source, databases, dump, encryption, stores, max_age, drill, "
-                    + "losses, records, metrics, notify, neon, schedule.",
+                    + "losses, records, metrics, notify, neon, schedule, serve.",
             ]);
 
     [Theory]

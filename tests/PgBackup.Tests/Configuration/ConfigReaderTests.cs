@@ -94,7 +94,7 @@ public sealed class ConfigReaderTests
               gpg: { recipients: [ops@example.com], home: /keys/gpg, identity_file: /keys/secret, passphrase_file: /keys/pass }
             stores:
               - { name: local, path: /backups, keep: { all: 14d, yearly: forever } }
-            schedule: { backup: "0 3 * * *" }
+            schedule: { run: "0 3 * * *", time_zone: Europe/Berlin }
             """,
             "x.yaml"
         );
@@ -120,7 +120,7 @@ public sealed class ConfigReaderTests
             ("/keys/gpg", "/keys/secret", "/keys/pass")
         );
         config.Stores[0].Keep.ToString().ShouldBe("all 14d, yearly forever");
-        config.Notices.ShouldContain(static n => n.StartsWith("schedule: this version does not act on it yet"));
+        config.Schedule.ShouldNotBeNull().Jobs.Single().Arguments.ShouldBe(["run", "--quiet"]);
     }
 
     [Fact]

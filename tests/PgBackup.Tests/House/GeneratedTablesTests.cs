@@ -17,6 +17,7 @@ public sealed partial class GeneratedTablesTests
     // The methods of YamlSection that read a key, and what its value is then. The more that is known of it, the later.
     private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)
     {
+        ["Has"] = "text or mapping",
         ["Text"] = "text",
         ["RequiredText"] = "text, required",
         ["Number"] = "number",
@@ -77,6 +78,8 @@ public sealed partial class GeneratedTablesTests
             "neon",
             "notify",
             "records",
+            "schedule",
+            "serve",
             "source",
             "stores",
         ];
@@ -140,6 +143,12 @@ public sealed partial class GeneratedTablesTests
             "LossReader" => "`losses`",
             "NeonReader" => "`neon`",
             "NotifyReader" => "`notify`",
+            "ScheduleReader" => call.Ancestors().OfType<MethodDeclarationSyntax>().First().Identifier.Text switch
+            {
+                "Read" or "ReadZone" => "`schedule`",
+                "ReadServe" => "`serve`",
+                _ => "`schedule`: each job",
+            },
             "ApplicationKeyReader" => "`drill`: `application_keys`",
             var other => throw new InvalidOperationException($"say here what {other} reads"),
         };

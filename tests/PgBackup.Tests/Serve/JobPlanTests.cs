@@ -1,0 +1,29 @@
+using PgBackup.Configuration;
+using PgBackup.Serve.Scheduling;
+
+namespace PgBackup.Tests.Serve;
+
+/// <summary>A plan of a config.</summary>
+public sealed class JobPlanTests
+{
+    private static readonly DateTimeOffset Now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public void Every_time_that_is_none_is_named_with_its_line()
+    {
+        PgBackupException error = Should.Throw<PgBackupException>(() =>
+            JobPlan.Of(Config("schedule:\n  run: every night\n  check: \"0 12 1 * *\"\n  drill: \"0 3 31 2 *\"\n"), "host", Now)
+        );
+
+        (error.Code, error.ExitCode).ShouldBe((ErrorCode.ConfigInvalid, 2));
+        error.Message.ShouldContain("x.yaml has 2 errors:\n  line 4: schedule.run: \"every night\" is no time of cron: ");
+        error.Message.ShouldContain("\n  line 6: schedule.drill: \"0 3 31 2 *\" is no time of cron: there is no such day.");
+    }
+
+    [Fact]
+    public void Without_a_schedule_there_is_nothing_to_serve() =>
+        Should.Throw<PgBackupException>(() => JobPlan.Of(Config(""), "host", Now)).Message.ShouldContain("x.yaml has no schedule");
+
+    private static BackupConfig Config(string text) =>
+        ConfigReader.ParseStores("cluster: olympus\nstores: [{ name: local, path: /backups }]\n" + text, "x.yaml");
+}
