@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check-packaging.sh: tests the alert rules and the dashboard in packaging/.
+# check-packaging.sh: tests the alert rules and the dashboard in packaging/, and compares docs/status.md with the metrics that are written.
 #
 # Usage:  check-packaging.sh
 #
@@ -73,20 +73,39 @@ known() {
     grep -o '`[a-z_]*`' | tr -d '`' | sed 's/^/pgbackup_/' | sort
 }
 
+# names FUNCTION: the names in quotes with which its calls begin, in the text on stdin.
+names() { grep -oE "\b($1)\( *\"[a-z_]+\"" | sed 's/.*"\(.*\)"/\1/'; }
+
+# written: the metrics that the program writes. In StatusMetrics.Service, Of and Count build the name.
 written() {
-  tr '\n' ' ' <src/PgBackup.App/Render/MetricsText.cs |
-    grep -oE '(One|Each)\( *"[a-z_]+"' | sed 's/.*"\(.*\)"/pgbackup_\1/' | sort
+  local source part
+  source=$(sed 's|^ *//.*||' src/PgBackup.Serve/Http/StatusMetrics.cs | tr '\n' ' ')
+  for part in 'Prefix = "pgbackup_"' 'void Service(' '$"serve_job_{name}"' '$"{Prefix}serve_jobs_{name}_total"'; do
+    [[ $source == *"$part"* ]] || { echo "StatusMetrics.cs no longer has: $part"; return 1; }
+  done
+  {
+    names 'One|Each' <<<"$source" &&
+      names Of <<<"${source%%void Service(*}" &&
+      names Of <<<"${source#*void Service(}" | sed 's/^/serve_job_/' &&
+      names Count <<<"$source" | sed 's/.*/serve_jobs_&_total/'
+  } | sed 's/^/pgbackup_/'
 }
+
+# ahead: what docs/status.md lists, and the program may not write yet. What it writes needs no entry.
+ahead() { printf 'pgbackup_%s\n' neon_window_expected_seconds neon_window_seconds; }
 
 used() {
   jq -r '.. | (.expr?, .query?, .definition?) | strings' "$dashboard" | cat - "$rules" | grep -oE '\bpgbackup_[a-z0-9_]+' | sort -u
 }
 
-documented() { written >"$work/written" && known Metrics >"$work/known" && diff "$work/written" "$work/known"; }
+known_all() { { known Metrics && known "Metrics of serve"; } | sort; }
 
-only_known() {
-  { known Metrics && known "Metrics of serve"; } | sort >"$work/known" && used >"$work/used" && empty comm -23 "$work/used" "$work/known"
+documented() {
+  written >"$work/written" || { cat "$work/written"; return 1; }
+  ahead >>"$work/written" && sort -u -o "$work/written" "$work/written" && known_all >"$work/known" && diff "$work/written" "$work/known"
 }
+
+only_known() { known_all >"$work/known" && used >"$work/used" && empty comm -23 "$work/used" "$work/known"; }
 
 check "docs/status.md lists the metrics that the program writes" documented
 check "rules and dashboard use only metrics that docs/status.md lists" only_known
