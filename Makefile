@@ -24,7 +24,7 @@ SOURCES  := $(shell find src tests/fixtures -type f -not -path '*/bin/*' -not -p
 # For recipes that run containers: sets $$image, and what podman needs here.
 with_podman = image=$$(eng/postgres-image.sh); env=$$(eng/podman-env.sh "$$image"); eval "$$env"
 
-.PHONY: help demo check test coverage mutants soak build publish install format-check bench clean
+.PHONY: help demo check test coverage mutants soak soak-serve build publish install format-check bench clean
 
 help:
 	@cat <<-'END'
@@ -34,6 +34,7 @@ help:
 	make coverage      the unit tests, and how many lines of each room they run: docs/testing.md
 	make mutants       the pure rooms changed in hundreds of places: which changes does no test notice? [ROOM=name]: docs/testing.md
 	make soak          faults put to the published binary, and judged [SEED=n] [SECONDS=n] [FAULTS=n] [ONLY=n] [KIND=name]: docs/testing.md
+	make soak-serve    two services, a run every minute: none missed, none doubled, memory flat [SECONDS=n, default an hour]
 	make build         build everything
 	make publish       one executable of native code: $(BINARY)
 	make install       publish, and copy it to $$(DESTDIR)$(PREFIX)/bin
@@ -100,6 +101,13 @@ soak:
 	# As for the tests: some faults are a SIGINT, to which what a shell put into the background is deaf.
 	env --default-signal=INT tests/PgBackup.Soak/bin/Release/net10.0/PgBackup.Soak \
 	  seed=$(SEED) seconds=$(SECONDS) faults=$(FAULTS) only=$(ONLY) workers=$(WORKERS) kind="$(KIND)"
+
+soak-serve:
+	@eng/setup.sh test
+	$(MAKE) --no-print-directory publish
+	$(with_podman)
+	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"
+	eng/soak-serve.sh $(SECONDS)
 
 build:
 	@dotnet msbuild $(SOLUTION) -restore -m -p:Configuration=Release $(QUIET) $(BUILD_FLAGS)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using PgBackup.Configuration;
 using PgBackup.Host;
 using PgBackup.Installations;
@@ -115,23 +114,7 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
         };
     }
 
-    private JobPlan PlanOf(BackupConfig config)
-    {
-        var plan = JobPlan.Of(config, Environment.MachineName, clock.GetUtcNow());
-        foreach (PlannedJob job in plan.Jobs)
-        {
-            if (settings.ProblemOf(job.Arguments) is { } problem)
-            {
-                throw new PgBackupException(
-                    ErrorCode.ConfigInvalid,
-                    $"{config.File}: schedule.{job.Kind.Word()}: {string.Join(' ', job.Arguments)}: {problem}",
-                    $"`olympus-pgbackup {job.Kind.Word()} --help` shows what can be written."
-                );
-            }
-        }
-
-        return plan;
-    }
+    private JobPlan PlanOf(BackupConfig config) => ScheduleCheck.PlanOf(config, settings.ProblemOf, clock.GetUtcNow());
 
     // Waits, and does what takes time where a wake asked for it.
     private async Task ServeAsync(QuartzClock wake, CancellationToken end)
@@ -339,12 +322,7 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
         $"serving {served.Config.Cluster}: {Times(plan)}; "
         + (serve.Listen is { } listen ? $"http://{listen}/healthz and /metrics" : "no web server");
 
-    private string Times(JobPlan plan) => string.Join(", ", plan.Jobs.Select(j => $"{j.Kind.Word()} next {NextOf(j)}"));
-
-    private string NextOf(PlannedJob job) =>
-        job.Cron.NextAfter(clock.GetUtcNow()) is { } next
-            ? TimeZoneInfo.ConvertTime(next, ZoneOf(served.Config)).ToString("yyyy-MM-dd HH:mm zzz", CultureInfo.InvariantCulture)
-            : "never";
+    private string Times(JobPlan plan) => ScheduleExamination.Times(plan, ZoneOf(served.Config), clock.GetUtcNow());
 
     private static TimeZoneInfo ZoneOf(BackupConfig config) => config.Schedule?.Zone ?? TimeZoneInfo.Utc;
 

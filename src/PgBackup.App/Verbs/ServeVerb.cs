@@ -65,7 +65,8 @@ internal static class ServeVerb
         return command;
     }
 
-    private static string? ProblemOf(IReadOnlyList<string> arguments, TimeProvider clock)
+    /// <summary>Why the command line of a job is wrong; null where it is not.</summary>
+    public static string? ProblemOf(IReadOnlyList<string> arguments, TimeProvider clock)
     {
         ParseResult parsed = CommandLine.Build(new GlobalOptions(clock), clock).Parse(arguments);
         return parsed.Errors.Count == 0 ? null : string.Join(" ", parsed.Errors.Select(static e => e.Message));

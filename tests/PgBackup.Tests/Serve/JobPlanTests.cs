@@ -1,4 +1,6 @@
 using PgBackup.Configuration;
+using PgBackup.Operations.Doctor;
+using PgBackup.Serve;
 using PgBackup.Serve.Scheduling;
 
 namespace PgBackup.Tests.Serve;
@@ -23,6 +25,36 @@ public sealed class JobPlanTests
     [Fact]
     public void Without_a_schedule_there_is_nothing_to_serve() =>
         Should.Throw<PgBackupException>(() => JobPlan.Of(Config(""), "host", Now)).Message.ShouldContain("x.yaml has no schedule");
+
+    [Theory]
+    [InlineData(
+        "schedule: { run: \"0 3 * * *\", time_zone: Europe/Berlin }",
+        Severity.Ok,
+        "the schedule: run next 2026-03-02 03:00 +01:00"
+    )]
+    [InlineData("schedule: { run: every night }", Severity.Error, "the schedule")]
+    [InlineData("schedule: { run: { cron: \"0 3 * * *\", arguments: [--fast] } }", Severity.Error, "the schedule")]
+    public void Doctor_says_when_each_job_is_next_or_what_is_wrong(string text, Severity severity, string what)
+    {
+        var before = new DoctorReport
+        {
+            Looked = [],
+            Findings = [],
+            Seconds = 1,
+        };
+
+        DoctorReport report = ScheduleExamination.AddTo(
+            before,
+            Config(text),
+            static a => a.Contains("--fast") ? "no such option" : null,
+            new ManualClock(Now)
+        );
+
+        LookedAt looked = report.Looked.ShouldHaveSingleItem();
+        (looked.Severity, looked.What, looked.Findings).ShouldBe((severity, what, report.Findings.Count));
+        report.IsHealthy.ShouldBe(severity == Severity.Ok);
+        ScheduleExamination.AddTo(before, Config(""), static _ => null, new ManualClock(Now)).ShouldBe(before);
+    }
 
     private static BackupConfig Config(string text) =>
         ConfigReader.ParseStores("cluster: olympus\nstores: [{ name: local, path: /backups }]\n" + text, "x.yaml");

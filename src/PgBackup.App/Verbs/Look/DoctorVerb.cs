@@ -4,6 +4,7 @@ using PgBackup.App.Render;
 using PgBackup.Installations;
 using PgBackup.Notifications;
 using PgBackup.Operations.Doctor;
+using PgBackup.Serve;
 
 namespace PgBackup.App.Verbs.Look;
 
@@ -70,6 +71,16 @@ internal static class DoctorVerb
         bool needsSource = only.Count == 0 || only.Contains(DoctorArea.Source);
         Installation installation = needsSource ? options.ReadForBackup(parsed, cancel) : options.ReadStores(parsed, cancel);
         DoctorReport report = await installation.Doctor().RunAsync(only, cancel);
+        if (only.Count == 0 || only.Contains(DoctorArea.Files))
+        {
+            report = ScheduleExamination.AddTo(
+                report,
+                installation.Config,
+                arguments => ServeVerb.ProblemOf(arguments, installation.Clock),
+                installation.Clock
+            );
+        }
+
         if (parsed.GetValue(options.Json))
         {
             Terminal.Line(JsonSerializer.Serialize(report, AppJson.Readable.DoctorReport));
