@@ -114,7 +114,8 @@ internal sealed class RunningProgram : IAsyncDisposable
         process.Dispose();
     }
 
-    private string SoFar() =>
+    /// <summary>What it was, whether it runs, and what it wrote so far.</summary>
+    public string SoFar() =>
         $"{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList.Take(6))} "
         + $"({(process.HasExited ? $"ended with exit code {process.ExitCode}" : "runs")})\n--- stdout\n{output}\n--- stderr\n{errors}";
 
