@@ -34,7 +34,17 @@ internal sealed class JobProgram(
     /// <inheritdoc/>
     public async Task<int> RunAsync(PlannedJob job, DateTimeOffset due, CancellationToken stop)
     {
-        List<string> arguments = [.. job.Arguments, "--config", configFile()];
+        List<string> arguments = [.. job.Arguments, "--config"];
+        try
+        {
+            arguments.Add(configFile());
+        }
+        catch (PgBackupException e)
+        {
+            Died(job.Arguments, DeathOf(job.Arguments[0], e.Message));
+            return NotStarted;
+        }
+
         if (job.Kind == JobKind.Run)
         {
             arguments.AddRange(["--due", due.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)]);
@@ -75,7 +85,7 @@ internal sealed class JobProgram(
 
         int exitCode = await ended;
         await late.CancelAsync();
-        if (exitCode is < 0 or > 3 && !stop.IsCancellationRequested)
+        if (IsUntold(verb, exitCode) && !stop.IsCancellationRequested)
         {
             Died(arguments, DeathOf(verb, WhyOf(exitCode)));
         }
@@ -84,6 +94,10 @@ internal sealed class JobProgram(
 
         void Pass(string line) => say($"{verb}: {line}");
     }
+
+    // A verb tells itself how it ended, but for a wrong use or config, of which only a run tells; and a reminder tells nothing of itself.
+    private static bool IsUntold(string verb, int exitCode) =>
+        exitCode is < 0 or > 3 || (exitCode == 2 && verb is not ("run" or "status")) || (exitCode != 0 && verb == "keys");
 
     private static string WhyOf(int exitCode) =>
         exitCode == 128 + 9 ? "it was killed (signal 9): the kernel does that when memory runs out"
@@ -96,7 +110,7 @@ internal sealed class JobProgram(
                 : verb == "drill" ? ErrorCode.LastDrillFailed
                 : ErrorCode.JobFailed,
             verb,
-            $"the last `{verb}` died",
+            $"the last `{verb}` did not do its work",
             why,
             "Look at the journal of that time and at `dmesg`; then start it again"
         );

@@ -11,6 +11,7 @@ internal sealed class ServedConfig
 {
     private readonly string file;
     private readonly string folder;
+    private readonly bool opensAgain;
     private string text;
     private (long Length, DateTime Written) seen;
 
@@ -18,6 +19,8 @@ internal sealed class ServedConfig
     {
         this.file = file;
         this.folder = folder;
+        // A pipe gives its content once.
+        opensAgain = NamedFile.IsRegular(File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName ?? file) == true;
         this.text = text;
         Config = config;
         seen = Look(file);
@@ -62,13 +65,18 @@ internal sealed class ServedConfig
             Problem = e;
             return false;
         }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
+        {
+            Problem = new PgBackupException(ErrorCode.Unexpected, $"{file} cannot be read: {e.GetType().Name}: {e.Message}", null, e);
+            return false;
+        }
     }
 
     /// <summary>The file for jobs: the file itself while it is in use as it is, else a copy of what is in use.</summary>
     /// <exception cref="PgBackupException"><see cref="ErrorCode.ConfigInvalid"/>: there is no room for the copy.</exception>
     public string FileForJobs()
     {
-        if (Problem is null && !HasChanged && NamedFile.IsRegular(file) == true)
+        if (Problem is null && !HasChanged && opensAgain)
         {
             return file;
         }
@@ -128,7 +136,8 @@ internal sealed class ServedConfig
     {
         try
         {
-            var info = new FileInfo(file);
+            // A link counts as what it leads to.
+            var info = new FileInfo(File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName ?? file);
             return (info.Length, info.LastWriteTimeUtc);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

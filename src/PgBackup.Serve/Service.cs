@@ -40,6 +40,7 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
     private StatusCache status = null!;
     private DateTimeOffset notified;
     private DateTimeOffset looked;
+    private Task trial = Task.CompletedTask;
     private volatile bool reloadWanted;
     private volatile bool isReplaced;
 
@@ -67,8 +68,14 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
             await wake.StartAsync(plan, ZoneOf(served.Config));
             Say(Standing(plan, serve));
             manager.Ready(Standing(plan, serve));
+            // What was wrong with the config before the start is mended, or it would not have started.
+            Beside(() => TellAsync(new Occasion { Job = ReloadJob }));
             await ServeAsync(wake, end.Token);
-            manager.Stopping();
+            if (!isReplaced)
+            {
+                // The same process goes on as another program: systemd would end it after a while.
+                manager.Stopping();
+            }
         }
         finally
         {
@@ -135,7 +142,14 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
                 // An editor may be at work at this moment.
                 await Task.Delay(TimeSpan.FromSeconds(reloadWanted ? 0 : 1), clock, CancellationToken.None);
                 reloadWanted = false;
-                await ReloadAsync(wake, end);
+                try
+                {
+                    await ReloadAsync(wake, end);
+                }
+                catch (Exception) when (end.IsCancellationRequested)
+                {
+                    return;
+                }
             }
         }
     }
@@ -143,23 +157,27 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
     // Called every few seconds, and whenever a job is due; takes no time.
     private void Look(CancellationTokenSource end)
     {
-        DateTimeOffset now = clock.GetUtcNow();
         Board.Look();
         status.Look();
-        manager.Alive();
-        if (now - notified >= NotifyEvery || now < notified)
+        // Several triggers may fire at the same time.
+        lock (gate)
         {
-            notified = now;
-            if (installation.Config.Notify.Count > 0)
+            DateTimeOffset now = clock.GetUtcNow();
+            manager.Alive();
+            if (now - notified >= NotifyEvery || now < notified)
             {
-                Beside(NotifyAsync);
+                notified = now;
+                if (installation.Config.Notify.Count > 0)
+                {
+                    Beside(NotifyAsync);
+                }
             }
-        }
 
-        if (now - looked >= BinaryEvery || now < looked)
-        {
-            looked = now;
-            Beside(() => LookAtBinaryAsync(end));
+            if (trial.IsCompleted && (now - looked >= BinaryEvery || now < looked))
+            {
+                looked = now;
+                trial = StartBeside(() => LookAtBinaryAsync(end));
+            }
         }
     }
 
@@ -185,7 +203,7 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
                 "serve",
                 "the config was changed, and is wrong: `serve` keeps the one before",
                 FailureText.Of(problem),
-                "Mend it; `olympus-pgbackup doctor` says whether it is right"
+                problem.Remedy ?? "Mend it; `olympus-pgbackup doctor` says whether it is right"
             );
             Beside(() => TellAsync(new Occasion { Job = ReloadJob, Failure = finding }));
         }
@@ -200,8 +218,8 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
         {
             throw new PgBackupException(
                 ErrorCode.ConfigInvalid,
-                "cluster and `serve: { listen: }` cannot be changed while it serves.",
-                "Restart it: systemctl restart olympus-pgbackup."
+                "the name of the cluster, and the address to listen on, cannot be changed while it serves.",
+                "Restart the service."
             );
         }
 
@@ -214,8 +232,13 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
     private async Task TellOfDeathAsync(IReadOnlyList<string> arguments, Finding death)
     {
         string verb = arguments[0];
-        // As the verb itself names its jobs: a good one settles it.
-        string job = verb == "check" ? string.Join(' ', arguments) : verb;
+        // As the verb itself names its jobs: a good one settles it. What is no job there is told, and not remembered.
+        string? job = verb switch
+        {
+            "check" => string.Join(' ', arguments),
+            "run" or "drill" or "prune" => verb,
+            _ => null,
+        };
         Say($"FAILED: {death.Text}");
         await TellAsync(
             new Occasion
@@ -236,8 +259,17 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
 
         using var limit = new CancellationTokenSource(NoticeTime, clock);
         NotifyOperation operation = installation.Notify();
-        StatusReport report = await installation.Status().ReadAsync(limit.Token);
-        IReadOnlyList<Delivery> deliveries = await operation.DecideAsync(occasion, report, limit.Token);
+        StatusReport? report = null;
+        try
+        {
+            report = await installation.Status().ReadAsync(limit.Token);
+        }
+        catch (Exception e)
+        {
+            Say($"WARNING: how the backups stand cannot be found out: {e.GetType().Name}: {e.Message}");
+        }
+
+        IReadOnlyList<Delivery> deliveries = await operation.DecideAsync(occasion, report, CancellationToken.None);
         NotifyReport told = await operation.DeliverAsync(deliveries, NoticeTime, limit.Token);
         foreach (Finding problem in told.Problems)
         {
@@ -252,18 +284,36 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
             return;
         }
 
-        using var limit = new CancellationTokenSource(TrialTime, clock);
-        ToolResult version = await ToolProcess.TryReadAsync(new ToolCommand(watch.File, "--version"), limit.Token);
-        if (version.ExitCode != 0)
+        if (await VersionAsync(watch.File) is not { } version)
         {
             watch.Refuse();
             Say($"WARNING: {watch.File} was replaced, and does not start: this one goes on");
             return;
         }
 
-        Say($"{watch.File} was replaced by {version.Output.Trim()}: starting that instead");
+        if (!Board.IsIdle)
+        {
+            return; // a job has begun meanwhile: the next look finds the same
+        }
+
+        Say($"{watch.File} was replaced by {version}: starting that instead");
         isReplaced = true;
         await end.CancelAsync();
+    }
+
+    // Null for what does not start.
+    private async Task<string?> VersionAsync(string file)
+    {
+        try
+        {
+            using var limit = new CancellationTokenSource(TrialTime, clock);
+            ToolResult version = await ToolProcess.TryReadAsync(new ToolCommand(file, "--version"), limit.Token);
+            return version.ExitCode == 0 ? version.Output.Trim() : null;
+        }
+        catch (Exception e) when (e is PgBackupException or OperationCanceledException)
+        {
+            return null;
+        }
     }
 
     // Returns only if it fails: systemd starts it again then.
@@ -286,24 +336,27 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
             }
         );
 
-    private void Beside(Func<Task> work)
+    private void Beside(Func<Task> work) => _ = StartBeside(work);
+
+    private Task StartBeside(Func<Task> work)
     {
         lock (gate)
         {
             beside.RemoveAll(static t => t.IsCompleted);
-            beside.Add(
-                Task.Run(async () =>
-                {
-                    try
-                    {
-                        await work();
-                    }
-                    catch (Exception e)
-                    {
-                        Say($"WARNING: {e.GetType().Name}: {e.Message}");
-                    }
-                })
-            );
+            beside.Add(Task.Run(() => GuardedAsync(work)));
+            return beside[^1];
+        }
+    }
+
+    private async Task GuardedAsync(Func<Task> work)
+    {
+        try
+        {
+            await work();
+        }
+        catch (Exception e)
+        {
+            Say($"WARNING: {e.GetType().Name}: {e.Message}");
         }
     }
 

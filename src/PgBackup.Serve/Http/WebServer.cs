@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace PgBackup.Serve.Http;
 
@@ -29,9 +28,11 @@ internal sealed class WebServer : IAsyncDisposable
     /// <exception cref="PgBackupException"><see cref="ErrorCode.AddressTaken"/>.</exception>
     public static async Task<WebServer> StartAsync(IPEndPoint endPoint, Func<(int Code, byte[] Body)> health, Func<Task<byte[]>> metrics)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = [] });
-        builder.Logging.ClearProviders();
+        // Empty: no settings of a file in the working folder, and no watch on it.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { Args = [] });
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.AddRoutingCore();
+        builder.WebHost.UseKestrelCore();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -40,6 +41,7 @@ internal sealed class WebServer : IAsyncDisposable
             kestrel.Listen(endPoint, static listen => listen.Protocols = HttpProtocols.Http1);
         });
         WebApplication app = builder.Build();
+        app.UseRouting();
         app.MapMethods(
             "/healthz",
             Methods,

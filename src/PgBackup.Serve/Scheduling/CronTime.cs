@@ -8,6 +8,9 @@ namespace PgBackup.Serve.Scheduling;
 /// </summary>
 internal sealed class CronTime
 {
+    // A week of hours.
+    private const int TimesLookedAt = 170;
+
     // No clock is set back by more.
     private static readonly TimeSpan LongestFold = TimeSpan.FromHours(3);
 
@@ -60,6 +63,21 @@ internal sealed class CronTime
         }
 
         return null;
+    }
+
+    /// <summary>The shortest time between two of its next times; null where there is but one.</summary>
+    public TimeSpan? ShortestInterval(DateTimeOffset moment)
+    {
+        TimeSpan? shortest = null;
+        DateTimeOffset? before = NextAfter(moment);
+        for (int i = 0; i < TimesLookedAt && before is not null; i++)
+        {
+            DateTimeOffset? next = NextAfter(before.Value);
+            shortest = next - before < shortest || shortest is null ? next - before : shortest;
+            before = next;
+        }
+
+        return shortest;
     }
 
     /// <summary>The first time after a moment; null for none.</summary>

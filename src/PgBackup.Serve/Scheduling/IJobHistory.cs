@@ -22,6 +22,6 @@ internal enum Done
     /// <summary>It was not done, or was cancelled.</summary>
     No,
 
-    /// <summary>It was not done, and nothing was before that moment: nobody missed it.</summary>
+    /// <summary>It was not done, nor ever before that moment: perhaps nobody missed it.</summary>
     NotYet,
 }

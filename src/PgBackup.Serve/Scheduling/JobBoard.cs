@@ -15,6 +15,8 @@ internal sealed class JobBoard : IAsyncDisposable
     // Of what nobody knows, a run is begun all the same: it is what must not be missed, and fails loudly if no store answers.
     private static readonly TimeSpan PatienceForRun = TimeSpan.FromMinutes(2);
 
+    private static readonly TimeSpan PatienceForOthers = TimeSpan.FromHours(1);
+
     private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(20);
 
     // Clocks of hosts differ: beyond this, a time lies in the future.
@@ -162,7 +164,7 @@ internal sealed class JobBoard : IAsyncDisposable
         {
             Done done = await history.DoneSinceAsync(job, due, stop.Token);
             DateTimeOffset now = clock.GetUtcNow();
-            if (done == Done.Yes || (done == Done.NotYet && job.Kind != JobKind.Run))
+            if (done == Done.Yes || (done == Done.NotYet && job.Kind != JobKind.Run && due < slot.Since))
             {
                 Settle(slot, due);
                 return;
@@ -182,7 +184,7 @@ internal sealed class JobBoard : IAsyncDisposable
                     slot.AskAt = now + AskAgain;
                 }
 
-                if (job.Kind != JobKind.Run || now - slot.UnknownSince < PatienceForRun)
+                if (now - slot.UnknownSince < (job.Kind == JobKind.Run ? PatienceForRun : PatienceForOthers))
                 {
                     return;
                 }
@@ -198,6 +200,7 @@ internal sealed class JobBoard : IAsyncDisposable
         {
             lock (gate)
             {
+                slot.DoneDue = null;
                 slot.AskAt = clock.GetUtcNow() + AskAgain;
             }
 
@@ -268,7 +271,11 @@ internal sealed class JobBoard : IAsyncDisposable
     {
         if (!slots.TryGetValue(kind, out Slot? slot))
         {
-            slots[kind] = slot = new Slot { State = new JobState { Kind = kind } };
+            slots[kind] = slot = new Slot
+            {
+                State = new JobState { Kind = kind },
+                Since = clock.GetUtcNow(),
+            };
         }
 
         return slot;
@@ -279,6 +286,9 @@ internal sealed class JobBoard : IAsyncDisposable
     private sealed class Slot
     {
         public required JobState State { get; set; }
+
+        // Since when it is looked at: what was due before, and was never done, is nobody's.
+        public required DateTimeOffset Since { get; init; }
 
         // The last time at which it was due that is settled: done, left out, or nobody's.
         public DateTimeOffset? DoneDue { get; set; }

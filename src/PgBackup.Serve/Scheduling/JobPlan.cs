@@ -31,7 +31,15 @@ internal sealed record JobPlan
         List<string> errors = [];
         foreach (ScheduledJob job in schedule.Jobs)
         {
-            if (CronTime.TryParse(job.Cron, schedule.Zone, now, out string problem) is { } cron)
+            CronTime? cron = CronTime.TryParse(job.Cron, schedule.Zone, now, out string problem);
+            if (cron?.ShortestInterval(now) <= schedule.Jitter)
+            {
+                string what = string.Create(CultureInfo.InvariantCulture, $"line {job.Line}: schedule.{job.Kind.Word()}");
+                errors.Add($"\n  {what}: it comes more often than jitter lets it start. Write a shorter jitter.");
+                continue;
+            }
+
+            if (cron is not null)
             {
                 jobs.Add(
                     new PlannedJob

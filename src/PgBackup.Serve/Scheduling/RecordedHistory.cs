@@ -22,10 +22,15 @@ internal sealed class RecordedHistory(Func<RecordLog> log, TimeProvider clock) :
                 clock,
                 cancel
             );
-            return found.Listing.Entries.Any(e => !e.Name.IsAfter(clock.GetUtcNow()) && Counts(job, e.Record)) ? Done.Yes
-                // An installation that is younger than the moment has missed nothing.
-                : found.Oldest is null || found.Oldest >= due ? Done.NotYet
-                : Done.No;
+            if (found.Listing.Entries.Any(e => !e.Name.IsAfter(clock.GetUtcNow()) && Counts(job, e.Record)))
+            {
+                return Done.Yes;
+            }
+
+            // A store that is away may have the record. A run looks itself, under the lock.
+            return found.Listing.Findings.Any(static f => f.Code == ErrorCode.RecordsUnreadable) && job.Kind != JobKind.Run ? Done.Unknown
+                : found.HasEarlier ? Done.No
+                : Done.NotYet;
         }
         catch (PgBackupException) when (!cancel.IsCancellationRequested)
         {
@@ -43,14 +48,23 @@ internal sealed class RecordedHistory(Func<RecordLog> log, TimeProvider clock) :
             _ => [RecordKind.KeyReminder],
         };
 
-    // One that was cancelled, by a restart for instance, was not done. One that failed was: whoever is told of it mends it.
+    // One that was cancelled, by a restart for instance, was not done. One that failed was: whoever is told of it mends it. One that cannot
+    // be read may be anything: rather a run too many.
     private static bool Counts(PlannedJob job, Record? record) =>
         record is null
-        || !(record.Result == RecordResult.Failed && record.Findings.Any(static f => f.Code == ErrorCode.Cancelled))
-            && (job.Kind != JobKind.Run || record.Verb is null)
-            && (job.Kind != JobKind.Check || IsAsWide(job, record));
+            ? job.Kind != JobKind.Run
+            : !(record.Result == RecordResult.Failed && record.Findings.Any(static f => f.Code == ErrorCode.Cancelled))
+                && (job.Kind != JobKind.Run || record.Verb is null)
+                && (job.Kind != JobKind.Check || IsAsWide(job, record));
 
+    // A check that could not look has no depth: somebody was told of it.
     private static bool IsAsWide(PlannedJob job, Record record) =>
         (record.Snapshot is null || !job.Arguments.Contains("--all"))
-        && (record.Depth is not CheckDepth.Present || !job.Arguments.Contains("--read-data"));
+        && (record.Store is null || job.Arguments.Contains("--store"))
+        && (record.Depth is not { } depth || depth >= DepthOf(job));
+
+    private static CheckDepth DepthOf(PlannedJob job) =>
+        job.Arguments.Contains("--identity") ? CheckDepth.Decode
+        : job.Arguments.Contains("--read-data") ? CheckDepth.ReadData
+        : CheckDepth.Present;
 }

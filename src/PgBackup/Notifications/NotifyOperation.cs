@@ -174,7 +174,9 @@ public sealed class NotifyOperation(NotifySettings settings, NoticeFile file, Ti
 
     // A later verb has decided anew: its notice is the newer one.
     private bool IsStale(Delivery delivery) =>
-        file.TryRead()?.Channels.GetValueOrDefault(delivery.Channel)?.DecidedAt is { } decided && decided > delivery.Notice.Time;
+        delivery.Notice.Kind != NoticeKind.Keys
+        && file.TryRead()?.Channels.GetValueOrDefault(delivery.Channel)?.DecidedAt is { } decided
+        && decided > delivery.Notice.Time;
 
     private KeyValuePair<string, ChannelMemory> After(NoticeMemory memory, Delivered result)
     {

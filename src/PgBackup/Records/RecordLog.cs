@@ -12,8 +12,8 @@ public sealed class RecordLog(IReadOnlyList<IObjectStore> stores, TimeProvider c
 {
     private const int ReadAtOnce = 8;
 
-    // Nobody does something so often between two times of a schedule.
-    private const int MostSince = 50;
+    // A year of nights, for a job that comes once a year.
+    private const int MostSince = 400;
 
     private static readonly TimeSpan ListingTime = TimeSpan.FromSeconds(30);
 
@@ -29,7 +29,7 @@ public sealed class RecordLog(IReadOnlyList<IObjectStore> stores, TimeProvider c
         return await ReadAsync(wanted, found, cancel);
     }
 
-    /// <summary>The records of some kinds that began at a moment or later, and when the oldest record of all began.</summary>
+    /// <summary>The records of some kinds that began at a moment or later.</summary>
     /// <param name="since">The moment.</param>
     /// <param name="kinds">The kinds.</param>
     /// <param name="cancel">Gives up.</param>
@@ -38,7 +38,7 @@ public sealed class RecordLog(IReadOnlyList<IObjectStore> stores, TimeProvider c
     {
         (IReadOnlyList<NamedRecord> names, IReadOnlyList<Finding> found) = await NamesAsync(cancel);
         NamedRecord[] wanted = [.. names.Where(n => n.Name.Time >= since && kinds.Contains(n.Name.Kind)).Take(MostSince)];
-        return new RecordsSince(await ReadAsync(wanted, found, cancel), names.Count == 0 ? null : names[^1].Name.Time);
+        return new RecordsSince(await ReadAsync(wanted, found, cancel), names.Any(n => n.Name.Time < since && kinds.Contains(n.Name.Kind)));
     }
 
     /// <summary>The records whose names begin so: a whole name, or a time.</summary>
@@ -176,8 +176,8 @@ public sealed record RecordListing(IReadOnlyList<RecordEntry> Entries, IReadOnly
 
 /// <summary>The records since a moment.</summary>
 /// <param name="Listing">The records.</param>
-/// <param name="Oldest">When the oldest record of all began; null where there is none.</param>
-public sealed record RecordsSince(RecordListing Listing, DateTimeOffset? Oldest);
+/// <param name="HasEarlier">There are records of these kinds from before.</param>
+public sealed record RecordsSince(RecordListing Listing, bool HasEarlier);
 
 /// <summary>A record, and where it is.</summary>
 public sealed record RecordEntry

@@ -19,6 +19,9 @@ public sealed class Recorder(string cluster, bool namesWho, IReadOnlyList<IObjec
     // Who stops a program, and systemd or podman after it, waits no minute.
     private static readonly TimeSpan PatienceWhenCancelled = TimeSpan.FromSeconds(5);
 
+    /// <summary>How many stores there are.</summary>
+    public int StoreCount => stores.Count;
+
     /// <summary>Records name user and host.</summary>
     public bool NamesWho => namesWho;
 

@@ -116,8 +116,8 @@ internal sealed class BoardScene : IJobHistory, IJobProgram, IAsyncDisposable
             return Task.FromResult(
                 IsDead ? Done.Unknown
                 : Records.Any(r => r.Kind == job.Kind && r.At >= due && r.At <= Clock.Now.AddMinutes(5)) ? Done.Yes
-                : Records.Count == 0 || Records.Min(static r => r.At) >= due ? Done.NotYet
-                : Done.No
+                : Records.Any(r => r.Kind == job.Kind && r.At < due) ? Done.No
+                : Done.NotYet
             );
         }
     }

@@ -143,7 +143,9 @@ public sealed class JobBoardTests
             (JobKind.Prune, "0 3 * * *"),
             (JobKind.Check, "0 3 * * *")
         );
-        scene.Records.Add((JobKind.Run, BoardScene.At("2026-03-01T03:00:01")));
+        scene.Records.AddRange(
+            ((JobKind[])[JobKind.Run, JobKind.Prune, JobKind.Check]).Select(static k => (k, BoardScene.At("2026-03-01T03:00:01")))
+        );
         scene.Hold = new TaskCompletionSource();
         await scene.LookAsync("2026-03-02T03:00");
         await Task.Delay(50, TestContext.Current.CancellationToken);
@@ -159,7 +161,7 @@ public sealed class JobBoardTests
     }
 
     [Fact]
-    public async Task Where_no_store_answers_a_run_begins_after_two_minutes_and_nothing_else_does()
+    public async Task Where_no_store_answers_a_run_begins_after_two_minutes_and_a_drill_after_an_hour()
     {
         await using var scene = new BoardScene("2026-03-02T03:00", "UTC", Nightly, (JobKind.Drill, "0 3 * * *"));
         scene.IsDead = true;
@@ -170,6 +172,9 @@ public sealed class JobBoardTests
 
         scene.Started.ShouldBe(["run 2026-03-02 03:00"]);
         scene.Said.ShouldContain("drill of 2026-03-02 03:00 UTC waits: no store tells whether it was done");
+
+        await scene.LookThroughAsync("2026-03-02T03:30", "2026-03-02T04:01");
+        scene.Started.ShouldBe(["run 2026-03-02 03:00", "drill 2026-03-02 03:00"]);
     }
 
     [Fact]
@@ -186,6 +191,16 @@ public sealed class JobBoardTests
         await scene.LookThroughAsync("2026-03-02T12:00", "2026-03-02T12:30");
 
         scene.Started.ShouldBe(["run 2026-03-02 03:00"]);
+    }
+
+    [Fact]
+    public async Task A_job_that_was_never_done_begins_at_its_next_time()
+    {
+        await using var scene = new BoardScene("2026-03-02T12:00", "UTC", (JobKind.Drill, "0 13 * * *"));
+
+        await scene.LookThroughAsync("2026-03-02T12:00", "2026-03-02T13:01");
+
+        scene.Started.ShouldBe(["drill 2026-03-02 13:00"]);
     }
 
     [Fact]

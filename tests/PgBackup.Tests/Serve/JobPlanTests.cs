@@ -23,6 +23,17 @@ public sealed class JobPlanTests
     }
 
     [Fact]
+    public void A_jitter_that_would_swallow_times_is_refused()
+    {
+        BackupConfig config = Config("schedule: { run: \"0 * * * *\", jitter: 1h }");
+
+        Should
+            .Throw<PgBackupException>(() => JobPlan.Of(config, "host", Now))
+            .Message.ShouldContain("more often than jitter lets it start");
+        JobPlan.Of(Config("schedule: { run: \"0 * * * *\", jitter: 59m }"), "host", Now).Jobs.Count.ShouldBe(1);
+    }
+
+    [Fact]
     public void Without_a_schedule_there_is_nothing_to_serve() =>
         Should.Throw<PgBackupException>(() => JobPlan.Of(Config(""), "host", Now)).Message.ShouldContain("x.yaml has no schedule");
 

@@ -58,7 +58,7 @@ public sealed class RecordedHistoryTests : IDisposable
     [InlineData(null, CheckDepth.Present, RecordKind.Check, false)]
     public async Task A_check_of_less_is_not_the_check(string? snapshot, CheckDepth? depth, RecordKind kind, bool counts)
     {
-        await PutAsync(Of(RecordKind.Run, due.AddDays(-1)));
+        await PutAsync(Of(RecordKind.Check, due.AddMonths(-1)));
         await PutAsync(Of(kind, due.AddMinutes(1)) with { Snapshot = snapshot, Depth = depth });
 
         (await AskAsync(JobKind.Check, "--all", "--read-data")).ShouldBe(counts ? Done.Yes : Done.No);
@@ -66,30 +66,52 @@ public sealed class RecordedHistoryTests : IDisposable
     }
 
     [Fact]
-    public async Task An_installation_that_is_younger_than_the_moment_has_missed_nothing()
+    public async Task What_was_never_done_before_is_told_apart_from_what_was_missed()
     {
+        await PutAsync(Of(RecordKind.Run, due.AddMonths(-1)));
         (await AskAsync(JobKind.Drill)).ShouldBe(Done.NotYet);
 
-        await PutAsync(Of(RecordKind.Run, due.AddMinutes(10)));
-        (await AskAsync(JobKind.Drill)).ShouldBe(Done.NotYet);
-
-        await PutAsync(Of(RecordKind.Run, due.AddMinutes(-10)));
+        await PutAsync(Of(RecordKind.Drill, due.AddMonths(-3)));
         (await AskAsync(JobKind.Drill)).ShouldBe(Done.No);
     }
 
     [Fact]
-    public async Task One_store_is_enough_and_with_none_nothing_is_known()
+    public async Task A_store_that_is_away_may_have_the_record_and_a_run_looks_itself()
     {
         FaultyStore local = stores.Faulty("local");
         FaultyStore offsite = stores.Faulty("offsite");
         await PutAsync(Of(RecordKind.Run, due.AddSeconds(1)));
+        await PutAsync(Of(RecordKind.Check, due.AddSeconds(1)));
         Directory.Move(stores.Folder["local"], stores.Folder["gone"]);
 
-        (await HistoryOf(local, offsite).DoneSinceAsync(Job(JobKind.Run), due, Cancel)).ShouldBe(
-            Done.NotYet,
-            "offsite has no record at all"
-        );
+        (await HistoryOf(local, offsite).DoneSinceAsync(Job(JobKind.Run), due, Cancel)).ShouldBe(Done.NotYet);
+        (await HistoryOf(local, offsite).DoneSinceAsync(Job(JobKind.Check), due, Cancel)).ShouldBe(Done.Unknown);
         (await HistoryOf(local).DoneSinceAsync(Job(JobKind.Run), due, Cancel)).ShouldBe(Done.Unknown);
+    }
+
+    [Fact]
+    public async Task A_record_that_cannot_be_read_is_no_run()
+    {
+        await PutAsync(Of(RecordKind.Run, due.AddDays(-1)));
+        await PutAsync(Of(RecordKind.Run, due.AddSeconds(1)));
+        await PutAsync(Of(RecordKind.Drill, due.AddSeconds(1)));
+        foreach (string file in Directory.GetFiles(stores.Folder["local/records"]))
+        {
+            await File.WriteAllTextAsync(file, "{}", Cancel);
+        }
+
+        (await AskAsync(JobKind.Run)).ShouldBe(Done.No);
+        (await AskAsync(JobKind.Drill)).ShouldBe(Done.Yes);
+    }
+
+    [Fact]
+    public async Task A_check_of_one_store_of_several_is_not_the_check_of_all()
+    {
+        await PutAsync(Of(RecordKind.Check, due.AddMonths(-1)));
+        await PutAsync(Of(RecordKind.Check, due.AddMinutes(1)) with { Depth = CheckDepth.ReadData, Store = "local" });
+
+        (await AskAsync(JobKind.Check, "--all", "--read-data")).ShouldBe(Done.No);
+        (await AskAsync(JobKind.Check, "--all", "--store", "local")).ShouldBe(Done.Yes);
     }
 
     private Task<Done> AskAsync(JobKind kind, params string[] arguments) =>
@@ -105,7 +127,13 @@ public sealed class RecordedHistoryTests : IDisposable
             Arguments = [kind.Word(), .. arguments],
         };
 
-    private static Record Of(RecordKind kind, DateTimeOffset time) => RecordSample.Of(kind, time) with { Findings = [], Snapshot = null };
+    private static Record Of(RecordKind kind, DateTimeOffset time) =>
+        RecordSample.Of(kind, time) with
+        {
+            Findings = [],
+            Snapshot = null,
+            Store = null,
+        };
 
     private Task PutAsync(Record record) => new RecordsFolder(stores.Open("local")).PutAsync(record, Cancel);
 }

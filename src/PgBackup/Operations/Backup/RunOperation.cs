@@ -79,15 +79,27 @@ public sealed class RunOperation(
 
     private async Task<RunReport> TakeAsync(RunRequest request, CancellationToken cancel)
     {
+        while (true)
+        {
+            try
+            {
+                return await TakeOnceAsync(request, cancel);
+            }
+            catch (PgBackupException e)
+                when (request.Due is not null && e.Code == ErrorCode.AlreadyRunning && !cancel.IsCancellationRequested)
+            {
+                // Another host was first: it is waited for, and may have done what is due. What it still has after hours is an error there.
+                await new DueWait(stores[0].Store, clock).WaitAsync(e.Message, cancel);
+            }
+        }
+    }
+
+    private async Task<RunReport> TakeOnceAsync(RunRequest request, CancellationToken cancel)
+    {
         string holder = string.Create(
             CultureInfo.InvariantCulture,
             $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC"
         );
-        if (request.Due is not null)
-        {
-            await new DueWait(stores[0].Store, clock).WaitAsync(holder, cancel);
-        }
-
         IReadOnlyList<Finding> before = Preflight();
         List<Replica> replicas = [.. stores.Skip(1).Select(s => Replica.Start(stores, s, config.Cluster, holder, clock, progress, cancel))];
         Manifest manifest;

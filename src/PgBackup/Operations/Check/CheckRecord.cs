@@ -12,7 +12,7 @@ internal static class CheckRecord
     public static Record Begin(Recorder recorder, IReadOnlyList<BackupStore> stores, SnapshotRef? wanted) =>
         recorder.Begin(RecordKind.Check, "check") with
         {
-            Store = stores is [var only] ? only.Store.Name : null,
+            Store = stores is [var only] && recorder.StoreCount > 1 ? only.Store.Name : null,
             Snapshot = wanted?.ToString(),
         };
 

@@ -12,6 +12,15 @@ internal static class KnownDamage
 {
     private const int MostNamed = 5;
 
+    // What keeps a check from looking into a store.
+    private static readonly ErrorCode[] Unread =
+    [
+        ErrorCode.StoreUnavailable,
+        ErrorCode.StoreEmptied,
+        ErrorCode.StoreOfAnotherCluster,
+        ErrorCode.ToolMissing,
+    ];
+
     /// <summary>A finding for each.</summary>
     /// <param name="records">Those of checks and repairs, in any order.</param>
     /// <param name="isGone">A store that was read no longer has a snapshot.</param>
@@ -68,12 +77,17 @@ internal static class KnownDamage
         && (later.Store is null || later.Store == known.Store)
         && (known.Snapshot is null || later.Snapshot is null || later.Snapshot == known.Snapshot)
         // A store that could not be read was not covered.
-        && !later.Findings.Any(f => f.Subject == known.Store && f.Code is ErrorCode.StoreUnavailable or ErrorCode.StoreEmptied);
+        && !later.Findings.Any(f => f.Subject == known.Store && Unread.Contains(f.Code));
 
     private static string FixOf(Known one)
     {
         string what = one.Snapshot ?? "--all";
-        string depth = one.Found.Depth == CheckDepth.Present ? "" : " --read-data";
+        string depth = one.Found.Depth switch
+        {
+            CheckDepth.Decode => " --identity FILE",
+            CheckDepth.ReadData => " --read-data",
+            _ => "",
+        };
         return $"`olympus-pgbackup check {what}{depth} --repair` copies what another store has whole; a good check of it settles this";
     }
 

@@ -232,12 +232,13 @@ public sealed class StatusOperation(BackupConfig config, IReadOnlyList<BackupSto
         [
             .. RecordName
                 .NewestFirst(names)
-                .Where(n => n.Kind is RecordKind.Check or RecordKind.Damage or RecordKind.Repair && !n.IsAfter(now))
-                .Take(MostChecks),
+                .Where(n => n.Kind is RecordKind.Check or RecordKind.Damage or RecordKind.Repair && !n.IsAfter(now)),
         ];
-        int oldest = Array.FindLastIndex(looks, static n => n.Kind != RecordKind.Check);
-        HashSet<string> wanted = [.. looks.Take(Math.Max(1, oldest + 1)).Select(static n => n.Name)];
-        return await RecordsAsync(readings, n => wanted.Contains(n.Name), MostChecks, cancel);
+        RecordName[] found = [.. looks.Where(static n => n.Kind != RecordKind.Check).Take(MostChecks)];
+        // Of the checks, those that may settle something, and the newest one.
+        IEnumerable<RecordName> later = looks.Where(n => n.Kind == RecordKind.Check && found.Length > 0 && n.Time >= found[^1].Time);
+        HashSet<string> wanted = [.. looks.Take(1).Concat(found).Concat(later.Take(MostChecks)).Select(static n => n.Name)];
+        return await RecordsAsync(readings, n => wanted.Contains(n.Name), wanted.Count, cancel);
     }
 
     private async Task<IReadOnlyList<Record>> RecordsAsync(

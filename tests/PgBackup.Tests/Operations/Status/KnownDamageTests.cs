@@ -58,6 +58,8 @@ public sealed class KnownDamageTests
     {
         Finding away = Finding.Error(ErrorCode.StoreUnavailable, "local", "the disk is gone");
 
+        Left(damage, Of(1) with { Depth = CheckDepth.Decode, Findings = [away with { Code = ErrorCode.ToolMissing }] })
+            .ShouldHaveSingleItem();
         Left(damage, Of(1) with { Depth = CheckDepth.Decode, Findings = [away] }).ShouldHaveSingleItem();
         Left(damage, Of(1) with { Depth = CheckDepth.Decode, Findings = [away with { Subject = "offsite" }] }).ShouldBeEmpty();
     }
