@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using PgBackup.Records;
 using Record = PgBackup.Records.Record;
 
@@ -40,6 +41,9 @@ public sealed class ServeTests(BadDaysCluster cluster)
         string program = Path.Combine(own.Folder, "olympus-pgbackup");
         File.Copy(Surroundings.Binary, program);
         File.SetUnixFileMode(program, Executable);
+        using var systemd = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        systemd.Bind(new UnixDomainSocketEndPoint(own.Store + ".notify"));
+        own.SetEnvironment("NOTIFY_SOCKET", own.Store + ".notify");
         await using var service = new RunningProgram(program, ["--config", own.ConfigFile, "serve"], own.Variables, own.Folder, null);
         await UntilAsync(() => Snapshots(own).Length == 1 && Records(own).Count == 1, service);
         await UntilAsync(() => Get(port, "/healthz").Contains("\"level\":\"yellow\"", StringComparison.Ordinal), service);
@@ -62,12 +66,17 @@ public sealed class ServeTests(BadDaysCluster cluster)
         await UntilAsync(() => service.SoFar().Contains("starting that instead", StringComparison.Ordinal), service);
         await UntilAsync(() => Count(service.SoFar(), "serving test:") == 2, service);
         service.HasExited.ShouldBeFalse("it is the same process");
+        // Systemd would end whoever says that it stops.
+        string told = Received(systemd);
+        Count(told, "READY=1").ShouldBe(2, told);
+        told.ShouldNotContain("STOPPING=1");
         await UntilAsync(() => Get(port, "/livez") == "ok\n", service);
         Snapshots(own).Length.ShouldBe(1, "the one after it knows by the record what was done");
 
         await service.SignalAsync("TERM");
         Outcome end = await service.EndAsync();
         end.ExitCode.ShouldBe(0, end.ToString());
+        Received(systemd).ShouldContain("STOPPING=1");
     }
 
     private Workspace Scene(int? port)
@@ -115,6 +124,18 @@ public sealed class ServeTests(BadDaysCluster cluster)
                     .OfType<Record>(),
             ]
             : [];
+
+    private static string Received(Socket socket)
+    {
+        byte[] buffer = new byte[4096];
+        var text = new StringBuilder();
+        while (socket.Available > 0)
+        {
+            text.Append(Encoding.UTF8.GetString(buffer, 0, socket.Receive(buffer))).Append('\n');
+        }
+
+        return text.ToString();
+    }
 
     private static int Count(string text, string part) => text.Split(part).Length - 1;
 
