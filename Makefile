@@ -64,7 +64,7 @@ test:
 	status=0
 	mkdir -p $(RESULTS)
 	run() {
-	  env --default-signal=INT dotnet test tests/$$1 -c Release --no-build --nologo \
+	  env --default-signal=INT,HUP dotnet test tests/$$1 -c Release --no-build --nologo \
 	    --results-directory $(RESULTS) --logger "trx;LogFileName=$$1.trx" \
 	    --blame-hang-timeout 10m --blame-hang-dump-type none
 	}
@@ -99,7 +99,7 @@ soak:
 	$(with_podman)
 	export OLYMPUS_PGBACKUP_TEST_IMAGE="$$image" OLYMPUS_PGBACKUP_BINARY="$(CURDIR)/$(BINARY)"
 	# As for the tests: some faults are a SIGINT, to which what a shell put into the background is deaf.
-	env --default-signal=INT tests/PgBackup.Soak/bin/Release/net10.0/PgBackup.Soak \
+	env --default-signal=INT,HUP tests/PgBackup.Soak/bin/Release/net10.0/PgBackup.Soak \
 	  seed=$(SEED) seconds=$(SECONDS) faults=$(FAULTS) only=$(ONLY) workers=$(WORKERS) kind="$(KIND)"
 
 soak-serve:

@@ -38,7 +38,7 @@ public sealed class QuietNightTests(BadDaysCluster cluster)
         Outcome second = await own.RunAsync(0, "--quiet");
         (first.Output, first.Errors, second.Output, second.Errors).ShouldBe(("", "", "", ""));
         (await own.RunAsync(0, "list", "--json")).Output.ShouldContain("\"complete\"");
-        (await Metrics(own)).ShouldContain("pgbackup_store_snapshots{cluster=\"test\",store=\"offsite\"} 3");
+        (await Metrics(own)).ShouldContain("pgbackup_store_snapshots{store=\"offsite\",cluster=\"test\"} 3");
 
         Directory.Delete(own.Store + "-offsite", recursive: true);
         await File.WriteAllTextAsync(own.Store + "-offsite", "no folder", TestContext.Current.CancellationToken);
@@ -47,7 +47,7 @@ public sealed class QuietNightTests(BadDaysCluster cluster)
         behind.Errors.ShouldContain("offsite");
         behind.Errors.ShouldContain("PGB-0060");
         behind.Errors.ShouldNotContain("note: ");
-        (await Metrics(own)).ShouldContain("pgbackup_store_readable{cluster=\"test\",store=\"offsite\"} 0");
+        (await Metrics(own)).ShouldContain("pgbackup_store_readable{store=\"offsite\",cluster=\"test\"} 0");
 
         File.Delete(own.Store + "-offsite");
         own.Configure(own.Config().Replace(", small]", ", no_such_database]", StringComparison.Ordinal));
