@@ -23,6 +23,12 @@ internal static partial class MainProcess
     public static ToolCommand Again(params string[] arguments)
     {
         string program = Environment.ProcessPath ?? throw new InvalidOperationException("the program's file is not known");
+        if (!System.IO.File.Exists(program))
+        {
+            // It was replaced, or removed, while it runs.
+            program = string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/exe");
+        }
+
         // As `dotnet olympus-pgbackup.dll`, the program is an argument.
         return Path.GetFileName(program) == "dotnet"
             ? new ToolCommand(program, [Environment.GetCommandLineArgs()[0], .. arguments])

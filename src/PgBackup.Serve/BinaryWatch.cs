@@ -22,6 +22,9 @@ internal sealed class BinaryWatch(string file)
         return isSteady && now != first;
     }
 
+    /// <summary>Another file lies there than the one that runs, or none.</summary>
+    public bool IsAnother => Look(file) != first;
+
     /// <summary>What lies there now is no better: it is not looked at again before it changes.</summary>
     public void Refuse() => refused = last;
 

@@ -43,8 +43,8 @@ internal sealed class ServedConfig
         return new ServedConfig(file, folder, text, config);
     }
 
-    /// <summary>The file was written since it was read.</summary>
-    public bool HasChanged => Look(file) is var now && now != seen && now.Length >= 0;
+    /// <summary>The file was written since it was read, or is gone.</summary>
+    public bool HasChanged => Look(file) != seen;
 
     /// <summary>Reads the file again. Where it is wrong, the old config stays.</summary>
     /// <param name="accept">Looks at the new config; what it throws is an error of it.</param>

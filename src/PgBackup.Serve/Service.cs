@@ -1,3 +1,4 @@
+using System.Globalization;
 using PgBackup.Configuration;
 using PgBackup.Host;
 using PgBackup.Installations;
@@ -111,15 +112,27 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
     {
         installation = settings.Install(served.Config);
         status = new StatusCache(c => installation.Status().ReadAsync(c), clock, Say);
-        program = new JobProgram(settings.Again, () => served.FileForJobs(), clock, Say)
+        program = new JobProgram(Again, () => served.FileForJobs(), clock, Say)
         {
             Died = (arguments, death) => Beside(() => TellOfDeathAsync(arguments, death)),
         };
         opened = new JobBoard(plan, new RecordedHistory(() => installation.Log(null), clock), program, clock, Say)
         {
             Ended = _ => status.Outdate(),
+            Unknown = _ =>
+            {
+                // No store answers: that is told now, and not with the next reading.
+                status.Outdate();
+                notified = DateTimeOffset.MinValue;
+            },
         };
     }
+
+    // While another file lies in its place, jobs are done by the program that runs: nobody has tried the other one.
+    private ToolCommand Again(IReadOnlyList<string> arguments) =>
+        watch is { IsAnother: true }
+            ? new ToolCommand(string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/exe"), arguments)
+            : settings.Again(arguments);
 
     private JobPlan PlanOf(BackupConfig config) => ScheduleCheck.PlanOf(config, settings.ProblemOf, clock.GetUtcNow());
 
@@ -287,7 +300,15 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
         if (await VersionAsync(watch.File) is not { } version)
         {
             watch.Refuse();
-            Say($"WARNING: {watch.File} was replaced, and does not start: this one goes on");
+            Finding refused = Finding.Error(
+                ErrorCode.JobFailed,
+                "serve",
+                $"{watch.File} was replaced by a program that does not start, or cannot serve",
+                "the one before goes on until it is restarted",
+                "Install a working one"
+            );
+            Say($"FAILED: {refused.Text}");
+            await TellAsync(new Occasion { Failure = refused });
             return;
         }
 
@@ -307,8 +328,11 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
         try
         {
             using var limit = new CancellationTokenSource(TrialTime, clock);
+            // A program that cannot serve, an older version of this one for instance, is none to become.
+            ToolResult help = await ToolProcess.TryReadAsync(new ToolCommand(file, "serve", "--help"), limit.Token);
             ToolResult version = await ToolProcess.TryReadAsync(new ToolCommand(file, "--version"), limit.Token);
-            return version.ExitCode == 0 ? version.Output.Trim() : null;
+            bool serves = help.ExitCode == 0 && help.Output.Contains("/healthz", StringComparison.Ordinal);
+            return serves && version.ExitCode == 0 ? version.Output.Trim() : null;
         }
         catch (Exception e) when (e is PgBackupException or OperationCanceledException)
         {

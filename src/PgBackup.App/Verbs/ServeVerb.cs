@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using System.Runtime.InteropServices;
 using PgBackup.App.Render;
 using PgBackup.Configuration;
@@ -69,6 +70,8 @@ internal static class ServeVerb
     public static string? ProblemOf(IReadOnlyList<string> arguments, TimeProvider clock)
     {
         ParseResult parsed = CommandLine.Build(new GlobalOptions(clock), clock).Parse(arguments);
-        return parsed.Errors.Count == 0 ? null : string.Join(" ", parsed.Errors.Select(static e => e.Message));
+        return parsed.Errors.Count > 0 ? string.Join(" ", parsed.Errors.Select(static e => e.Message))
+            : parsed.Action is SynchronousCommandLineAction ? "it only prints help, or a version."
+            : null;
     }
 }

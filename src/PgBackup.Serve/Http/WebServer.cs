@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -12,7 +13,9 @@ namespace PgBackup.Serve.Http;
 /// <summary>The web server of the service: what monitors ask. It answers from what was read last, and changes nothing.</summary>
 internal sealed class WebServer : IAsyncDisposable
 {
-    private const int MostConnections = 100;
+    private const int MostConnections = 500;
+    private static readonly TimeSpan HeadersTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(20);
     private const int LongestRequest = 16 << 10;
 
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
@@ -38,6 +41,9 @@ internal sealed class WebServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = MostConnections;
             kestrel.Limits.MaxRequestBodySize = LongestRequest;
+            // Who says nothing holds no place for long.
+            kestrel.Limits.RequestHeadersTimeout = HeadersTime;
+            kestrel.Limits.KeepAliveTimeout = IdleTime;
             kestrel.Listen(endPoint, static listen => listen.Protocols = HttpProtocols.Http1);
         });
         WebApplication app = builder.Build();
@@ -67,7 +73,7 @@ internal sealed class WebServer : IAsyncDisposable
             await app.StartAsync();
             return new WebServer(app);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or SocketException)
         {
             await app.DisposeAsync();
             string why = e.InnerException is AddressInUseException ? "something listens there already" : e.Message.TrimEnd('.');

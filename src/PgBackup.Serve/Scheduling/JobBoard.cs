@@ -52,6 +52,9 @@ internal sealed class JobBoard : IAsyncDisposable
     /// <summary>Called when a job has ended.</summary>
     public Action<JobKind> Ended { get; set; } = static _ => { };
 
+    /// <summary>Called when no store tells whether a job was done, once for each time.</summary>
+    public Action<JobKind> Unknown { get; set; } = static _ => { };
+
     /// <summary>No job is at work.</summary>
     public bool IsIdle
     {
@@ -174,7 +177,8 @@ internal sealed class JobBoard : IAsyncDisposable
             {
                 if (slot.UnknownDue != due)
                 {
-                    say($"{job.Kind.Word()} of {Time(due)} waits: no store tells whether it was done");
+                    say($"WARNING: {job.Kind.Word()} of {Time(due)} waits: no store tells whether it was done");
+                    Unknown(job.Kind);
                 }
 
                 lock (gate)

@@ -43,7 +43,18 @@ public sealed class RecordsTests(BadDaysCluster cluster)
         records
             .Select(static r => $"{r.Kind.Word()} {r.Result.Word()}")
             .ShouldBe(
-                ["run ok", "run ok", "pin ok", "unpin ok", "prune ok", "key-test ok", "key-test failed", "restore failed", "check ok", "drill ok"],
+                [
+                    "run ok",
+                    "run ok",
+                    "pin ok",
+                    "unpin ok",
+                    "prune ok",
+                    "key-test ok",
+                    "key-test failed",
+                    "restore failed",
+                    "check ok",
+                    "drill ok",
+                ],
                 ignoreOrder: true
             );
         records.ShouldAllBe(static r => r.User!.EndsWith("(sudo by alice)") && r.Host == Environment.MachineName && r.Binary!.Length == 64);

@@ -58,6 +58,18 @@ public sealed class ServeProcessTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task An_address_that_is_not_of_this_host_is_one_too()
+    {
+        scene.Configure(more: "");
+        string config = await File.ReadAllTextAsync(scene.ConfigFile, Cancel);
+        await File.WriteAllTextAsync(scene.ConfigFile, config.Replace("127.0.0.1:", "192.0.2.1:", StringComparison.Ordinal), Cancel);
+        ToolProcess service = scene.Start();
+
+        (await service.WaitAsync(Cancel)).ShouldBe(1);
+        ServeScene.Told(service)().ShouldContain("PGB-0227");
+    }
+
+    [Fact]
     public async Task A_second_service_of_the_cluster_on_this_host_is_refused_and_the_first_goes_on()
     {
         await PutRunAsync();
@@ -73,6 +85,7 @@ public sealed class ServeProcessTests : IAsyncDisposable
     [Theory]
     [InlineData("{ run: every night }", "schedule.run: \"every night\" is no time of cron")]
     [InlineData("{ run: { cron: \"0 3 * * *\", arguments: [--fast] } }", "schedule.run: run --fast: ")]
+    [InlineData("{ run: { cron: \"0 3 * * *\", arguments: [--help] } }", "it only prints help")]
     [InlineData("{ time_zone: UTC }", "schedule.run: no job is scheduled")]
     public async Task A_schedule_that_cannot_be_meant_ends_it_with_2(string schedule, string error)
     {

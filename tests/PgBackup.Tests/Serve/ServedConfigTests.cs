@@ -55,7 +55,10 @@ public sealed class ServedConfigTests : IDisposable
         served.Config.MaxAge.ShouldBe(BackupConfig.DefaultMaxAge);
 
         File.Delete(folder["c.yaml"]);
-        served.HasChanged.ShouldBeFalse();
+        served.HasChanged.ShouldBeTrue();
+        served.TryReload(static _ => { }, Cancel).ShouldBeFalse();
+        served.Problem.ShouldNotBeNull().Message.ShouldContain("cannot be read");
+        served.HasChanged.ShouldBeFalse("it is told once");
         File.ReadAllText(served.FileForJobs()).ShouldBe(Good);
     }
 
