@@ -49,6 +49,7 @@ serve: { listen: "127.0.0.1:$port" }
 END
 done
 
+mkdir "$work/store" # a store that is not there yet is waited for
 started=$(date +%s)
 for host in a b; do
   STATE_DIRECTORY=$work/state-$host "$program" --config "$work/$host.yaml" serve >"$work/log-$host" 2>&1 &

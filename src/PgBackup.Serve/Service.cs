@@ -123,7 +123,10 @@ public sealed class Service(ServeSettings settings, TimeProvider clock) : IAsync
             {
                 // No store answers: that is told now, and not with the next reading.
                 status.Outdate();
-                notified = DateTimeOffset.MinValue;
+                lock (gate)
+                {
+                    notified = DateTimeOffset.MinValue;
+                }
             },
         };
     }

@@ -23,7 +23,7 @@ internal sealed class ServiceManager(TimeProvider clock)
     /// <summary>The config is read again. With <c>Type=notify-reload</c>, systemd wants the monotonic time.</summary>
     public void Reloading()
     {
-        long usec = clock.GetTimestamp() * 1_000_000 / clock.TimestampFrequency;
+        long usec = (long)clock.GetElapsedTime(0, clock.GetTimestamp()).TotalMicroseconds;
         notifier.Notify(new ServiceState(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={usec}")));
     }
 

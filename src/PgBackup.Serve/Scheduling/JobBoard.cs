@@ -167,6 +167,14 @@ internal sealed class JobBoard : IAsyncDisposable
         {
             Done done = await history.DoneSinceAsync(job, due, stop.Token);
             DateTimeOffset now = clock.GetUtcNow();
+            if (done != Done.Unknown)
+            {
+                lock (gate)
+                {
+                    slot.UnknownSince = null;
+                }
+            }
+
             if (done == Done.Yes || (done == Done.NotYet && job.Kind != JobKind.Run && due < slot.Since))
             {
                 Settle(slot, due);
@@ -183,12 +191,13 @@ internal sealed class JobBoard : IAsyncDisposable
 
                 lock (gate)
                 {
-                    slot.UnknownSince = slot.UnknownDue == due ? slot.UnknownSince : now;
+                    // Since when nothing is known, whichever of its times was due then: one that comes each minute waits no longer.
+                    slot.UnknownSince ??= now;
                     slot.UnknownDue = due;
                     slot.AskAt = now + AskAgain;
                 }
 
-                if (now - slot.UnknownSince < (job.Kind == JobKind.Run ? PatienceForRun : PatienceForOthers))
+                if (now - slot.UnknownSince.Value < (job.Kind == JobKind.Run ? PatienceForRun : PatienceForOthers))
                 {
                     return;
                 }
@@ -307,6 +316,6 @@ internal sealed class JobBoard : IAsyncDisposable
 
         public DateTimeOffset UnknownDue { get; set; }
 
-        public DateTimeOffset UnknownSince { get; set; }
+        public DateTimeOffset? UnknownSince { get; set; }
     }
 }

@@ -57,5 +57,41 @@ public sealed class QuietNightTests(BadDaysCluster cluster)
         broken.Errors.ShouldContain("FAILED: no_such_database");
     }
 
+    [Fact]
+    public async Task A_full_disk_of_the_text_file_is_a_warning_and_leaves_the_figures_of_the_night_before()
+    {
+        using var own = new Workspace(
+            $$"""
+            cluster: test
+            source:
+              podman: { container: {{cluster.Server.Name}}, user: postgres }
+            databases: [tiny]
+            encryption: none
+            metrics: { textfile: STORE-disk/olympus.prom }
+            stores: [{ name: local, path: STORE }]
+            """
+        );
+        string disk = own.Store + "-disk";
+        string file = Path.Combine(disk, "olympus.prom");
+        Directory.CreateDirectory(disk);
+        await Shell.ReadAsync("mount", ["-t", "tmpfs", "-o", "size=32k", "tmpfs", disk]);
+        try
+        {
+            await own.RunAsync(0, "run", "--quiet");
+            string before = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
+            await Shell.RunAsync("dd", ["if=/dev/zero", $"of={Path.Combine(disk, "filler")}", "bs=4k"]);
+
+            Outcome full = await own.RunAsync(0, "run", "--quiet");
+
+            full.Errors.ShouldContain("WARNING: PGB-0220: the file of metrics is not up to date");
+            (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).ShouldBe(before);
+            Directory.GetFiles(disk, "*.tmp").ShouldBeEmpty();
+        }
+        finally
+        {
+            await Shell.ReadAsync("umount", [disk]);
+        }
+    }
+
     private static Task<string> Metrics(Workspace own) => File.ReadAllTextAsync(own.Store + ".prom", TestContext.Current.CancellationToken);
 }

@@ -74,7 +74,7 @@ public sealed class ServeTests(BadDaysCluster cluster)
         service.HasExited.ShouldBeFalse("it is the same process");
         // Systemd would end whoever says that it stops.
         string told = Received(systemd);
-        Count(told, "READY=1").ShouldBe(2, told);
+        Count(told, "STATUS=serving test").ShouldBe(2, told);
         told.ShouldNotContain("STOPPING=1");
         await UntilAsync(() => Get(port, "/livez") == "ok\n", service);
         int taken = Snapshots(own).Length;

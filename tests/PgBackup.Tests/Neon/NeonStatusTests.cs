@@ -93,14 +93,16 @@ public sealed class NeonStatusTests : IAsyncDisposable
         var clock = new ManualClock(scene.Now);
 
         Task<StatusReport> reading = scene.Operation(clock).ReadAsync(Cancel);
-        while (!reading.IsCompleted)
+        while (server.Got.Count < 3 || clock.WaitingCount < 3)
         {
-            clock.Advance(TimeSpan.FromSeconds(server.Got.Count == 3 ? 1 : 0));
-            await Task.WhenAny(reading, Task.Delay(5, Cancel));
+            await Task.Delay(5, Cancel);
         }
 
+        // The stores have answered long before.
+        await Task.Delay(100, Cancel);
+        clock.Advance(TimeSpan.FromSeconds(5));
+
         (await reading).Findings.ShouldHaveSingleItem().Why.ShouldBe("Neon's API: no answer within 5 s");
-        (clock.GetUtcNow() - scene.Now).ShouldBeLessThan(TimeSpan.FromSeconds(10));
     }
 
     [Theory]

@@ -194,6 +194,17 @@ public sealed class JobBoardTests
     }
 
     [Fact]
+    public async Task A_run_of_each_minute_waits_no_longer_where_no_store_answers()
+    {
+        await using var scene = new BoardScene("2026-03-02T03:00", "UTC", (JobKind.Run, "* * * * *"));
+        scene.IsDead = true;
+
+        await scene.LookThroughAsync("2026-03-02T03:00", "2026-03-02T03:04:30");
+
+        scene.Started.ShouldBe(["run 2026-03-02 03:02", "run 2026-03-02 03:03", "run 2026-03-02 03:04"]);
+    }
+
+    [Fact]
     public async Task A_job_that_was_never_done_begins_at_its_next_time()
     {
         await using var scene = new BoardScene("2026-03-02T12:00", "UTC", (JobKind.Drill, "0 13 * * *"));

@@ -113,14 +113,20 @@ public sealed class ServeProcessTests : IAsyncDisposable
         string told = await ToldAsync(hook, "PGB-0229", service);
         told.ShouldContain("line 9: nonsense");
         told.ShouldNotContain("hunter2");
-        ServeScene.Told(service)().ShouldContain("what was read before stays in use");
+        await ServeScene.UntilAsync(
+            () => ServeScene.Told(service)().Contains("what was read before stays in use", StringComparison.Ordinal),
+            ServeScene.Told(service)
+        );
 
         scene.Configure("{ run: \"0 4 1 1 *\", time_zone: UTC }", notify);
         await ServeScene.UntilAsync(
             () => Get("/metrics").Contains("reload_failed{cluster=\"olympus\"} 0", StringComparison.Ordinal),
             ServeScene.Told(service)
         );
-        ServeScene.Told(service)().ShouldContain("-01-01 04:00 +00:00");
+        await ServeScene.UntilAsync(
+            () => ServeScene.Told(service)().Contains("-01-01 04:00 +00:00", StringComparison.Ordinal),
+            ServeScene.Told(service)
+        );
     }
 
     [Fact]
@@ -171,6 +177,11 @@ public sealed class ServeProcessTests : IAsyncDisposable
 
         await scene.SignalAsync("HUP");
         await ServeScene.UntilAsync(() => Has("RELOADING=1"), ServeScene.Told(service));
+        lock (got)
+        {
+            got.Single(static g => g.StartsWith("MONOTONIC_USEC=", StringComparison.Ordinal)).ShouldNotContain("=-");
+        }
+
         await scene.SignalAsync("TERM");
         await ServeScene.UntilAsync(() => Has("STOPPING=1"), ServeScene.Told(service));
         (await service.WaitAsync(Cancel)).ShouldBe(0);
