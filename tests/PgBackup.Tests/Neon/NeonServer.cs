@@ -87,7 +87,7 @@ internal sealed class NeonServer : IAsyncDisposable
                 _ = AnswerAsync(await listener.AcceptTcpClientAsync(stop.Token));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException) { }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException) { } // it is stopped between two
     }
 
     private async Task AnswerAsync(TcpClient client)

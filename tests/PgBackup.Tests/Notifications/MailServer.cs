@@ -68,7 +68,7 @@ internal sealed class MailServer : IAsyncDisposable
                 _ = TalkAsync(client);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException) { }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException) { } // it is stopped between two
     }
 
     private async Task TalkAsync(TcpClient client)

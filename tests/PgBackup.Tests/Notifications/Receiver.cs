@@ -73,7 +73,7 @@ internal sealed class Receiver : IAsyncDisposable
                 _ = AnswerAsync(client);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException) { }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException) { } // it is stopped between two
     }
 
     private async Task AnswerAsync(TcpClient client)

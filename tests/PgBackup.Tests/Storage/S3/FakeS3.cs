@@ -87,7 +87,7 @@ internal sealed class FakeS3 : IAsyncDisposable
                 connections.Add(Task.Run(() => TalkAsync(client)));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
         {
             await Task.WhenAll(connections);
         }
