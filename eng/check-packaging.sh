@@ -99,7 +99,7 @@ known_all() { { known Metrics && known "Metrics of serve"; } | sort; }
 
 documented() {
   written >"$work/written" || { cat "$work/written"; return 1; }
-  known_all >"$work/known" && diff "$work/written" "$work/known"
+  sort -u -o "$work/written" "$work/written" && known_all >"$work/known" && diff "$work/written" "$work/known"
 }
 
 only_known() { known_all >"$work/known" && used >"$work/used" && empty comm -23 "$work/used" "$work/known"; }
