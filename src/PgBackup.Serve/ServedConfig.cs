@@ -52,24 +52,25 @@ internal sealed class ServedConfig
     /// <returns>False where the old one stays.</returns>
     public bool TryReload(Action<BackupConfig> accept, CancellationToken cancel)
     {
-        seen = Look(file);
+        // Until it is judged, it counts as changed: a job that begins meanwhile gets what is in use.
+        (long Length, DateTime Written) judged = Look(file);
         try
         {
             (string read, BackupConfig config) = Read(file, cancel);
             accept(config);
             (text, Config, Problem) = (read, config, null);
-            return true;
         }
         catch (PgBackupException e)
         {
             Problem = e;
-            return false;
         }
         catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             Problem = new PgBackupException(ErrorCode.Unexpected, $"{file} cannot be read: {e.GetType().Name}: {e.Message}", null, e);
-            return false;
         }
+
+        seen = judged;
+        return Problem is null;
     }
 
     /// <summary>The file for jobs: the file itself while it is in use as it is, else a copy of what is in use.</summary>

@@ -185,7 +185,7 @@ internal sealed class JobBoard : IAsyncDisposable
             {
                 if (slot.UnknownDue != due)
                 {
-                    say($"WARNING: {job.Kind.Word()} of {Time(due)} waits: no store tells whether it was done");
+                    say($"WARNING: {job.Kind.Word()} of {Time(due)} waits: the stores do not tell whether it was done");
                     Unknown(job.Kind);
                 }
 

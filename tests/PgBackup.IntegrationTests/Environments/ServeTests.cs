@@ -3,6 +3,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using PgBackup.Records;
+using PgBackup.Storage;
+using PgBackup.Storage.Local;
 using Record = PgBackup.Records.Record;
 
 namespace PgBackup.IntegrationTests.Environments;
@@ -31,6 +33,41 @@ public sealed class ServeTests(BadDaysCluster cluster)
         Outcome later = await own.RunAsync(0, "run", "--due", TimeProvider.System.GetUtcNow().ToString("O", CultureInfo.InvariantCulture));
         later.Output.ShouldContain("complete");
         Snapshots(own).Length.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_run_that_is_due_waits_for_whoever_has_the_store_or_the_server_and_keeps_nothing_from_them()
+    {
+        using Workspace own = Scene(null);
+        own.Configure(own.Config().Replace(" }]", $" }}, {{ name: offsite, path: {own.Store}-b }}]", StringComparison.Ordinal));
+        Directory.CreateDirectory(own.Store + "-b");
+        string due = TimeProvider.System.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
+        IStoreLock primary = await new LocalStore("local", own.Store).LockAsync("another host", TestContext.Current.CancellationToken);
+        await using RunningProgram run = own.Start("run", "--quiet", "--due", due);
+        await Task.Delay(4_000, TestContext.Current.CancellationToken);
+
+        // Whoever has the first store needs the second one.
+        IStoreLock offsite = await new LocalStore("offsite", own.Store + "-b").LockAsync(
+            "another host",
+            TestContext.Current.CancellationToken
+        );
+        await offsite.DisposeAsync();
+        run.HasExited.ShouldBeFalse();
+        // A run into another store holds the database itself.
+        await using (await cluster.Server.HoldAsync("tiny", "SELECT pg_advisory_xact_lock(8028925746638971499)"))
+        {
+            await primary.DisposeAsync();
+            await Task.Delay(13_000, TestContext.Current.CancellationToken);
+            run.HasExited.ShouldBeFalse();
+            Snapshots(own).ShouldBeEmpty();
+        }
+
+        Outcome ended = await run.EndAsync();
+
+        ended.ExitCode.ShouldBe(0, ended.ToString());
+        Snapshots(own).ShouldHaveSingleItem();
+        Directory.GetDirectories(own.Store + "-b", "20*").ShouldHaveSingleItem();
+        Records(own).ShouldHaveSingleItem().Result.ShouldBe(RecordResult.Ok);
     }
 
     [Fact]

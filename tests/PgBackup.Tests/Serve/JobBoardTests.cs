@@ -171,7 +171,7 @@ public sealed class JobBoardTests
         await scene.LookThroughAsync("2026-03-02T03:02", "2026-03-02T03:30");
 
         scene.Started.ShouldBe(["run 2026-03-02 03:00"]);
-        scene.Said.ShouldContain("WARNING: drill of 2026-03-02 03:00 UTC waits: no store tells whether it was done");
+        scene.Said.ShouldContain("WARNING: drill of 2026-03-02 03:00 UTC waits: the stores do not tell whether it was done");
 
         await scene.LookThroughAsync("2026-03-02T03:30", "2026-03-02T04:01");
         scene.Started.ShouldBe(["run 2026-03-02 03:00", "drill 2026-03-02 03:00"]);

@@ -43,6 +43,9 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
     /// <summary>A complete snapshot of this moment or a later one makes this one needless; null for none.</summary>
     public DateTimeOffset? Due { get; init; }
 
+    /// <summary>Called once, when it has the primary store's lock and takes a snapshot.</summary>
+    public Action Begun { get; init; } = static () => { };
+
     /// <summary>What was found beside the snapshot; complete when the run has ended.</summary>
     public IReadOnlyList<Finding> Findings => findings;
 
@@ -93,6 +96,7 @@ public sealed class BackupOperation(BackupConfig config, BackupStore primary, IC
             throw new NotDueException(done.Id);
         }
 
+        Begun();
         if (held.Note is { } taken)
         {
             findings.Add(Finding.Warning(ErrorCode.LockNoted, store.Name, taken));

@@ -65,6 +65,11 @@ public sealed class RunOperation(
     Progress progress
 )
 {
+    // How often whoever is at work is asked for, and for how long: longer than any night should take.
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(6);
+
     /// <summary>Records it; null to leave no record.</summary>
     public Recorder? Recorder { get; init; }
 
@@ -79,6 +84,7 @@ public sealed class RunOperation(
 
     private async Task<RunReport> TakeAsync(RunRequest request, CancellationToken cancel)
     {
+        DateTimeOffset begun = clock.GetUtcNow();
         while (true)
         {
             try
@@ -86,10 +92,14 @@ public sealed class RunOperation(
                 return await TakeOnceAsync(request, cancel);
             }
             catch (PgBackupException e)
-                when (request.Due is not null && e.Code == ErrorCode.AlreadyRunning && !cancel.IsCancellationRequested)
+                when (request.Due is not null
+                    && e.Code == ErrorCode.AlreadyRunning
+                    && clock.GetUtcNow() - begun < LongestWait
+                    && !cancel.IsCancellationRequested
+                )
             {
-                // Another host was first: it is waited for, and may have done what is due. What it still has after hours is an error there.
-                await new DueWait(stores[0].Store, clock).WaitAsync(e.Message, cancel);
+                // Another host was first, in the store or on the server: it is waited for, and may have done what is due.
+                await Task.Delay(Pause, clock, cancel);
             }
         }
     }
@@ -101,7 +111,7 @@ public sealed class RunOperation(
             $"process {Environment.ProcessId} on {Environment.MachineName}, since {clock.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC"
         );
         IReadOnlyList<Finding> before = Preflight();
-        List<Replica> replicas = [.. stores.Skip(1).Select(s => Replica.Start(stores, s, config.Cluster, holder, clock, progress, cancel))];
+        List<Replica> replicas = [];
         Manifest manifest;
         ReplicaReport[] reports;
         IReadOnlyList<Finding> found;
@@ -112,6 +122,11 @@ public sealed class RunOperation(
                 PartStored = (id, part) => replicas.ForEach(r => r.Offer(id, part)),
                 ExpectedLosses = request.ExpectedLosses,
                 Due = request.Due,
+                // Whoever does not get the primary leaves the others to the one who has.
+                Begun = () =>
+                    replicas.AddRange(
+                        stores.Skip(1).Select(s => Replica.Start(stores, s, config.Cluster, holder, clock, progress, cancel))
+                    ),
                 Others = [.. stores.Skip(1).Select(static s => s.Store)],
                 Confirmations = c => new ConfirmationsReader([.. stores.Select(static s => s.Store)], clock).ReadAsync(c),
                 Abandoned = id => replicas.ForEach(r => r.Abandon(id)),
